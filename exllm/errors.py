@@ -1,0 +1,240 @@
+"""Every error that leaves the library, arranged by what the caller can do about it.
+
+========================  =======================================================
+what to do                errors
+========================  =======================================================
+fix the call or setup     `ConfigurationError`, `InvalidRequest`, `UnsupportedOption`
+fix the key or the bill   `AuthenticationError`, `PermissionDenied`, `QuotaExceeded`
+wait, then retry          `RateLimited`, `ServerError`, `Overloaded`
+retry                     `ConnectionFailed` and the four timeouts
+resume or retry           `StreamInterrupted`
+report                    `ProtocolError`, `FrameTooLarge`
+========================  =======================================================
+
+`ExLLMError.retryable` says whether the same call may succeed when it is made again unchanged.
+All errors survive `pickle` and `copy.deepcopy` with their facts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from exllm.types.response import Response
+
+__all__ = [
+    "AuthenticationError",
+    "BudgetExceeded",
+    "ConfigurationError",
+    "ConnectTimeout",
+    "ConnectionFailed",
+    "ContextLengthExceeded",
+    "ExLLMError",
+    "FirstChunkTimeout",
+    "FrameTooLarge",
+    "IdleTimeout",
+    "InvalidRequest",
+    "MissingExtra",
+    "NotFound",
+    "Overloaded",
+    "PermissionDenied",
+    "ProtocolError",
+    "QuotaExceeded",
+    "RateLimited",
+    "RequestTimeout",
+    "ServerError",
+    "StreamClosed",
+    "StreamInterrupted",
+    "TotalTimeout",
+    "UnsupportedOption",
+]
+
+
+class ExLLMError(Exception):
+    """The root of all errors of exllm.
+
+    Attributes:
+        message: what happened and what to do next; never holds a key.
+        provider, model: whom the call was for, where known.
+        status: the HTTP status, or None when there was no response.
+        code: the provider's own error code or type, e.g. ``"context_length_exceeded"``.
+        request_id: the provider's id of the request, to quote in a report.
+        retry_after_s: how long the provider asked to wait, in seconds.
+        retry_at: the same as a Unix time, set when the wait was too long to sit out.
+        body: the error body as the provider sent it, cut to 64 KiB.
+        partial: for a failed stream, the `Response` made of all that had arrived; its `finish_reason` is None.
+        attempts: how many times the request was sent.
+    """
+
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+        retry_at: float | None = None,
+        body: str | None = None,
+        partial: Response | None = None,
+        retryable: bool | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.provider = provider
+        self.model = model
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+        self.retry_at = retry_at
+        self.body = body
+        self.partial = partial
+        self.attempts = attempts
+        if retryable is not None:
+            self.retryable = retryable
+
+    def __str__(self) -> str:
+        facts = [f"{name}={value}" for name, value in (
+            ("provider", self.provider), ("model", self.model), ("status", self.status),
+            ("code", self.code), ("request_id", self.request_id),
+        ) if value is not None]  # fmt: skip
+        return f"{self.message} ({', '.join(facts)})" if facts else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception pickles by calling the class with args; keyword facts live in __dict__. The cause is kept as well,
+        # because a report that lost it is of little use.
+        return _rebuild, (type(self), self.message, dict(self.__dict__), self.__cause__)
+
+
+def _rebuild(cls: type[ExLLMError], message: str, facts: dict[str, Any], cause: BaseException | None) -> ExLLMError:
+    error = cls.__new__(cls, message)
+    Exception.__init__(error, message)
+    error.__dict__.update(facts)
+    error.__cause__ = cause
+    return error
+
+
+# -- fix the call or the setup
+
+
+class ConfigurationError(ExLLMError):
+    """Something is missing or misspelt before any request could be made: a key, a provider, a setting."""
+
+
+class MissingExtra(ConfigurationError, ImportError):
+    """An optional dependency is not installed; the message says which extra brings it."""
+
+
+class InvalidRequest(ExLLMError):
+    """The provider, or the check before sending, refused the request as it stands (400, 413, 422)."""
+
+
+class UnsupportedOption(InvalidRequest):
+    """An option that this provider or model cannot take; raised before any I/O."""
+
+
+class NotFound(InvalidRequest):
+    """No such model or endpoint (404)."""
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The messages and the requested answer do not fit in the model's context window."""
+
+
+# -- fix the key or the bill
+
+
+class AuthenticationError(ExLLMError):
+    """The key is wrong, expired or missing (401)."""
+
+
+class PermissionDenied(ExLLMError):
+    """The key is known but may not do this (403)."""
+
+
+class QuotaExceeded(ExLLMError):
+    """The account has no credit left, or a hard quota is used up; waiting does not help."""
+
+
+class BudgetExceeded(ExLLMError):
+    """A budget set in exllm would be, or was, exceeded; for a stream `partial` holds what had arrived."""
+
+
+# -- wait, then retry
+
+
+class RateLimited(ExLLMError):
+    """Too many requests or tokens in a short time (429); `retry_after_s` says how long to wait where known."""
+
+    retryable = True
+
+
+class ServerError(ExLLMError):
+    """The provider failed (5xx, or an error event in the stream)."""
+
+    retryable = True
+
+
+class Overloaded(ServerError):
+    """The provider has no capacity right now (503, 529, ``overloaded_error``)."""
+
+
+# -- retry
+
+
+class ConnectionFailed(ExLLMError):
+    """No usable connection: refused, reset before the answer began, DNS, TLS."""
+
+    retryable = True
+
+
+class RequestTimeout(ExLLMError, TimeoutError):
+    """The base of the four timeouts; also a `TimeoutError`."""
+
+    retryable = True
+
+
+class ConnectTimeout(RequestTimeout):
+    """No connection within ``Timeouts.connect`` seconds."""
+
+
+class FirstChunkTimeout(RequestTimeout):
+    """Nothing decodable arrived within ``Timeouts.first_chunk`` seconds of sending the request."""
+
+
+class IdleTimeout(RequestTimeout):
+    """The stream was silent for ``Timeouts.idle`` seconds; pings and comments do not count as life."""
+
+
+class TotalTimeout(RequestTimeout):
+    """The call as a whole took longer than ``Timeouts.total`` seconds."""
+
+
+# -- resume or retry
+
+
+class StreamInterrupted(ExLLMError):
+    """The connection ended or broke before the answer did. `partial` holds what had arrived."""
+
+    retryable = True
+
+
+class StreamClosed(ExLLMError):
+    """The stream was closed, by this or another task, while or before somebody read from it."""
+
+
+# -- report
+
+
+class ProtocolError(ExLLMError):
+    """The other side sent something that its own protocol does not allow."""
+
+
+class FrameTooLarge(ProtocolError):
+    """One unfinished frame grew beyond the limit (16 MiB by default)."""

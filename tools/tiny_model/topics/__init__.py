@@ -1,0 +1,1 @@
+"""What the small model knows: one file per topic, each a list of weighted generators."""
