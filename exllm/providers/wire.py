@@ -1,0 +1,76 @@
+"""The seam between a provider's protocol and everything else: pure functions from structs to bytes and back.
+
+A wire is one module-level object with four functions: build a request, decode stream frames to chunks, decode a whole
+body to the same chunks, decode an error body to an exception. Wires import neither `asyncio` nor `aiohttp`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+from exllm.errors import ExLLMError
+from exllm.streaming.frame import Frame
+from exllm.types.chunks import Chunk
+from exllm.types.request import Request
+
+if TYPE_CHECKING:
+    from exllm.providers.spec import ProviderSpec
+
+Framing = Literal["sse", "ndjson", "aws_eventstream"]
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """What goes over HTTP, without credentials: the transport adds those.
+
+    `path` is joined to the provider's base URL. `warnings` tells what was dropped or converted on the way here.
+    """
+
+    path: str
+    body: bytes
+    headers: dict[str, str] = {}
+    method: str = "POST"
+    warnings: tuple[str, ...] = ()
+
+
+class StreamDecoder(Protocol):
+    """Turns the frames of one streamed answer into chunks; any grouping of the frames gives the same chunks."""
+
+    finished: bool
+    """The wire's terminal event was seen: nothing of the answer can follow."""
+
+    def feed(self, frames: Sequence[Frame]) -> list[Chunk]:
+        """Decode the next frames.
+
+        Raises an `ExLLMError` for an error event of the provider, `ProtocolError` for frames that cannot be read. The
+        chunks decoded before the bad frame are not lost: they are in `take()`.
+        """
+
+    def take(self) -> list[Chunk]:
+        """The chunks that the last `feed` had decoded when it raised, once."""
+
+    def close(self) -> list[Chunk]:
+        """The body has ended. Returns what was still to say; raises `StreamInterrupted` when it was cut short."""
+
+
+class Wire(Protocol):
+    """One provider protocol."""
+
+    name: str
+    framing: Framing
+    options: frozenset[str]
+    """The options that this protocol can express; others raise `UnsupportedOption`, or are dropped on request."""
+
+    def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
+        """The HTTP request for `request`. Raises `UnsupportedOption` or `InvalidRequest` for what cannot be said."""
+
+    def decoder(self, request: Request, spec: ProviderSpec) -> StreamDecoder:
+        """A fresh decoder for one streamed answer."""
+
+    def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
+        """The chunks of a whole, unstreamed answer: the same that its stream would have given."""
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
+        """The exception for an error response, whatever its body is. `headers` keys are lower-case."""

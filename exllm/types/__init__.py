@@ -1,0 +1,1 @@
+"""Plain data: messages, options, chunks, responses. Everything here is a frozen msgspec struct."""

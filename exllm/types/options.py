@@ -1,0 +1,322 @@
+"""The options of a call: typed, checked, the same for every provider."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+import msgspec
+
+from exllm.types.parts import CacheControl
+from exllm.types.tool import ServerTool, Tool
+
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+ToolChoice = str | dict[str, Any]
+"""``"auto"``, ``"none"``, ``"required"``, the name of a tool, or the provider's own object."""
+
+
+class Timeouts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Limits in seconds; None means the provider's default, `float("inf")` no limit.
+
+    Attributes:
+        connect: until the connection stands, TLS included (10 s).
+        first_chunk: from sending the request until something of the answer can be decoded (120 s).
+        idle: between decoded chunks; pings and comments do not count as life (120 s).
+        total: the whole call (600 s for `chat`, none for a stream).
+    """
+
+    connect: float | None = None
+    first_chunk: float | None = None
+    idle: float | None = None
+    total: float | None = None
+
+    def over(self, base: Timeouts) -> Timeouts:
+        """These limits where set, those of `base` elsewhere."""
+        return Timeouts(
+            base.connect if self.connect is None else self.connect,
+            base.first_chunk if self.first_chunk is None else self.first_chunk,
+            base.idle if self.idle is None else self.idle,
+            base.total if self.total is None else self.total,
+        )
+
+
+DEFAULT_TIMEOUTS = Timeouts(connect=10.0, first_chunk=120.0, idle=120.0, total=None)
+DEFAULT_CHAT_TOTAL_S = 600.0
+
+
+class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Everything that can be asked of a model, None where it was not asked for.
+
+    Attributes:
+        temperature, top_p, top_k, min_p, seed, stop, frequency_penalty, presence_penalty, logit_bias: sampling.
+        max_tokens: most output tokens, reasoning included.
+        n: how many answers.
+        logprobs, top_logprobs: log probabilities of the chosen token, and how many alternatives.
+        user: an opaque id of your end user, for the provider's abuse detection.
+        tools, tool_choice, parallel_tool_calls: what the model may call.
+        response_format: ``"text"``, ``"json"``, or a JSON Schema: a bare schema object, or
+            ``{"name":, "schema":, "strict":, "description":}``.
+        response_model: a type that the answer is parsed into.
+        reasoning_effort: how long to think.
+        thinking: True, a token budget, False, or the provider's own object.
+        modalities, audio: what the answer may consist of, e.g. ``["text", "audio"]``, ``{"voice": "alloy", "format": "pcm16"}``.
+        prediction: the likely answer, for faster edits.
+        web_search: True, or the provider's own search options.
+        service_tier, store, metadata, verbosity: as the provider defines them.
+        cache_control: cache the whole prompt so far.
+        safety_settings: the provider's own objects.
+        betas: names of beta features to switch on.
+    """
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    stop: tuple[str, ...] | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    user: str | None = None
+    tools: tuple[Tool | ServerTool, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: str | dict[str, Any] | None = None
+    response_model: Any = None
+    reasoning_effort: str | None = None
+    thinking: bool | int | dict[str, Any] | None = None
+    modalities: tuple[str, ...] | None = None
+    audio: dict[str, Any] | None = None
+    prediction: str | dict[str, Any] | None = None
+    web_search: bool | dict[str, Any] | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    metadata: dict[str, str] | None = None
+    verbosity: str | None = None
+    cache_control: CacheControl | None = None
+    safety_settings: tuple[dict[str, Any], ...] | None = None
+    betas: tuple[str, ...] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that were asked for, by name."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+
+class OptionArguments(TypedDict, total=False):
+    """The same options as keyword arguments of `Client.chat` and `Client.stream`; `Options` explains them."""
+
+    temperature: float | None
+    max_tokens: int | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    stop: str | Sequence[str] | None
+    seed: int | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    logit_bias: Mapping[str, float] | None
+    n: int | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    user: str | None
+    tools: Sequence[Any] | None
+    tool_choice: ToolChoice | Tool | None
+    parallel_tool_calls: bool | None
+    response_format: str | Mapping[str, Any] | None
+    response_model: Any
+    reasoning_effort: ReasoningEffort | str | None
+    thinking: bool | int | Mapping[str, Any] | None
+    modalities: Sequence[str] | None
+    audio: Mapping[str, Any] | None
+    prediction: str | Mapping[str, Any] | None
+    web_search: bool | Mapping[str, Any] | None
+    service_tier: str | None
+    store: bool | None
+    metadata: Mapping[str, str] | None
+    verbosity: str | None
+    cache_control: CacheControl | Mapping[str, Any] | bool | None
+    safety_settings: Sequence[Mapping[str, Any]] | None
+    betas: Sequence[str] | None
+
+
+_NO_OPTIONS = Options()
+_NAMES = Options.__struct_fields__
+_RANGES: dict[str, tuple[float, float]] = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "min_p": (0, 1),
+    "top_k": (0, 2**31),
+    "max_tokens": (1, 2**31),
+    "n": (1, 128),
+    "top_logprobs": (0, 20),
+    "frequency_penalty": (-2, 2),
+    "presence_penalty": (-2, 2),
+}
+
+
+def check_options(arguments: Mapping[str, Any]) -> Options:
+    """Turn keyword arguments into `Options`.
+
+    Raises:
+        TypeError: an unknown keyword, with the nearest known name, or a value of the wrong type.
+        ValueError: a number outside the range that any provider takes.
+    """
+    if not arguments:
+        return _NO_OPTIONS
+    values: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name not in _CONVERTERS:
+            near = difflib.get_close_matches(name, [*_NAMES, "timeout", "extra", "api_key", "base_url"], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "; a provider's own fields go in extra={...}"
+            raise TypeError(f"unknown option {name!r}{hint}")
+        if value is None:
+            continue
+        try:
+            values[name] = _CONVERTERS[name](value)
+        except (TypeError, ValueError, msgspec.ValidationError) as error:
+            raise TypeError(f"option {name!r} cannot be {value!r}: {error}") from None
+        bounds = _RANGES.get(name)
+        if bounds is not None and not bounds[0] <= values[name] <= bounds[1]:
+            raise ValueError(f"option {name!r} must be between {bounds[0]:g} and {bounds[1]:g}, got {value!r}")
+    return Options(**values)
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    items = (value,) if isinstance(value, str) else tuple(value)
+    for item in items:
+        if not isinstance(item, str):
+            raise TypeError(f"expected text, got {item!r}")
+    return items
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("expected a number")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("expected a whole number")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("expected True or False")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("expected text")
+    return value
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError("expected a dict")
+    return dict(value)
+
+
+def _mappings(value: Any) -> tuple[dict[str, Any], ...]:
+    return tuple(_mapping(item) for item in value)
+
+
+def _text_or_mapping(value: Any) -> str | dict[str, Any]:
+    return value if isinstance(value, str) else _mapping(value)
+
+
+def _switch_or_mapping(value: Any) -> bool | dict[str, Any]:
+    return value if isinstance(value, bool) else _mapping(value)
+
+
+def _thinking(value: Any) -> bool | int | dict[str, Any]:
+    return value if isinstance(value, int) else _mapping(value)
+
+
+def _response_format(value: Any) -> str | dict[str, Any]:
+    if isinstance(value, str) and value not in ("text", "json"):
+        raise TypeError("expected 'text', 'json' or a JSON Schema")
+    return _text_or_mapping(value)
+
+
+def _tool_choice(value: Any) -> ToolChoice:
+    return value.name if isinstance(value, Tool) else _text_or_mapping(value)
+
+
+def _cache_control(value: Any) -> CacheControl | None:
+    if isinstance(value, bool):
+        return CacheControl() if value else None
+    return value if isinstance(value, CacheControl) else msgspec.convert(value, CacheControl)
+
+
+def _tools(value: Any) -> tuple[Tool | ServerTool, ...]:
+    return tuple(_one_tool(item) for item in value)
+
+
+def _one_tool(item: Any) -> Tool | ServerTool:
+    if isinstance(item, Tool | ServerTool):
+        return item
+    if isinstance(item, Mapping):
+        function = item.get("function")
+        if item.get("type") == "function" and isinstance(function, Mapping):  # the OpenAI shape
+            return Tool(
+                function["name"], function.get("description") or "", function.get("parameters") or {"type": "object"},
+                strict=function.get("strict"),
+            )  # fmt: skip
+        if "name" in item and "input_schema" in item:  # the Anthropic shape
+            return Tool(item["name"], item.get("description") or "", dict(item["input_schema"]))
+        if "name" in item and "schema" in item:  # our own
+            return msgspec.convert(item, Tool)
+        return ServerTool(dict(item))
+    if callable(item):
+        from exllm.types.callable_tool import tool
+
+        return tool(item)
+    raise TypeError(f"expected a Tool, a function or a dict, got {item!r}")
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
+_CONVERTERS: dict[str, Any] = {
+    "temperature": _number,
+    "max_tokens": _integer,
+    "top_p": _number,
+    "top_k": _integer,
+    "min_p": _number,
+    "stop": _strings,
+    "seed": _integer,
+    "frequency_penalty": _number,
+    "presence_penalty": _number,
+    "logit_bias": _mapping,
+    "n": _integer,
+    "logprobs": _boolean,
+    "top_logprobs": _integer,
+    "user": _text,
+    "tools": _tools,
+    "tool_choice": _tool_choice,
+    "parallel_tool_calls": _boolean,
+    "response_format": _response_format,
+    "response_model": _anything,
+    "reasoning_effort": _text,
+    "thinking": _thinking,
+    "modalities": _strings,
+    "audio": _mapping,
+    "prediction": _text_or_mapping,
+    "web_search": _switch_or_mapping,
+    "service_tier": _text,
+    "store": _boolean,
+    "metadata": _mapping,
+    "verbosity": _text,
+    "cache_control": _cache_control,
+    "safety_settings": _mappings,
+    "betas": _strings,
+}

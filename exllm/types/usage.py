@@ -1,0 +1,52 @@
+"""Tokens and money, with one meaning for every provider."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Provenance = Literal["reported", "partial", "estimated", "unknown"]
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Token counts of one call.
+
+    `input_tokens` includes cached and cache-written ones, `output_tokens` includes reasoning, so that
+    input = uncached + `cached_input_tokens` + `cache_write_tokens`. A count that nobody reported is None, never 0.
+
+    `provenance`: ``reported`` (the provider's final word), ``partial`` (reported, but the call ended before the final
+    word), ``estimated`` (counted by exllm), ``unknown``.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None  # the part of cache_write_tokens kept for an hour, which costs more
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_tokens: int | None = None
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+    search_requests: int | None = None  # server-side web searches, billed per request
+    service_tier: str | None = None
+    reported_cost_usd: float | None = None  # what the provider itself says the call cost
+    provenance: Provenance = "unknown"
+
+
+class Cost(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """US dollars per component. None, never 0, where the price is not known; 0.0 for local models."""
+
+    input: float | None = None
+    cached_input: float | None = None
+    cache_write: float | None = None
+    output: float | None = None
+    reasoning: float | None = None
+    audio: float | None = None
+    image: float | None = None
+    search: float | None = None
+    total: float | None = None
+    source: str | None = None  # where the price is from: "catalog", "provider", "local"
