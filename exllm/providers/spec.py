@@ -44,7 +44,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         name: the first half of the model string.
         label: its name for people.
         wire: which protocol it speaks, e.g. ``openai_chat``.
-        base_url: without a trailing slash; may hold ``{placeholders}`` filled from the config values named in `settings`.
+        base_url: without a trailing slash; may hold ``{placeholders}``, filled from the config values in `settings`.
         default_model: used when only the provider is named.
         docs: the page that the facts here are from.
         api_key_env, base_url_env: environment variables, the first one set wins.

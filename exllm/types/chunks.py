@@ -30,7 +30,7 @@ class _Chunk(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_fiel
     pass
 
 
-class StreamStart(_Chunk, tag="stream_start"):
+class StreamStart(_Chunk, frozen=True, tag="stream_start"):
     """The provider has begun to answer. `model` is the one that answers, which may be more exact than the one asked."""
 
     id: str | None = None
@@ -40,7 +40,7 @@ class StreamStart(_Chunk, tag="stream_start"):
     text: ClassVar[str] = ""
 
 
-class TextDelta(_Chunk, tag="text_delta"):
+class TextDelta(_Chunk, frozen=True, tag="text_delta"):
     """A piece of the answer. `part` tells apart the text parts of one answer."""
 
     text: str
@@ -49,7 +49,7 @@ class TextDelta(_Chunk, tag="text_delta"):
     logprobs: tuple[TokenLogprob, ...] | None = None
 
 
-class ReasoningDelta(_Chunk, tag="reasoning_delta"):
+class ReasoningDelta(_Chunk, frozen=True, tag="reasoning_delta"):
     """A piece of the model's thinking; or its `signature`, or a `redacted` block, which come whole."""
 
     reasoning: str = ""
@@ -61,7 +61,7 @@ class ReasoningDelta(_Chunk, tag="reasoning_delta"):
     text: ClassVar[str] = ""
 
 
-class ToolCallDelta(_Chunk, tag="tool_call_delta"):
+class ToolCallDelta(_Chunk, frozen=True, tag="tool_call_delta"):
     """A piece of a tool call.
 
     `call` is the position of the call within the choice. `id` and `name` come with its first piece, `arguments` is the
@@ -78,7 +78,7 @@ class ToolCallDelta(_Chunk, tag="tool_call_delta"):
     text: ClassVar[str] = ""
 
 
-class AudioDelta(_Chunk, tag="audio_delta"):
+class AudioDelta(_Chunk, frozen=True, tag="audio_delta"):
     """A piece of spoken answer: raw `data` in the format asked for, and what is said in `transcript`."""
 
     data: bytes = b""
@@ -89,7 +89,7 @@ class AudioDelta(_Chunk, tag="audio_delta"):
     text: ClassVar[str] = ""
 
 
-class ImageDelta(_Chunk, tag="image_delta"):
+class ImageDelta(_Chunk, frozen=True, tag="image_delta"):
     """A generated image: its bytes, or where they are."""
 
     data: bytes | None = None
@@ -99,7 +99,7 @@ class ImageDelta(_Chunk, tag="image_delta"):
     text: ClassVar[str] = ""
 
 
-class CitationDelta(_Chunk, tag="citation_delta"):
+class CitationDelta(_Chunk, frozen=True, tag="citation_delta"):
     """A source of the text part `part`."""
 
     citation: Citation
@@ -108,7 +108,7 @@ class CitationDelta(_Chunk, tag="citation_delta"):
     text: ClassVar[str] = ""
 
 
-class RefusalDelta(_Chunk, tag="refusal_delta"):
+class RefusalDelta(_Chunk, frozen=True, tag="refusal_delta"):
     """A piece of the model's refusal."""
 
     refusal: str
@@ -117,7 +117,7 @@ class RefusalDelta(_Chunk, tag="refusal_delta"):
     text: ClassVar[str] = ""
 
 
-class UsageUpdate(_Chunk, tag="usage_update"):
+class UsageUpdate(_Chunk, frozen=True, tag="usage_update"):
     """Token counts so far; a later one replaces the fields that it sets."""
 
     usage: Usage
@@ -125,7 +125,7 @@ class UsageUpdate(_Chunk, tag="usage_update"):
     text: ClassVar[str] = ""
 
 
-class Finish(_Chunk, tag="finish"):
+class Finish(_Chunk, frozen=True, tag="finish"):
     """Choice `index` is complete. `raw` is the provider's own word for the reason, `message` its explanation."""
 
     reason: FinishReason
@@ -135,7 +135,7 @@ class Finish(_Chunk, tag="finish"):
     text: ClassVar[str] = ""
 
 
-class ProviderEvent(_Chunk, tag="provider_event"):
+class ProviderEvent(_Chunk, frozen=True, tag="provider_event"):
     """Something that the union has no name for, passed on as it came.
 
     With `content` it is a block of the answer and becomes a `ProviderPart` of the message.

@@ -60,7 +60,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
         response_model: a type that the answer is parsed into.
         reasoning_effort: how long to think.
         thinking: True, a token budget, False, or the provider's own object.
-        modalities, audio: what the answer may consist of, e.g. ``["text", "audio"]``, ``{"voice": "alloy", "format": "pcm16"}``.
+        modalities, audio: what the answer may consist of, e.g. ``["text", "audio"]``,
+            ``{"voice": "alloy", "format": "pcm16"}``.
         prediction: the likely answer, for faster edits.
         web_search: True, or the provider's own search options.
         service_tier, store, metadata, verbosity: as the provider defines them.

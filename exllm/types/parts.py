@@ -44,7 +44,7 @@ class _Part(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True, g
     pass
 
 
-class Text(_Part, tag="text"):
+class Text(_Part, frozen=True, tag="text"):
     """Plain text."""
 
     text: str
@@ -52,7 +52,7 @@ class Text(_Part, tag="text"):
     cache_control: CacheControl | None = None
 
 
-class _Media(_Part):
+class _Media(_Part, frozen=True):
     """Bytes that live in exactly one place: at `url`, in `data` (with `media_type`), or in the file at `path`.
 
     A `path` is read, in a thread, when the request is made.
@@ -67,7 +67,8 @@ class _Media(_Part):
         given = [name for name in ("url", "data", "path") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ConfigurationError(
-                f"{type(self).__name__} needs exactly one of url=, data= (with media_type=) or path=, got {given or 'none'}"
+                f"{type(self).__name__} needs exactly one of url=, data= (with media_type=) or path=, "
+                f"got {given or 'none'}"
             )
         if isinstance(self.path, Path):  # the natural argument; stored as str so that the part stays plain data
             msgspec.structs.force_setattr(self, "path", str(self.path))
@@ -75,21 +76,21 @@ class _Media(_Part):
             raise ConfigurationError(f"{type(self).__name__}(data=...) needs media_type=, e.g. 'image/png'")
 
 
-class Image(_Media, tag="image"):
+class Image(_Media, frozen=True, tag="image"):
     """An image; `detail` is ``"low"``, ``"high"`` or ``"auto"`` where the provider knows it."""
 
     detail: Literal["low", "high", "auto", "original"] | None = None
     cache_control: CacheControl | None = None
 
 
-class Audio(_Media, tag="audio"):
+class Audio(_Media, frozen=True, tag="audio"):
     """Audio. In answers `id` names it for later turns and `transcript` is what is said."""
 
     id: str | None = None
     transcript: str | None = None
 
 
-class Document(_Media, tag="document"):
+class Document(_Media, frozen=True, tag="document"):
     """A document, usually a PDF or plain text. `citations=True` asks the provider to cite from it."""
 
     title: str | None = None
@@ -98,7 +99,7 @@ class Document(_Media, tag="document"):
     cache_control: CacheControl | None = None
 
 
-class FileRef(_Part, tag="file_ref"):
+class FileRef(_Part, frozen=True, tag="file_ref"):
     """A file that was uploaded to the provider before, by its id."""
 
     id: str
@@ -106,7 +107,7 @@ class FileRef(_Part, tag="file_ref"):
     cache_control: CacheControl | None = None
 
 
-class ToolCall(_Part, tag="tool_call"):
+class ToolCall(_Part, frozen=True, tag="tool_call"):
     """A call that the model asks for.
 
     `arguments` is the JSON text as the model wrote it, possibly empty or malformed; `parse_arguments` reads it.
@@ -126,7 +127,7 @@ class ToolCall(_Part, tag="tool_call"):
         return msgspec.json.decode(self.arguments) if self.arguments.strip() else {}
 
 
-class ToolResult(_Part, tag="tool_result"):
+class ToolResult(_Part, frozen=True, tag="tool_result"):
     """The answer to the call with the id `call_id`: text or parts."""
 
     call_id: str
@@ -136,7 +137,7 @@ class ToolResult(_Part, tag="tool_result"):
     cache_control: CacheControl | None = None
 
 
-class Reasoning(_Part, tag="reasoning"):
+class Reasoning(_Part, frozen=True, tag="reasoning"):
     """What the model thought before it answered.
 
     `signature` (or `redacted`, thought that only the provider can read) goes back unchanged in later turns, to the
@@ -149,13 +150,13 @@ class Reasoning(_Part, tag="reasoning"):
     id: str | None = None
 
 
-class Refusal(_Part, tag="refusal"):
+class Refusal(_Part, frozen=True, tag="refusal"):
     """The model's own words for declining."""
 
     text: str
 
 
-class ProviderPart(_Part, tag="provider"):
+class ProviderPart(_Part, frozen=True, tag="provider"):
     """A content block that has no common name, e.g. a server tool's result; goes back only where it came from."""
 
     provider: str

@@ -10,6 +10,10 @@ import msgspec
 from exllm.types.parts import CacheControl
 
 
+def _no_arguments() -> dict[str, Any]:
+    return {"type": "object", "properties": {}}
+
+
 class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     """A function that the model may ask you to call.
 
@@ -23,7 +27,7 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
 
     name: str
     description: str = ""
-    schema: dict[str, Any] = {"type": "object", "properties": {}}
+    schema: dict[str, Any] = msgspec.field(default_factory=_no_arguments)
     handler: Callable[..., Any] | None = None
     strict: bool | None = None
     cache_control: CacheControl | None = None
@@ -36,6 +40,6 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ServerTool(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A tool that the provider runs itself, in the provider's own words, e.g. ``{"type": "web_search_20250305", ...}``."""
+    """A tool that the provider runs itself, in its own words: ``{"type": "web_search_20250305", ...}``."""
 
     definition: dict[str, Any]
