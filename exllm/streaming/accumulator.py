@@ -1,0 +1,311 @@
+"""Fold chunks into a response: the one place where `chat` and `stream` agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from io import StringIO
+from typing import Any, TypeVar
+
+import msgspec
+
+from exllm.types.chunks import (
+    AudioDelta,
+    Chunk,
+    CitationDelta,
+    Finish,
+    FinishReason,
+    ImageDelta,
+    ProviderEvent,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamStart,
+    TextDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    UsageUpdate,
+)
+from exllm.types.message import Message
+from exllm.types.parts import Audio, Citation, Image, Part, ProviderPart, Reasoning, Refusal, Text, ToolCall
+from exllm.types.response import Choice, Response
+from exllm.types.usage import Usage
+
+_UNKNOWN_USAGE = Usage()
+
+
+class Accumulator:
+    """Collects the chunks of one answer; `response` may be asked at any time, and again.
+
+    Text is written to growing buffers, so memory stays within twice the text, whatever the number of chunks.
+
+    Args:
+        provider: name for the response and for `ProviderPart`.
+        model: the model asked for; replaced when the provider names a more exact one.
+        keep_content: False keeps no content at all, only usage, finish reasons and ids, for streams of any length.
+    """
+
+    __slots__ = (
+        "_choices",
+        "_keep_content",
+        "_open_index",
+        "_open_part",
+        "_start",
+        "_write",
+        "model",
+        "provider",
+        "usage",
+    )  # fmt: skip
+
+    def __init__(self, provider: str, model: str, *, keep_content: bool = True) -> None:
+        self.provider = provider
+        self.model = model
+        self.usage = _UNKNOWN_USAGE
+        self._keep_content = keep_content
+        self._choices: dict[int, _ChoiceBuilder] = {}
+        self._start: StreamStart | None = None
+        # The text part that is being written: a chunk that continues it costs one buffer write.
+        self._open_index = -1
+        self._open_part = -1
+        self._write: Callable[[str], Any] = _discard
+
+    def add(self, chunks: Iterable[Chunk]) -> None:
+        """Fold the next chunks, in order."""
+        for chunk in chunks:
+            if (
+                type(chunk) is TextDelta
+                and chunk.part == self._open_part
+                and chunk.index == self._open_index
+                and chunk.logprobs is None
+            ):
+                self._write(chunk.text)
+            else:
+                self._add_other(chunk)
+
+    def _add_other(self, chunk: Chunk) -> None:
+        kind = type(chunk)
+        if kind is UsageUpdate:
+            self.usage = merge_usage(self.usage, chunk.usage)  # type: ignore[union-attr]
+            return
+        if kind is StreamStart:
+            self._start = self._start or chunk  # type: ignore[assignment]
+            self.model = chunk.model or self.model  # type: ignore[union-attr]
+            return
+        choice = self._choices.get(chunk.index)
+        if choice is None:
+            choice = self._choices[chunk.index] = _ChoiceBuilder(chunk.index, self.provider)
+        if isinstance(chunk, Finish):
+            choice.finish = chunk
+        elif not self._keep_content:
+            if isinstance(chunk, TextDelta):
+                self._open_index, self._open_part, self._write = chunk.index, chunk.part, _discard
+        elif isinstance(chunk, TextDelta):
+            text = choice.text_builder(chunk.part)
+            text.write(chunk.text)
+            if chunk.logprobs is not None:
+                choice.logprobs.extend(chunk.logprobs)
+            self._open_index, self._open_part, self._write = chunk.index, chunk.part, text.write
+        else:
+            choice.add(chunk)
+
+    def response(self) -> Response:
+        """The answer so far. A choice without a `Finish` has `finish_reason` None and the usage is then not final."""
+        builders = self._choices
+        choices = tuple(builders[index].build() for index in sorted(builders)) if len(builders) != 1 else (
+            next(iter(builders.values())).build(),
+        )  # fmt: skip
+        usage = self.usage
+        if usage.provenance == "reported" and not (choices and all(choice.finish_reason for choice in choices)):
+            usage = msgspec.structs.replace(usage, provenance="partial")
+        start = self._start
+        return Response(
+            choices,
+            usage,
+            model=self.model,
+            provider=self.provider,
+            id=start.id if start else None,
+            created=start.created if start else None,
+        )
+
+
+def _discard(_text: str) -> None:
+    pass
+
+
+def merge_usage(old: Usage, new: Usage) -> Usage:
+    """The fields of `new` where it sets them, those of `old` elsewhere."""
+    if old is _UNKNOWN_USAGE:
+        return new
+    kept = {
+        name: value
+        for name in Usage.__struct_fields__
+        if getattr(new, name) is None and (value := getattr(old, name)) is not None
+    }
+    return msgspec.structs.replace(new, **kept) if kept else new
+
+
+class _TextBuilder:
+    __slots__ = ("_buffer", "citations", "write")
+
+    def __init__(self) -> None:
+        self._buffer = StringIO(newline="")  # stores one byte per ASCII character, unlike a list of short strings
+        self.write = self._buffer.write
+        self.citations: list[Citation] = []
+
+    def build(self, _key: object) -> Part:
+        return Text(self._buffer.getvalue(), tuple(self.citations))
+
+
+class _ReasoningBuilder:
+    __slots__ = ("_buffer", "id", "redacted", "signature")
+
+    def __init__(self) -> None:
+        self._buffer = StringIO(newline="")
+        self.signature: str | None = None
+        self.redacted: str | None = None
+        self.id: str | None = None
+
+    def add(self, chunk: ReasoningDelta) -> None:
+        self._buffer.write(chunk.reasoning)
+        if chunk.signature is not None:
+            self.signature = (self.signature or "") + chunk.signature
+        if chunk.redacted is not None:
+            self.redacted = (self.redacted or "") + chunk.redacted
+        self.id = chunk.id or self.id
+
+    def build(self, _key: object) -> Part:
+        return Reasoning(self._buffer.getvalue(), self.signature, self.redacted, self.id)
+
+
+class _CallBuilder:
+    __slots__ = ("_buffer", "id", "name", "provider_executed", "signature")
+
+    def __init__(self) -> None:
+        self._buffer = StringIO(newline="")
+        self.id = ""
+        self.name = ""
+        self.provider_executed = False
+        self.signature: str | None = None
+
+    def add(self, chunk: ToolCallDelta) -> None:
+        self._buffer.write(chunk.arguments)
+        self.id = self.id or chunk.id
+        self.name = self.name or chunk.name
+        self.provider_executed = self.provider_executed or chunk.provider_executed
+        self.signature = chunk.signature or self.signature
+
+    def build(self, key: object) -> Part:
+        # Some servers give no ids; results must still be matched to calls.
+        call_id = self.id or f"call_{key[2]}_{key[1]}"  # type: ignore[index]
+        return ToolCall(call_id, self.name, self._buffer.getvalue(), self.provider_executed, self.signature)
+
+
+class _RefusalBuilder:
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = StringIO(newline="")
+
+    def add(self, chunk: RefusalDelta) -> None:
+        self._buffer.write(chunk.refusal)
+
+    def build(self, _key: object) -> Part:
+        return Refusal(self._buffer.getvalue())
+
+
+class _AudioBuilder:
+    __slots__ = ("_data", "_transcript", "id")
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._transcript = StringIO(newline="")
+        self.id: str | None = None
+
+    def add(self, chunk: AudioDelta) -> None:
+        self._data += chunk.data
+        self._transcript.write(chunk.transcript)
+        self.id = chunk.id or self.id
+
+    def build(self, _key: object) -> Part:
+        return Audio(
+            data=bytes(self._data), media_type="audio", id=self.id, transcript=self._transcript.getvalue() or None
+        )
+
+
+class _WholePart:
+    __slots__ = ("_part",)
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    def build(self, _key: object) -> Part:
+        return self._part
+
+
+_Builder = _TextBuilder | _ReasoningBuilder | _CallBuilder | _RefusalBuilder | _AudioBuilder | _WholePart
+B = TypeVar("B", _TextBuilder, _ReasoningBuilder, _CallBuilder, _RefusalBuilder, _AudioBuilder)
+_Key = tuple[str, int, int]  # kind, number within the kind, choice
+
+
+class _ChoiceBuilder:
+    """The parts of one choice, in the order in which they began."""
+
+    __slots__ = ("_index", "_parts", "_provider", "finish", "logprobs")
+
+    def __init__(self, index: int, provider: str) -> None:
+        self._index = index
+        self._provider = provider
+        self._parts: dict[_Key, _Builder] = {}
+        self.finish: Finish | None = None
+        self.logprobs: list[TokenLogprob] = []
+
+    def text_builder(self, part: int) -> _TextBuilder:
+        return self._get("text", part, _TextBuilder)
+
+    def add(self, chunk: Chunk) -> None:
+        match chunk:
+            case ToolCallDelta():
+                self._get("call", chunk.call, _CallBuilder).add(chunk)
+            case ReasoningDelta():
+                self._get("reasoning", chunk.part, _ReasoningBuilder).add(chunk)
+            case CitationDelta():
+                self.text_builder(chunk.part).citations.append(chunk.citation)
+            case RefusalDelta():
+                self._get("refusal", 0, _RefusalBuilder).add(chunk)
+                if chunk.logprobs is not None:
+                    self.logprobs.extend(chunk.logprobs)
+            case AudioDelta():
+                self._get("audio", 0, _AudioBuilder).add(chunk)
+            case ImageDelta():
+                if chunk.url is not None:
+                    self._append("image", Image(url=chunk.url))
+                elif chunk.data is not None:
+                    self._append("image", Image(data=chunk.data, media_type=chunk.media_type or "image/png"))
+            case ProviderEvent(content=True, data=dict()):
+                self._append("provider", ProviderPart(chunk.provider or self._provider, chunk.data))
+
+    def build(self) -> Choice:
+        parts = tuple(builder.build(key) for key, builder in self._parts.items())
+        content: str | tuple[Part, ...] = parts
+        if not parts:
+            content = ""
+        elif len(parts) == 1 and type(parts[0]) is Text and not parts[0].citations:
+            content = parts[0].text
+        finish = self.finish
+        reason: FinishReason | None = finish.reason if finish else None
+        return Choice(
+            Message("assistant", content),
+            self._index,
+            reason,
+            finish.raw if finish else None,
+            finish.message if finish else None,
+            tuple(self.logprobs) or None,
+        )
+
+    def _get(self, kind: str, number: int, builder: type[B]) -> B:
+        key = (kind, number, self._index)
+        found = self._parts.get(key)
+        if found is None:
+            found = self._parts[key] = builder()  # type: ignore[call-arg]
+        return found  # type: ignore[return-value]
+
+    def _append(self, kind: str, part: Part) -> None:
+        self._parts[(kind, len(self._parts), self._index)] = _WholePart(part)
