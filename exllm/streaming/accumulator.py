@@ -212,21 +212,26 @@ class _RefusalBuilder:
 
 
 class _AudioBuilder:
-    __slots__ = ("_data", "_transcript", "id")
+    __slots__ = ("_data", "_transcript", "id", "media_type")
 
     def __init__(self) -> None:
         self._data = bytearray()
         self._transcript = StringIO(newline="")
         self.id: str | None = None
+        self.media_type: str | None = None
 
     def add(self, chunk: AudioDelta) -> None:
         self._data += chunk.data
         self._transcript.write(chunk.transcript)
         self.id = chunk.id or self.id
+        self.media_type = chunk.media_type or self.media_type
 
     def build(self, _key: object) -> Part:
         return Audio(
-            data=bytes(self._data), media_type="audio", id=self.id, transcript=self._transcript.getvalue() or None
+            data=bytes(self._data),
+            media_type=self.media_type or "application/octet-stream",
+            id=self.id,
+            transcript=self._transcript.getvalue() or None,
         )
 
 

@@ -82,6 +82,7 @@ class AudioDelta(_Chunk, frozen=True, tag="audio_delta"):
     """A piece of spoken answer: raw `data` in the format asked for, and what is said in `transcript`."""
 
     data: bytes = b""
+    media_type: str | None = None
     transcript: str = ""
     id: str | None = None
     expires_at: int | None = None
