@@ -1,0 +1,403 @@
+"""From an error response, whatever its body, to the exception that tells the caller what to do.
+
+Shared by all wires. What decides, in this order: the provider's own error code or type where it is specific, telling
+words in the message (many services report a full context window as a plain 400), the HTTP status.
+
+Sources: the error pages of OpenAI, Anthropic, Google AI, OpenRouter, Groq, DeepSeek, Moonshot and Z.ai; the bodies in
+``tests/recordings``. The JSON shapes that are understood: ``{"error": {...}}``, ``{"error": "..."}``, a list of these
+(Gemini), ``{"message": ...}``, ``{"detail": ...}`` (FastAPI servers, Mistral), ``{"errors": [...]}`` (Cloudflare).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from exllm.errors import (
+    AuthenticationError,
+    ContextLengthExceeded,
+    ExLLMError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    RequestTimeout,
+    ServerError,
+)
+
+MAX_BODY_CHARS = 64 * 1024
+MAX_MESSAGE_CHARS = 2_000
+
+# Codes and types that say more than the status does. Compared in lower case.
+_BY_CODE: dict[str, type[ExLLMError]] = {
+    "context_length_exceeded": ContextLengthExceeded,  # OpenAI, Groq, Cerebras
+    "context_window_exceeded": ContextLengthExceeded,
+    "exceed_context_size_error": ContextLengthExceeded,  # llama.cpp
+    "model_context_window_exceeded": ContextLengthExceeded,
+    "insufficient_quota": QuotaExceeded,  # OpenAI, with status 429
+    "billing_hard_limit_reached": QuotaExceeded,
+    "billing_not_active": QuotaExceeded,
+    "billing_error": QuotaExceeded,  # Anthropic
+    "exceeded_current_quota_error": QuotaExceeded,  # Moonshot, with status 429
+    "insufficient_balance": QuotaExceeded,
+    "1113": QuotaExceeded,  # Z.ai: account in arrears, with status 429
+    "invalid_api_key": AuthenticationError,
+    "api_key_invalid": AuthenticationError,  # Gemini, with status 400
+    "incorrect_api_key_error": AuthenticationError,
+    "invalid_authentication_error": AuthenticationError,  # Moonshot
+    "authentication_error": AuthenticationError,
+    "unauthenticated": AuthenticationError,
+    "permission_error": PermissionDenied,
+    "permission_denied": PermissionDenied,
+    "permission_denied_error": PermissionDenied,
+    "model_not_found": NotFound,
+    "not_found_error": NotFound,
+    "resource_not_found_error": NotFound,
+    "deploymentnotfound": NotFound,  # Azure
+    "rate_limit_error": RateLimited,
+    "rate_limit_exceeded": RateLimited,
+    "rate_limit_reached_error": RateLimited,  # Moonshot
+    "ratelimitreached": RateLimited,  # Azure
+    "too_many_requests": RateLimited,
+    "resource_exhausted": RateLimited,  # Gemini
+    "overloaded_error": Overloaded,  # Anthropic
+    "engine_overloaded_error": Overloaded,  # Moonshot
+    "unavailable": Overloaded,  # Gemini
+    "capacity_exceeded": Overloaded,
+}
+
+# Codes that only repeat the status. They decide where there is no status: in the middle of a stream.
+_BY_GENERIC_CODE: dict[str, type[ExLLMError]] = {
+    "invalid_request_error": InvalidRequest,
+    "bad_request_error": InvalidRequest,
+    "invalid_argument": InvalidRequest,
+    "failed_precondition": InvalidRequest,
+    "request_too_large": InvalidRequest,
+    "invalid_prompt": InvalidRequest,
+    "content_policy_violation": InvalidRequest,
+    "content_filter": InvalidRequest,
+    "tool_use_failed": InvalidRequest,
+    "not_found": NotFound,
+    "requests": RateLimited,  # OpenAI's `type` of 429s: which limit was hit
+    "tokens": RateLimited,
+    "timeout_error": ServerError,
+    "api_error": ServerError,
+    "server_error": ServerError,
+    "internal": ServerError,
+    "deadline_exceeded": ServerError,
+}
+
+_BY_STATUS: dict[int, type[ExLLMError]] = {
+    401: AuthenticationError,
+    402: QuotaExceeded,
+    403: PermissionDenied,
+    404: NotFound,
+    408: RequestTimeout,
+    409: ServerError,  # a lock held by another request of ours: the vendors' SDKs send it again
+    429: RateLimited,
+    498: Overloaded,  # Groq: no capacity in the flex tier
+    503: Overloaded,
+    529: Overloaded,
+}
+
+_CONTEXT_WORDS = re.compile(
+    r"maximum context length|max(?:imum)? context (?:length|window)|context[ _]length[ _]exceeded"
+    r"|exceeds? the (?:available )?context (?:window|size)|exceeds? the model'?s? (?:max(?:imum)? )?context"
+    r"|prompt (?:is )?too long|input is too long|too many input tokens|input tokens exceeded"
+    r"|exceeds the maximum number of tokens|maximum prompt length|exceeded model token limit"
+    r"|input token length too long|prompt exceeds max length|greater than the context length|reduce the length of the (?:messages|prompt|input)"
+    r"|inputs? tokens \+ max_new_tokens",
+    re.IGNORECASE,
+)
+_QUOTA_WORDS = re.compile(
+    r"credit balance is too low|insufficient (?:balance|credits?|funds)|used all available credits"
+    r"|exceeded your current quota, please check your plan|requires more credits|monthly spending limit|payment required",
+    re.IGNORECASE,
+)
+_KEY_WORDS = re.compile(
+    r"(?:incorrect|invalid) api[ -]key|api[ -]key not valid|invalid authentication credentials", re.IGNORECASE
+)
+
+# Services repeat the key they were sent, some of them whole. `sk-...` and its kin, bearer tokens, and the word after
+# "API key provided:" never leave the library.
+_SECRETS = re.compile(
+    r"\b(?:sk|pk|rk|gsk|csk|xai|pplx|hf|fw|tgp|nvapi|r8|ak)[-_][\w*.\-]{6,}\w|\bAIza[\w\-]{20,}"
+    r"|(?<=[Bb]earer )[\w*.\-+/=]{6,}|(?<=api key provided: )[^\s\"',]+\w|(?<=API key provided: )[^\s\"',]+\w"
+    r"|(?<=api key: )[^\s\"',]+\w|(?<=API key: )[^\s\"',]+\w"
+)
+
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "mistral-correlation-id")
+
+
+class ErrorFacts(msgspec.Struct, frozen=True):
+    """What an error body says, wherever it says it. `status` is a status that is named inside the body."""
+
+    message: str = ""
+    code: str | None = None
+    kind: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+    retry_after_s: float | None = None
+
+
+def error_for_status(
+    status: int | None,
+    message: str,
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+    code: str | None = None,
+    kind: str | None = None,
+    body: bytes | str | None = None,
+    headers: Mapping[str, str] | None = None,
+    request_id: str | None = None,
+    retry_wait_s: float | None = None,
+) -> ExLLMError:
+    """The exception for an error of a provider.
+
+    Args:
+        status: of the HTTP response, or None for an error inside a stream that names none.
+        message: the provider's words; secrets in it are masked.
+        code, kind: the provider's error code and error type; the more telling of them ends up as `error.code`.
+        body: as received; kept, masked and cut to 64 KiB.
+        headers: of the response, with lower-case names: request id, Retry-After, ``x-should-retry``.
+        request_id, retry_wait_s: from the body; the headers win.
+    """
+    headers = headers or {}
+    message = message[:MAX_MESSAGE_CHARS]
+    cls = _class_for(status, message, code, kind)
+    should_retry = headers.get("x-should-retry", "").lower()  # OpenAI and Anthropic: their own verdict
+    wait = retry_after_s(headers)
+    return cls(
+        mask_secrets(message),
+        provider=provider,
+        model=model,
+        status=status,
+        code=code or kind,
+        request_id=request_id_of(headers) or request_id,
+        retry_after_s=retry_wait_s if wait is None else wait,
+        body=_body_text(body),
+        retryable={"true": True, "false": False}.get(should_retry),
+    )
+
+
+def error_for_body(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+) -> ExLLMError:
+    """The exception for an error response of any service: JSON in one of the usual shapes, HTML, plain text, empty."""
+    facts = read_error_body(body)
+    advice = _ADVICE[_class_for(status, "", None, None)]
+    message = facts.message or f"HTTP {status} with an empty body: {advice}"
+    return error_for_status(
+        status, message, provider=provider, model=model, code=facts.code, kind=facts.kind, body=body, headers=headers,
+        request_id=facts.request_id, retry_wait_s=facts.retry_after_s,
+    )  # fmt: skip
+
+
+def error_in_stream(data: Any, *, provider: str | None = None, model: str | None = None) -> ExLLMError:
+    """The exception for an error that arrived inside an answer, decoded from JSON."""
+    facts = read_error(data)
+    return error_for_status(
+        facts.status, facts.message or "the provider reported an error without a message", provider=provider,
+        model=model, code=facts.code, kind=facts.kind, body=msgspec.json.encode(data), request_id=facts.request_id,
+        retry_wait_s=facts.retry_after_s,
+    )  # fmt: skip
+
+
+def read_error_body(body: bytes) -> ErrorFacts:
+    """What `body` says; for HTML its title, for other text the text."""
+    text = body[: MAX_BODY_CHARS * 4].decode("utf-8", "replace").strip()
+    if not text:
+        return ErrorFacts()
+    try:
+        return read_error(msgspec.json.decode(body))
+    except msgspec.DecodeError:
+        pass
+    if text[:1] == "<":
+        title = re.search(r"<(title|h1)[^>]*>(.*?)</\1>", text[:8192], re.IGNORECASE | re.DOTALL)
+        words = " ".join(title.group(2).split()) if title else "no title"
+        return ErrorFacts(f"the server answered with an HTML page instead of JSON: {words}")
+    return ErrorFacts(text[:MAX_MESSAGE_CHARS])
+
+
+def read_error(data: Any) -> ErrorFacts:
+    """What a decoded JSON error says."""
+    while isinstance(data, list) and data:
+        data = data[0]
+    if not isinstance(data, dict):
+        return ErrorFacts(str(data) if data else "")
+    inner = data.get("error")
+    if inner is None:
+        errors = data.get("errors")
+        inner = errors[0] if isinstance(errors, list) and errors else None
+    if not isinstance(inner, dict):
+        inner = {**data, "message": inner} if isinstance(inner, str) else data
+    message = _message(inner)
+    nested = inner.get("message")
+    if isinstance(nested, dict):  # Mistral: {"message": {"detail": [...]}, "type": ...}
+        message = _message(nested)
+    code, kind = inner.get("code"), inner.get("type") or inner.get("status") or data.get("code")
+    details = inner.get("details")
+    wait = None
+    for detail in details if isinstance(details, list) else ():  # google.rpc.Status
+        if isinstance(detail, dict):
+            code = detail.get("reason") or code
+            wait = _seconds(detail.get("retryDelay")) if "retryDelay" in detail else wait
+    return ErrorFacts(
+        message or msgspec.json.encode(data).decode()[:MAX_MESSAGE_CHARS],
+        code=_word(code) if _status(code) is None or not _word(kind) else _word(kind),
+        kind=_word(kind),
+        status=_first_status(inner.get("status_code"), code, inner.get("status"), data.get("status_code")),
+        request_id=_word(data.get("request_id")) or _word(inner.get("request_id")),
+        retry_after_s=wait,
+    )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the provider asks to wait, None when it does not say.
+
+    Understands ``retry-after-ms``, then ``Retry-After`` as seconds or as an HTTP date. A date is compared with the
+    response's own ``Date``, so that a wrong clock here does no harm. `headers` has lower-case names.
+    """
+    millis = _finite(headers.get("retry-after-ms"))
+    if millis is not None:
+        return millis / 1000
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    seconds = _finite(value)
+    if seconds is not None:
+        return seconds
+    until = _http_date(value)
+    if until is None:
+        return None
+    now = _http_date(headers.get("date"))
+    return max(0.0, until - (time.time() if now is None else now))
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """The provider's id of the request; `headers` has lower-case names."""
+    for name in _REQUEST_ID_HEADERS:
+        value = headers.get(name)
+        if value:
+            return value
+    return None
+
+
+def mask_secrets(text: str) -> str:
+    """`text` without anything that looks like an API key."""
+    return _SECRETS.sub("***", text)
+
+
+_ADVICE: dict[type[ExLLMError], str] = {
+    AuthenticationError: "check the API key",
+    PermissionDenied: "check what the API key may do",
+    QuotaExceeded: "check the plan and billing of the account",
+    NotFound: "check the model name and the base URL",
+    RateLimited: "wait, then send it again",
+    Overloaded: "the provider has no capacity now, wait and send it again",
+    ServerError: "the provider failed, send it again",
+    RequestTimeout: "the provider gave up waiting, send it again",
+    InvalidRequest: "check the options and messages",
+}
+
+
+def _class_for(status: int | None, message: str, code: str | None, kind: str | None) -> type[ExLLMError]:
+    words = [word.lower() for word in (code, kind) if word]
+    for word in words:
+        if word in _BY_CODE:
+            return _BY_CODE[word]
+    if status is None or 400 <= status < 500:
+        if _QUOTA_WORDS.search(message):
+            return QuotaExceeded
+        if status != 429 and _CONTEXT_WORDS.search(message):
+            return ContextLengthExceeded
+        if status in (None, 400) and _KEY_WORDS.search(message):
+            return AuthenticationError
+    if status is not None and status >= 400:
+        return _BY_STATUS.get(status) or (InvalidRequest if status < 500 else ServerError)
+    for word in words:
+        if word in _BY_GENERIC_CODE:
+            return _BY_GENERIC_CODE[word]
+    return ServerError
+
+
+def _message(fields: Mapping[str, Any]) -> str:
+    for name in ("message", "detail", "msg", "error_description", "error", "title"):
+        value = fields.get(name)
+        if isinstance(value, list):  # FastAPI: [{"loc": [...], "msg": "..."}]
+            value = "; ".join(_complaint(item) for item in value)
+        if isinstance(value, dict):
+            value = _message(value)
+        if isinstance(value, str) and value:
+            return value + _upstream(fields.get("metadata"))
+    return ""
+
+
+def _complaint(item: Any) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    place = ".".join(str(step) for step in item.get("loc") or ())
+    words = str(item.get("msg") or item.get("message") or item)
+    return f"{place}: {words}" if place else words
+
+
+def _upstream(metadata: Any) -> str:
+    """OpenRouter says "Provider returned error" and keeps what the provider said apart."""
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return f": {raw}" if isinstance(raw, str) and raw else ""
+
+
+def _word(value: Any) -> str | None:
+    if isinstance(value, bool) or value is None or value == "":
+        return None
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _status(value: Any) -> int | None:
+    if isinstance(value, str) and value.isdigit():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600 else None
+
+
+def _first_status(*values: Any) -> int | None:
+    return next((status for value in values if (status := _status(value)) is not None), None)
+
+
+def _seconds(value: Any) -> float | None:
+    return _finite(value.rstrip("s")) if isinstance(value, str) else None
+
+
+def _finite(value: str | None) -> float | None:
+    try:
+        number = float(value) if value is not None else math.nan
+    except ValueError:
+        return None
+    return max(0.0, number) if math.isfinite(number) else None
+
+
+def _http_date(value: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(value).timestamp() if value else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _body_text(body: bytes | str | None) -> str | None:
+    if body is None:
+        return None
+    text = body[: MAX_BODY_CHARS * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
+    return mask_secrets(text[:MAX_BODY_CHARS])
