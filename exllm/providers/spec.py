@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from exllm.policies.retry import RetryPolicy
 from exllm.types.options import Timeouts
 
 
@@ -15,18 +16,6 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     header: str = "authorization"
     prefix: str = "Bearer "
     required: bool = True
-
-
-class RetryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When and how long to wait before the request is sent again.
-
-    The n-th wait is random between 0 and ``min(cap_s, base_s * 2**n)`` (full jitter), unless the provider names a wait.
-    A provider's wait above `cap_s` is not sat out: the error is raised at once with `retry_at`.
-    """
-
-    attempts: int = 3
-    base_s: float = 0.5
-    cap_s: float = 60.0
 
 
 class Paths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -309,7 +309,7 @@ class _ChoiceBuilder:
         key = (kind, number, self._index)
         found = self._parts.get(key)
         if found is None:
-            found = self._parts[key] = builder()  # type: ignore[call-arg]
+            found = self._parts[key] = builder()
         return found  # type: ignore[return-value]
 
     def _append(self, kind: str, part: Part) -> None:

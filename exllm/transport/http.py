@@ -1,0 +1,177 @@
+"""The only place with HTTP sockets: requests out, bytes in, every failure mapped to one of our errors."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import platform
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+import msgspec
+
+from exllm.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    ConnectTimeout,
+    ExLLMError,
+    ProtocolError,
+    StreamInterrupted,
+    TotalTimeout,
+)
+from exllm.transport.sessions import SessionPool, TransportSettings
+from exllm.version import __version__
+
+MAX_REDIRECTS = 5
+MAX_ERROR_BODY_BYTES = 65_536
+USER_AGENT = f"exllm/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
+
+_REDIRECTS = frozenset({301, 302, 307, 308})
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-goog-request-id")
+_LARGE_BODY_BYTES = 1 << 20  # aiohttp warns about plain bytes above this; a file-like body is written in pieces
+
+
+class HttpCall(msgspec.Struct, frozen=True):
+    """One request with everything that goes on the wire, credentials included. Never logged, never shown.
+
+    `connect_s` limits the connection, `total_s` the whole exchange (None: the caller watches it).
+    """
+
+    url: str
+    body: bytes
+    headers: dict[str, str]
+    method: str = "POST"
+    connect_s: float | None = None
+    total_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"HttpCall({self.method} {self.url}, {len(self.body)} bytes)"
+
+
+class HttpTransport:
+    """Sends calls over pooled connections. One per client; safe on several event loops."""
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self.pool = SessionPool(settings)
+
+    async def send(self, call: HttpCall) -> aiohttp.ClientResponse:
+        """Send `call` and return the response as soon as its head is there; the caller closes it.
+
+        Redirects are followed within the same host only, with method, body and key unchanged.
+
+        Raises: ConnectTimeout, ConnectionFailed, TotalTimeout, ConfigurationError (a bad URL, a redirect elsewhere).
+        """
+        url = call.url
+        for _ in range(MAX_REDIRECTS):
+            response = await self._send_once(call, url)
+            if response.status not in _REDIRECTS:
+                return response
+            target = urljoin(url, response.headers.get("location", ""))
+            response.close()
+            if not _same_service(url, target):
+                raise ConfigurationError(
+                    f"{_origin(url)} redirects to {_origin(target)}; a key is not sent to another host. "
+                    f"If that is where the service lives now, pass base_url=."
+                )
+            url = target
+        raise ProtocolError(f"{_origin(url)} redirects in a circle")
+
+    async def _send_once(self, call: HttpCall, url: str) -> aiohttp.ClientResponse:
+        session = await self.pool.session()
+        try:
+            return await session.request(
+                call.method,
+                url,
+                data=call.body if len(call.body) < _LARGE_BODY_BYTES else io.BytesIO(call.body),
+                headers=call.headers,
+                allow_redirects=False,
+                proxy=self.pool.proxy_for(url),
+                timeout=aiohttp.ClientTimeout(total=call.total_s, sock_connect=call.connect_s),
+            )
+        except Exception as error:
+            raise map_send_error(error, url, call) from error
+
+    async def aclose(self) -> None:
+        """Close all connections. Idempotent."""
+        await self.pool.aclose()
+
+
+def map_send_error(error: Exception, url: str, call: HttpCall) -> ExLLMError:
+    """What a failure before the response head means to the caller."""
+    origin = _origin(url)
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return ConnectTimeout(f"no connection to {origin} within {call.connect_s:g} s")
+        case TimeoutError():
+            return TotalTimeout(f"no answer from {origin} within {call.total_s or 0:g} s")
+        case aiohttp.InvalidURL() | ValueError():
+            return ConfigurationError(f"{origin!r} is not a usable base URL: {error}")
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
+            return ConnectionFailed(
+                f"TLS with {origin} failed: {error}. For a private certificate authority set SSL_CERT_FILE "
+                f"or pass ssl_context=.",
+                retryable=False,
+            )
+        case aiohttp.ClientConnectorDNSError():
+            return ConnectionFailed(f"the host of {origin} cannot be resolved; is the base URL right?")
+        case aiohttp.ClientProxyConnectionError():
+            return ConnectionFailed(f"the proxy for {origin} cannot be reached")
+        case aiohttp.ClientHttpProxyError():
+            return ConnectionFailed(f"the proxy for {origin} refused: {error.status} {error.message}", retryable=False)
+        case aiohttp.ClientConnectorError():
+            return ConnectionFailed(f"cannot connect to {origin}: {error.os_error.strerror or error.os_error}")
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():
+            return ConnectionFailed(f"{origin} closed the connection before it answered")
+        case aiohttp.ClientResponseError():
+            return ProtocolError(f"{origin} does not speak HTTP as expected: {error.message}")
+        case _:
+            return ConnectionFailed(f"the request to {origin} failed: {type(error).__name__}: {error}")
+
+
+def map_read_error(error: Exception, url: str) -> ExLLMError:
+    """What a failure in the middle of a body means to the caller."""
+    origin = _origin(url)
+    match error:
+        case TimeoutError():
+            return TotalTimeout(f"the answer from {origin} took longer than the limit for the whole call")
+        case aiohttp.ClientPayloadError() if "Content-Encoding" in str(error) or "decode" in str(error):
+            return ProtocolError(f"{origin} sent a compressed body that cannot be read")
+        case _:
+            return StreamInterrupted(f"the connection to {origin} broke in the middle of the answer")
+
+
+async def read_error_body(response: aiohttp.ClientResponse, limit_s: float = 10.0) -> bytes:
+    """As much of an error body as is worth keeping; never fails."""
+    try:
+        async with asyncio.timeout(limit_s):
+            body = b""
+            while len(body) < MAX_ERROR_BODY_BYTES and (piece := await response.content.readany()):
+                body += piece
+            return body[:MAX_ERROR_BODY_BYTES]
+    except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
+        return b""
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The provider's id of this request, under whichever name it sends it."""
+    for name in _REQUEST_ID_HEADERS:
+        value = headers.get(name)
+        if value:
+            return value
+    return None
+
+
+def _origin(url: str) -> str:
+    """Scheme and host only: a path or a query may hold what should not be shown."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
+
+
+def _same_service(url: str, target: str) -> bool:
+    old, new = urlsplit(url), urlsplit(target)
+    if old.hostname != new.hostname:
+        return False
+    return (old.scheme, old.port) == (new.scheme, new.port) or (old.scheme == "http" and new.scheme == "https")
