@@ -66,6 +66,9 @@ class Wire(Protocol):
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         """The HTTP request for `request`. Raises `UnsupportedOption` or `InvalidRequest` for what cannot be said."""
 
+    def must_stream(self, request: Request) -> bool:
+        """Whether the whole answer to `request` may take longer than the provider keeps an unstreamed call open."""
+
     def decoder(self, request: Request, spec: ProviderSpec) -> StreamDecoder:
         """A fresh decoder for one streamed answer."""
 

@@ -36,7 +36,7 @@ _LARGE_BODY_BYTES = 1 << 20  # aiohttp warns about plain bytes above this; a fil
 class HttpCall(msgspec.Struct, frozen=True):
     """One request with everything that goes on the wire, credentials included. Never logged, never shown.
 
-    `connect_s` limits the connection, `total_s` the whole exchange (None: the caller watches it).
+    `connect_s` limits the making of the connection.
     """
 
     url: str
@@ -44,7 +44,6 @@ class HttpCall(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     method: str = "POST"
     connect_s: float | None = None
-    total_s: float | None = None
 
     def __repr__(self) -> str:
         return f"HttpCall({self.method} {self.url}, {len(self.body)} bytes)"
@@ -56,16 +55,17 @@ class HttpTransport:
     def __init__(self, settings: TransportSettings) -> None:
         self.pool = SessionPool(settings)
 
-    async def send(self, call: HttpCall) -> aiohttp.ClientResponse:
+    async def send(self, call: HttpCall, total_s: float | None = None) -> aiohttp.ClientResponse:
         """Send `call` and return the response as soon as its head is there; the caller closes it.
 
+        `total_s` limits the whole exchange, reading the body included; None where the caller watches the time itself.
         Redirects are followed within the same host only, with method, body and key unchanged.
 
         Raises: ConnectTimeout, ConnectionFailed, TotalTimeout, ConfigurationError (a bad URL, a redirect elsewhere).
         """
         url = call.url
         for _ in range(MAX_REDIRECTS):
-            response = await self._send_once(call, url)
+            response = await self._send_once(call, url, total_s)
             if response.status not in _REDIRECTS:
                 return response
             target = urljoin(url, response.headers.get("location", ""))
@@ -78,7 +78,7 @@ class HttpTransport:
             url = target
         raise ProtocolError(f"{_origin(url)} redirects in a circle")
 
-    async def _send_once(self, call: HttpCall, url: str) -> aiohttp.ClientResponse:
+    async def _send_once(self, call: HttpCall, url: str, total_s: float | None) -> aiohttp.ClientResponse:
         session = await self.pool.session()
         try:
             return await session.request(
@@ -88,24 +88,24 @@ class HttpTransport:
                 headers=call.headers,
                 allow_redirects=False,
                 proxy=self.pool.proxy_for(url),
-                timeout=aiohttp.ClientTimeout(total=call.total_s, sock_connect=call.connect_s),
+                timeout=aiohttp.ClientTimeout(total=total_s, sock_connect=call.connect_s),
             )
         except Exception as error:
-            raise map_send_error(error, url, call) from error
+            raise map_send_error(error, url, call.connect_s, total_s) from error
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
         await self.pool.aclose()
 
 
-def map_send_error(error: Exception, url: str, call: HttpCall) -> ExLLMError:
+def map_send_error(error: Exception, url: str, connect_s: float | None, total_s: float | None) -> ExLLMError:
     """What a failure before the response head means to the caller."""
     origin = _origin(url)
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return ConnectTimeout(f"no connection to {origin} within {call.connect_s:g} s")
+            return ConnectTimeout(f"no connection to {origin} within {connect_s or 0:g} s")
         case TimeoutError():
-            return TotalTimeout(f"no answer from {origin} within {call.total_s or 0:g} s")
+            return TotalTimeout(f"no answer from {origin} within {total_s or 0:g} s")
         case aiohttp.InvalidURL() | ValueError():
             return ConfigurationError(f"{origin!r} is not a usable base URL: {error}")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
@@ -161,6 +161,17 @@ def request_id(headers: Mapping[str, str]) -> str | None:
         if value:
             return value
     return None
+
+
+def scrub(error: ExLLMError, secret: str | None) -> ExLLMError:
+    """Take the key out of an error: some servers repeat it."""
+    if secret:
+        if secret in error.message:
+            error.message = error.message.replace(secret, "***")
+            error.args = (error.message,)
+        if error.body and secret in error.body:
+            error.body = error.body.replace(secret, "***")
+    return error
 
 
 def _origin(url: str) -> str:

@@ -1,0 +1,169 @@
+"""The two ways to get an answer: over HTTP by a spec and its wire, or from a foreign `Provider`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Protocol
+
+import msgspec
+
+from exllm.call import Access, Call
+from exllm.cost import cost_of
+from exllm.errors import ExLLMError, ProtocolError, TotalTimeout
+from exllm.policies.retry import RetrySchedule
+from exllm.providers.provider import Provider
+from exllm.providers.spec import ProviderSpec
+from exllm.providers.wire import Wire
+from exllm.streaming.accumulator import Accumulator
+from exllm.streaming.source import ChunkSource, IteratorSource
+from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport
+from exllm.transport.http_source import HttpSource, Route
+from exllm.types.normalise import load_media
+from exllm.types.request import Request
+from exllm.types.response import Response
+
+
+class Backend(Protocol):
+    """How one call reaches its provider."""
+
+    async def connect(self) -> ChunkSource:
+        """The source of one attempt at a streamed answer."""
+
+    async def chat(self) -> Response:
+        """The whole answer, retries included."""
+
+
+class HttpBackend:
+    """A spec and its wire over the shared transport."""
+
+    def __init__(
+        self, transport: HttpTransport, call: Call, spec: ProviderSpec, wire: Wire, way: Access, max_frame_bytes: int
+    ) -> None:
+        self._transport = transport
+        self._call = call
+        self._spec = spec
+        self._wire = wire
+        self._way = way
+        self._max_frame_bytes = max_frame_bytes
+        # Built at once where that needs no file, so that a call which cannot be made fails before it is awaited.
+        self._route = None if call.has_paths else self._build(call.request)
+
+    async def connect(self) -> HttpSource:
+        return HttpSource(self._transport, await self._ready_route())
+
+    async def chat(self) -> Response:
+        limits = self._call.request.timeouts
+        deadline = asyncio.get_running_loop().time() + (limits.total or math.inf)
+        schedule = RetrySchedule(self._call.retry)
+        route = await self._ready_route()
+        while True:
+            source = HttpSource(self._transport, route)
+            try:
+                return await self._attempt(source, route, deadline)
+            except ExLLMError as error:
+                wait_s = schedule.wait_s(error)
+                if wait_s is None or asyncio.get_running_loop().time() + wait_s >= deadline:
+                    raise _explained(error, self._call.request, source.request_id)
+            finally:
+                source.abort()
+            await asyncio.sleep(wait_s)
+
+    async def _attempt(self, source: HttpSource, route: Route, deadline: float) -> Response:
+        request = route.request
+        if deadline < math.inf:
+            source.limit_total(max(0.001, deadline - asyncio.get_running_loop().time()))
+        await source.open()
+        accumulator = Accumulator(request.provider, request.model)
+        accumulator.add(await source.read_body())
+        return msgspec.structs.replace(
+            complete(self._call, accumulator.response()),
+            request_id=source.request_id,
+            warnings=source.warnings,
+            raw=source.raw(),
+        )
+
+    async def _ready_route(self) -> Route:
+        if self._route is None:
+            messages = await asyncio.to_thread(load_media, self._call.request.messages)
+            self._route = self._build(msgspec.structs.replace(self._call.request, messages=messages))
+        return self._route
+
+    def _build(self, request: Request) -> Route:
+        http = self._wire.build(request, self._spec)
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream" if request.stream else "application/json",
+            "user-agent": USER_AGENT,
+            **self._way.headers,
+            **http.headers,
+        }
+        call = HttpCall(
+            self._way.base_url + http.path, http.body, headers, http.method, request.timeouts.connect
+        )  # fmt: skip
+        return Route(
+            call,
+            request,
+            self._spec,
+            self._wire,
+            self._max_frame_bytes,
+            self._call.warnings + http.warnings,
+            self._way.secret,
+        )
+
+
+class ForeignBackend:
+    """A `Provider` object: somebody's own backend, the mock, a local model."""
+
+    def __init__(self, provider: Provider, call: Call) -> None:
+        self._provider = provider
+        self._call = call
+
+    async def connect(self) -> IteratorSource:
+        return IteratorSource(self._provider.stream(await self._request()), self._call.warnings)
+
+    async def chat(self) -> Response:
+        limits = self._call.request.timeouts
+        schedule = RetrySchedule(self._call.retry)
+        request = await self._request()
+        try:
+            async with asyncio.timeout(None if limits.total in (None, math.inf) else limits.total):
+                while True:
+                    try:
+                        response = await self._provider.chat(request)
+                        return complete(self._call, response)
+                    except ExLLMError as error:
+                        wait_s = schedule.wait_s(error)
+                        if wait_s is None:
+                            raise _explained(error, request, None)
+                    await asyncio.sleep(wait_s)
+        except ExLLMError:
+            raise
+        except TimeoutError as error:
+            raise _explained(TotalTimeout(f"no answer within {limits.total:g} s"), request, None) from error
+        except Exception as error:
+            raise ProtocolError(
+                f"{request.provider} failed in an unforeseen way: {type(error).__name__}: {error}",
+                provider=request.provider,
+                model=request.model,
+            ) from error
+
+    async def _request(self) -> Request:
+        request = self._call.request
+        if self._call.has_paths:
+            return msgspec.structs.replace(request, messages=await asyncio.to_thread(load_media, request.messages))
+        return request
+
+
+def complete(call: Call, response: Response) -> Response:
+    """Add what only the call knows to a folded response."""
+    return msgspec.structs.replace(response, cost=cost_of(response.usage, local=call.backend.local))
+
+
+def _explained(error: ExLLMError, request: Request, request_id: str | None) -> ExLLMError:
+    error.provider = error.provider or request.provider
+    error.model = error.model or request.model
+    error.request_id = error.request_id or request_id
+    return error
+
+

@@ -1,0 +1,180 @@
+"""From the arguments of `chat` and `stream` to a checked request and the way to its provider. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from exllm import config as configuration
+from exllm.config import ConfigSource
+from exllm.errors import ConfigurationError, UnsupportedOption
+from exllm.policies.retry import RetryPolicy
+from exllm.providers import registry
+from exllm.providers.provider import Provider
+from exllm.providers.spec import ProviderSpec
+from exllm.providers.wire import Wire
+from exllm.types.message import Message
+from exllm.types.normalise import Messages, has_paths, normalise_messages
+from exllm.types.options import DEFAULT_CHAT_TOTAL_S, DEFAULT_TIMEOUTS, Options, Timeouts, check_options
+from exllm.types.request import Request
+
+Timeout = float | Timeouts | None
+
+
+class CallSettings(msgspec.Struct, frozen=True):
+    """What holds for every call of a client unless the call says otherwise."""
+
+    config: ConfigSource
+    timeouts: Timeouts = Timeouts()
+    retry: RetryPolicy | None = None
+    drop_unsupported: bool = False
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A call that may be made: everything was checked, nothing was sent.
+
+    `backend` is the spec of an HTTP provider, with its `wire`, or a foreign `Provider` (`wire` is then None).
+    """
+
+    request: Request
+    backend: ProviderSpec | Provider
+    wire: Wire | None
+    retry: RetryPolicy
+    warnings: tuple[str, ...]
+    has_paths: bool  # media to be read from files before the request can be built
+
+
+def prepare(
+    settings: CallSettings,
+    model: str,
+    messages: Messages,
+    options: Mapping[str, Any],
+    *,
+    stream: bool,
+    timeout: Timeout,
+    extra: Mapping[str, Any] | None,
+    include_raw: bool,
+) -> Call:
+    """Check everything that can be checked without I/O.
+
+    Raises: ConfigurationError, UnsupportedOption, InvalidRequest; TypeError and ValueError for wrong arguments.
+    """
+    name, model_id = registry.parse_model(model)
+    backend = registry.get(name)
+    checked = check_options(options)
+    warnings: tuple[str, ...] = ()
+    if isinstance(backend, ProviderSpec):
+        name = backend.name
+        wire: Wire | None = registry.wire(backend.wire)
+        assert wire is not None
+        checked, warnings = _only_supported(checked, wire.options - backend.unsupported, backend.label, settings)
+        defaults, retry = backend.timeouts, settings.retry or backend.retry
+    else:
+        wire = None
+        supported = getattr(backend, "options", None)
+        if supported is not None:
+            checked, warnings = _only_supported(checked, supported, name, settings)
+        defaults, retry = getattr(backend, "timeouts", Timeouts()), settings.retry or RetryPolicy()
+    if model_id is None:
+        model_id = configuration.lookup(settings.config, name, "default_model") or backend.default_model
+        if not model_id:
+            raise ConfigurationError(f"{name!r} has no default model; write '{name}/<model>'", provider=name)
+    normal: tuple[Message, ...] = normalise_messages(messages)
+    request = Request(
+        name,
+        model_id,
+        normal,
+        checked,
+        dict(extra) if extra else {},
+        stream,
+        _limits(timeout, settings.timeouts, defaults, stream=stream),
+        include_raw,
+    )
+    return Call(request, backend, wire, retry, warnings, has_paths(normal))
+
+
+def _only_supported(
+    options: Options, supported: frozenset[str], label: str, settings: CallSettings
+) -> tuple[Options, tuple[str, ...]]:
+    given = options.given()
+    refused = [name for name in given if name not in supported]
+    if not refused:
+        return options, ()
+    if not settings.drop_unsupported:
+        raise UnsupportedOption(
+            f"{label} cannot take {', '.join(refused)}. Leave it out, pass the provider's own field in extra={{...}}, "
+            f"or build the client with drop_unsupported=True.",
+            provider=label,
+        )
+    kept = Options(**{name: value for name, value in given.items() if name in supported})
+    return kept, tuple(f"{label} cannot take {name}; it was dropped" for name in refused)
+
+
+def _limits(timeout: Timeout, client: Timeouts, provider: Timeouts, *, stream: bool) -> Timeouts:
+    """The call's limits over the client's, over the provider's, over the defaults; all set, `inf` for none."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float | Timeouts | None):
+        raise TypeError(f"timeout must be seconds or exllm.Timeouts, got {timeout!r}")
+    call = timeout if isinstance(timeout, Timeouts) else Timeouts(total=timeout)
+    limits = call.over(client).over(provider).over(DEFAULT_TIMEOUTS)
+    if limits.total is None:
+        limits = msgspec.structs.replace(limits, total=math.inf if stream else DEFAULT_CHAT_TOTAL_S)
+    for name in Timeouts.__struct_fields__:
+        if not getattr(limits, name) > 0:
+            raise ValueError(f"timeout {name} must be above 0 seconds, got {getattr(limits, name)!r}")
+    return limits
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Where a provider is and how to get in. Its repr hides the key."""
+
+    base_url: str
+    headers: dict[str, str]
+    secret: str | None
+
+    def __repr__(self) -> str:
+        return f"Access({self.base_url})"
+
+
+def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_url: str | None) -> Access:
+    """Resolve address and key: the call's own, else the config's. Raises `ConfigurationError` for what is missing."""
+    address = base_url or configuration.lookup(source, spec.name, "base_url", spec.base_url_env) or spec.base_url
+    if "{" in address:
+        address = _fill(address, spec, source)
+    key = api_key or configuration.lookup(source, spec.name, "api_key", spec.api_key_env)
+    headers = dict(spec.headers)
+    for header, variable in spec.header_env.items():
+        value = configuration.lookup(source, spec.name, header, (variable,))
+        if value:
+            headers[header] = value
+    if key:
+        key = key.strip()
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise ConfigurationError(f"the key for {spec.label} holds characters that no key has", provider=spec.name)
+        headers[spec.auth.header] = spec.auth.prefix + key
+    elif spec.auth.required:
+        raise ConfigurationError(_how_to_give_a_key(spec), provider=spec.name)
+    return Access(address.rstrip("/"), headers, key)
+
+
+def _fill(address: str, spec: ProviderSpec, source: ConfigSource) -> str:
+    for name, variable in spec.settings.items():
+        value = configuration.lookup(source, spec.name, name, (variable,))
+        if value is None and "{" + name + "}" in address:
+            raise ConfigurationError(
+                f"{spec.label} needs {name!r}: set {variable}, or pass base_url=", provider=spec.name
+            )
+        address = address.replace("{" + name + "}", value or "")
+    return address
+
+
+def _how_to_give_a_key(spec: ProviderSpec) -> str:
+    variable = spec.api_key_env[0] if spec.api_key_env else f"{spec.name.upper()}_API_KEY"
+    return (
+        f"no key for {spec.label}: set {variable}, pass api_key=, or build the client with "
+        f"config=exllm.config.Static({{{spec.name!r}: {{'api_key': ...}}}})"
+    )
+
+

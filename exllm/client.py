@@ -1,0 +1,224 @@
+"""The client: checks a call, finds its provider, and hands out a stream or a response."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import warnings
+from collections.abc import Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from exllm.backend import Backend, ForeignBackend, HttpBackend, complete
+from exllm.call import Call, CallSettings, Timeout, access, prepare
+from exllm.config import ConfigSource, Env, lookup
+from exllm.errors import ConfigurationError
+from exllm.policies.retry import RetryPolicy, RetrySchedule
+from exllm.providers import registry
+from exllm.providers.provider import ListsModels
+from exllm.providers.spec import ProviderSpec
+from exllm.streaming.accumulator import Accumulator
+from exllm.streaming.pump import Pump
+from exllm.streaming.stream import Stream
+from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport
+from exllm.transport.model_list import fetch_models
+from exllm.transport.sessions import TransportSettings
+from exllm.types.model import ModelEntry
+from exllm.types.normalise import Messages
+from exllm.types.options import DEFAULT_TIMEOUTS, OptionArguments, Timeouts
+from exllm.types.response import Response
+DEFAULT_RING_CHUNKS = 256
+DEFAULT_MAX_FRAME_BYTES = 16 * 1024 * 1024
+
+
+class Client:
+    """Talks to every provider. One is enough for a process: it serves any number of calls, tasks and event loops.
+
+    ``async with Client() as client`` closes its connections at the end of the block.
+
+    Args:
+        config: where keys and addresses come from; the environment by default.
+        timeout: total seconds, or `Timeouts`, for every call that does not set its own.
+        retry: replaces every provider's retry policy; ``RetryPolicy(attempts=1)`` never retries.
+        drop_unsupported: leave out options that a provider cannot take, and say so in ``response.warnings``, instead
+            of raising `UnsupportedOption`.
+        ring_capacity: how many chunks a stream may hold that nobody has taken, before it stops reading the socket.
+        max_frame_bytes: the largest single event of a stream; a larger one is a `FrameTooLarge`.
+        max_connections: most sockets per event loop; further calls wait for a free one.
+        proxy, trust_env, ssl_context: see `TransportSettings`.
+
+    Raises (from every call): `ExLLMError` subclasses; `TypeError` and `ValueError` for wrong arguments.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: ConfigSource | None = None,
+        timeout: Timeout = None,
+        retry: RetryPolicy | None = None,
+        drop_unsupported: bool = False,
+        ring_capacity: int = DEFAULT_RING_CHUNKS,
+        max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES,
+        max_connections: int = 1000,
+        proxy: str | None = None,
+        trust_env: bool = True,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        timeouts = timeout if isinstance(timeout, Timeouts) else Timeouts(total=timeout)
+        self._settings = CallSettings(config or Env(), timeouts, retry, drop_unsupported)
+        self._ring_capacity = ring_capacity
+        self._max_frame_bytes = max_frame_bytes
+        self._transport = HttpTransport(
+            TransportSettings(max_connections, proxy=proxy, trust_env=trust_env, ssl_context=ssl_context)
+        )
+        caller = sys._getframe(1)
+        self._made_at = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+
+    # -- life
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections. Idempotent; the client may be used again and then opens new ones."""
+        await self._transport.aclose()
+
+    def __del__(self) -> None:
+        transport = getattr(self, "_transport", None)
+        if transport is not None and transport.pool.open_sessions:
+            warnings.warn(
+                f"the exllm.Client made at {self._made_at} was not closed; use `async with` or `await client.aclose()`",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+    # -- calls
+
+    def stream(
+        self,
+        model: str,
+        messages: Messages,
+        *,
+        timeout: Timeout = None,
+        extra: Mapping[str, Any] | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        accumulate: bool = True,
+        include_raw: bool = False,
+        **options: Unpack[OptionArguments],
+    ) -> Stream:
+        """One answer as a stream of chunks; nothing is sent before it is entered or iterated.
+
+        Args:
+            model: ``"provider/model"``, or a provider alone for its default model.
+            messages: a string, a `Message`, a dict, or a list of these.
+            timeout: total seconds, or `Timeouts`; for this call.
+            extra: the provider's own fields, merged last into the request body.
+            api_key, base_url: for this call, in place of the config's.
+            accumulate: False keeps no content in ``stream.response``, for answers of any length.
+            include_raw: keep the provider's last object in ``response.raw``.
+            options: see `Options`.
+
+        Raises: ConfigurationError, UnsupportedOption, InvalidRequest, TypeError, ValueError, all before any I/O.
+        """
+        call = self._prepare(model, messages, options, True, timeout, extra, include_raw)
+        return self._stream(call, api_key, base_url, accumulate=accumulate)
+
+    async def chat(
+        self,
+        model: str,
+        messages: Messages,
+        *,
+        timeout: Timeout = None,
+        extra: Mapping[str, Any] | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        include_raw: bool = False,
+        **options: Unpack[OptionArguments],
+    ) -> Response:
+        """One answer, whole. Takes what `stream` takes, folds the same chunks, and raises the same errors."""
+        call = self._prepare(model, messages, options, False, timeout, extra, include_raw)
+        if call.wire is not None and call.wire.must_stream(call.request):
+            call = self._prepare(model, messages, options, True, timeout, extra, include_raw)
+            async with self._stream(call, api_key, base_url) as stream:
+                return await stream.collect()
+        return await self._backend(call, api_key, base_url).chat()
+
+    # -- providers
+
+    def configured(self, provider: str) -> bool:
+        """Whether calls to `provider` could be made: it is known, and its key is there if it needs one."""
+        backend = registry.get(provider)
+        if not isinstance(backend, ProviderSpec):
+            return True
+        try:
+            access(backend, self._settings.config, None, None)
+        except ConfigurationError:
+            return False
+        return True
+
+    def default_model(self, provider: str) -> str | None:
+        """The model that the provider's bare name stands for."""
+        backend = registry.get(provider)
+        chosen = lookup(self._settings.config, backend.name, "default_model")
+        return chosen or getattr(backend, "default_model", None)
+
+    async def list_models(
+        self, provider: str, *, api_key: str | None = None, base_url: str | None = None
+    ) -> list[ModelEntry]:
+        """The models that the provider's own endpoint lists, sorted by id."""
+        backend = registry.get(provider)
+        if not isinstance(backend, ProviderSpec):
+            return await backend.list_models() if isinstance(backend, ListsModels) else []
+        if backend.paths.models is None:
+            raise ConfigurationError(f"{backend.label} has no model list; see {backend.docs}", provider=backend.name)
+        way = access(backend, self._settings.config, api_key, base_url)
+        limits = self._settings.timeouts.over(backend.timeouts).over(DEFAULT_TIMEOUTS)
+        headers = {"accept": "application/json", "user-agent": USER_AGENT, **way.headers}
+        call = HttpCall(way.base_url + backend.paths.models, b"", headers, "GET", limits.connect)
+        return await fetch_models(self._transport, call, backend, registry.wire(backend.wire))
+
+    # -- inside
+
+    def _prepare(
+        self,
+        model: str,
+        messages: Messages,
+        options: Mapping[str, Any],
+        stream: bool,
+        timeout: Timeout,
+        extra: Mapping[str, Any] | None,
+        include_raw: bool,
+    ) -> Call:
+        return prepare(
+            self._settings, model, messages, options,
+            stream=stream, timeout=timeout, extra=extra, include_raw=include_raw,
+        )  # fmt: skip
+
+    def _backend(self, call: Call, api_key: str | None, base_url: str | None) -> Backend:
+        if isinstance(call.backend, ProviderSpec):
+            assert call.wire is not None
+            way = access(call.backend, self._settings.config, api_key, base_url)
+            return HttpBackend(self._transport, call, call.backend, call.wire, way, self._max_frame_bytes)
+        return ForeignBackend(call.backend, call)
+
+    def _stream(self, call: Call, api_key: str | None, base_url: str | None, *, accumulate: bool = True) -> Stream:
+        request = call.request
+        pump = Pump(
+            self._backend(call, api_key, base_url).connect,
+            schedule=RetrySchedule(call.retry),
+            timeouts=request.timeouts,
+            accumulator=Accumulator(request.provider, request.model, keep_content=accumulate),
+            capacity=self._ring_capacity,
+            complete=partial(complete, call),
+            provider=request.provider,
+            model=request.model,
+        )
+        return Stream(pump)

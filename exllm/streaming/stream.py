@@ -1,0 +1,279 @@
+"""What the user iterates."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import msgspec
+
+from exllm.errors import ExLLMError, StreamClosed
+from exllm.streaming.batcher import ChunkBatcher
+from exllm.streaming.pump import Pump
+from exllm.streaming.ring import Overflow
+from exllm.streaming.tee import TeeBranch, tee
+from exllm.types.chunks import Chunk
+from exllm.types.response import Response
+from exllm.types.stats import StreamStats
+
+T = TypeVar("T")
+
+
+class Stream:
+    """One answer, as it arrives.
+
+    ``async with client.stream(...) as stream`` sends the request and closes the connection when the block is left,
+    however it is left. Within the block, or without one, iterate it in one of these ways::
+
+        async for chunk in stream: ...                  # typed chunks
+        async for text in stream.text(): ...            # text of the first choice
+        async for batch in stream.batches(): ...        # lists of chunks
+        async for data in stream.events(): ...          # bytes of server-sent events
+        response = await stream.collect()               # nothing until the end
+
+    Without ``async with`` the first step sends the request, and the stream closes itself at its end, or as soon as the
+    loop over it is left. All ways share one position: what one has taken, the others do not see.
+
+    A stream that fails raises after everything that had arrived was handed out; the error's `partial` holds that too.
+    Made by `Client.stream`; not meant to be constructed otherwise.
+    """
+
+    def __init__(self, pump: Pump) -> None:
+        self._pump = pump
+        self._entered = False
+        self._response: Response | None = None
+
+    # -- life
+
+    async def __aenter__(self) -> Self:
+        self._entered = True
+        self._pump.start()
+        try:
+            await self._pump.opened()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection and end the stream's task, before this returns. Idempotent; any task may call it.
+
+        Somebody who waits for a chunk meanwhile gets `StreamClosed`.
+        """
+        self._entered = False
+        await self._pump.aclose()
+
+    def __del__(self) -> None:
+        pump = getattr(self, "_pump", None)  # absent when __init__ failed
+        if pump is not None and pump.is_started and not pump.is_done:
+            _abandon(pump)
+
+    # -- ways to iterate
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return _Chunks(self)
+
+    async def __anext__(self) -> Chunk:
+        items = self._pump.ring.items
+        return self._pump.ring.pop_nowait() if items else await self._next()
+
+    def text(self) -> AsyncIterator[str]:
+        """The text of the first choice, piece by piece; pieces are never empty."""
+        return _Texts(self)
+
+    def batches(self, max_size: int = 20, max_delay: float = 0.025) -> ChunkBatcher[Chunk]:
+        """Lists of up to `max_size` chunks, none held back longer than `max_delay` seconds."""
+        return ChunkBatcher(_Chunks(self), max_size=max_size, max_delay=max_delay)
+
+    def events(self) -> AsyncIterator[bytes]:
+        """Server-sent events, one per chunk, ready for a Starlette ``StreamingResponse``.
+
+        ``event:`` is the chunk's type and ``data:`` its JSON. The last event is ``response`` with the whole `Response`,
+        or ``error`` with ``{"type", "message", "retryable"}``; the stream then ends without raising.
+        """
+        return _Events(self)
+
+    async def collect(self) -> Response:
+        """Read to the end and return the response."""
+        try:
+            while True:
+                await self._wait()
+                self._pump.ring.pop_many(len(self._pump.ring.items))
+        except StopAsyncIteration:
+            return self.response
+        except BaseException:
+            if not self._entered:
+                await self.aclose()
+            raise
+
+    def tee(
+        self, n: int = 2, *, overflow: Overflow | Sequence[Overflow] = "block", capacity: int = 256
+    ) -> tuple[TeeBranch[Chunk], ...]:
+        """`n` independent consumers, each with a ring of its own and all of the chunks that are still to come.
+
+        `overflow` is one policy for all or one for each: a slow ``"block"`` consumer slows all, a slow ``"overwrite"``
+        (loses its oldest) or ``"drop"`` (loses its newest) consumer slows nobody. Close a branch that you stop reading.
+        """
+        policies = (overflow,) * n if isinstance(overflow, str) else tuple(overflow)
+        if len(policies) != n:
+            raise ValueError(f"tee({n}) needs one overflow policy or {n} of them, got {len(policies)}")
+        return tee(_Chunks(self), policies, capacity=capacity)
+
+    # -- results
+
+    @property
+    def response(self) -> Response:
+        """All that has arrived, as one response. Before the end, and after a failure, `finish_reason` is None."""
+        if self._response is not None:
+            return self._response
+        response = self._pump.response()
+        if self._pump.is_done:
+            self._response = response
+        return response
+
+    @property
+    def stats(self) -> StreamStats:
+        """The stream's figures so far."""
+        return self._pump.statistics()
+
+    # -- inside
+
+    async def _wait(self) -> None:
+        """Return when a chunk is there. Raises StopAsyncIteration at the end, or the stream's error."""
+        pump = self._pump
+        if not pump.is_started:
+            pump.start()
+        await pump.ring.wait_readable()
+
+    async def _next(self) -> Chunk:
+        await self._wait()
+        return self._pump.ring.pop_nowait()
+
+
+class _Iteration(Generic[T]):
+    """One loop over a stream. Held by the loop alone, so that leaving the loop is noticed at once.
+
+    Python drops the iterator of a loop when the loop is left. Where no ``async with`` owns the stream, the connection
+    is closed right then, whether or not the stream object itself is kept.
+    """
+
+    __slots__ = ("_items", "_pop", "_stream")
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._items = stream._pump.ring.items
+        self._pop = stream._pump.ring.pop_nowait
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def aclose(self) -> None:
+        """End the loop early; closes the stream where no ``async with`` owns it."""
+        if not self._stream._entered:
+            await self._stream.aclose()
+
+    def __del__(self) -> None:
+        stream = getattr(self, "_stream", None)
+        if stream is not None and not stream._entered and stream._pump.is_started and not stream._pump.is_done:
+            _abandon(stream._pump)
+
+    async def wait(self) -> None:
+        """Return when a chunk is there. Raises StopAsyncIteration at the end, or the stream's error."""
+        try:
+            await self._stream._wait()
+        except BaseException:
+            if not self._stream._entered:
+                await self._stream.aclose()
+            raise
+
+
+class _Chunks(_Iteration[Chunk]):
+    __slots__ = ()
+
+    async def __anext__(self) -> Chunk:
+        if not self._items:
+            await self.wait()
+        return self._pop()
+
+    def take(self, most: int) -> list[Chunk]:
+        """Up to `most` chunks that are there."""
+        return self._stream._pump.ring.pop_many(most)
+
+    def abort(self) -> None:
+        """Close the connection now, unless an ``async with`` owns the stream and will."""
+        if not self._stream._entered:
+            self._stream._pump.abort()
+
+
+class _Texts(_Iteration[str]):
+    __slots__ = ()
+
+    async def __anext__(self) -> str:
+        while True:
+            if not self._items:
+                await self.wait()
+            chunk = self._pop()
+            if chunk.text and chunk.index == 0:
+                return chunk.text
+
+
+class _Events(_Iteration[bytes]):
+    __slots__ = ("_is_over",)
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream)
+        self._is_over = False
+
+    async def __anext__(self) -> bytes:
+        if self._is_over:
+            raise StopAsyncIteration
+        try:
+            if not self._items:
+                await self.wait()
+        except StopAsyncIteration:
+            self._is_over = True
+            return _sse("response", msgspec.json.encode(self._stream.response))
+        except StreamClosed:
+            raise
+        except ExLLMError as error:
+            self._is_over = True
+            return _sse("error", msgspec.json.encode(_ErrorEvent.of(error)))
+        chunk = self._pop()
+        return _sse(str(type(chunk).__struct_config__.tag), msgspec.json.encode(chunk))
+
+
+class _ErrorEvent(msgspec.Struct):
+    type: str
+    message: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: ExLLMError) -> _ErrorEvent:
+        return cls(type(error).__name__, error.message, error.retryable)
+
+
+def _sse(event: str, data: bytes) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event.encode(), data)
+
+
+def _abandon(pump: Pump) -> None:
+    """Close the connection of a stream that nobody can read any more, and say so."""
+    try:
+        pump.abort()
+    except RuntimeError:  # its loop is closed, and the connection with it
+        return
+    warnings.warn(
+        f"a stream of {pump.name} was abandoned before its end; its connection was closed. "
+        f"Use `async with client.stream(...) as stream`, or `await stream.aclose()`.",
+        ResourceWarning,
+        stacklevel=3,
+    )
+
+

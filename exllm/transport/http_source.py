@@ -1,0 +1,233 @@
+"""One HTTP attempt as a source of chunks: response bytes through the framing decoder and the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+import aiohttp
+import msgspec
+
+from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
+from exllm.providers.spec import ProviderSpec
+from exllm.providers.wire import StreamDecoder, Wire
+from exllm.streaming.aws_eventstream import EventStreamDecoder
+from exllm.streaming.frame import Frame
+from exllm.streaming.ndjson import NDJSONDecoder
+from exllm.streaming.sse import SSEDecoder
+from exllm.transport.http import HttpCall, HttpTransport, map_read_error, read_error_body, request_id, scrub
+from exllm.types.chunks import Chunk
+from exllm.types.request import Request
+
+DRAIN_S = 0.1
+"""How long to wait, after the last event, for the end of the body: a connection read to its end can be used again."""
+
+_STREAM_TYPES = frozenset(
+    {
+        "text/event-stream",
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/vnd.amazon.eventstream",
+        "application/octet-stream",
+        "text/plain",
+        "",
+    }
+)
+_FRAMING = {"sse": SSEDecoder, "ndjson": NDJSONDecoder, "aws_eventstream": EventStreamDecoder}
+
+
+class FramingDecoder(Protocol):
+    """What all framing decoders share."""
+
+    def feed(self, data: bytes) -> list[Frame]: ...
+
+    def close(self) -> list[Frame]: ...
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Everything that an attempt needs to know, the same for each attempt of a call."""
+
+    call: HttpCall
+    request: Request
+    spec: ProviderSpec
+    wire: Wire
+    max_frame_bytes: int
+    warnings: tuple[str, ...] = ()
+    secret: str | None = None  # scrubbed from every error
+
+
+class HttpSource:
+    """See `ChunkSource`. `read_body` is the unstreamed twin of `read`."""
+
+    __slots__ = ("_decoder", "_failure", "_framing", "_response", "_last", "_route", "_total_s", "_transport", "_whole", "bytes_read",
+                 "request_id", "warnings")  # fmt: skip
+
+    def __init__(self, transport: HttpTransport, route: Route) -> None:
+        self._transport = transport
+        self._route = route
+        self._response: aiohttp.ClientResponse | None = None
+        self._framing: FramingDecoder
+        self._decoder: StreamDecoder
+        self._failure: ExLLMError | None = None
+        self._whole = False  # the server answered a streaming request with one whole body
+        self._last: bytes | None = None  # what `raw` is made of, when the request asks for it
+        self._total_s: float | None = None
+        self.request_id: str | None = None
+        self.warnings = route.warnings
+        self.bytes_read = 0
+
+    def limit_total(self, seconds: float) -> None:
+        """Let the transport watch the time of the whole exchange, for callers that do not watch it themselves."""
+        self._total_s = seconds
+
+    def raw(self) -> Any:
+        if self._last is None:
+            return None
+        try:
+            return msgspec.json.decode(self._last)
+        except msgspec.DecodeError:
+            return None
+
+    async def open(self) -> None:
+        """Send the request and check the head of the response. Raises what `Wire.parse_error` makes of an error."""
+        route = self._route
+        response = self._response = await self._transport.send(route.call, self._total_s)
+        self.request_id = request_id(response.headers)
+        if response.status >= 400:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            body = await read_error_body(response)
+            raise scrub(route.wire.parse_error(response.status, headers, body, route.spec), route.secret)
+        if not route.request.stream:
+            return
+        content_type = response.content_type if "content-type" in response.headers else ""
+        if content_type == "application/json" or content_type.endswith("+json"):
+            self._whole = True
+        elif content_type not in _STREAM_TYPES:
+            body = await read_error_body(response)
+            error = ProtocolError(
+                f"{route.spec.label} answered with {content_type}, not with a stream; is the base URL right?",
+                body=body.decode(errors="replace"),
+                status=response.status,
+            )
+            raise scrub(error, route.secret)
+        self._framing = _FRAMING[route.wire.framing](max_frame_bytes=route.max_frame_bytes)
+        self._decoder = route.wire.decoder(route.request, route.spec)
+
+    async def read(self) -> list[Chunk] | None:
+        if self._whole:
+            return await self._read_whole()
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            if self._decoder.finished:
+                await self._drain()
+                return None
+            response = self._response
+            if response is None:
+                return None
+            try:
+                data = await response.content.readany()
+            except Exception as error:
+                chunks = self._end(cut_by=error)
+            else:
+                if data:
+                    self.bytes_read += len(data)
+                    chunks = self._decode(data)
+                else:
+                    chunks = self._end()
+            if chunks or self._response is None:
+                return chunks or None
+
+    async def read_body(self) -> list[Chunk]:
+        """The whole answer. Raises `StreamInterrupted` when the body breaks off, `ProtocolError` when it makes no sense."""
+        response = self._response
+        assert response is not None, "open() comes first"
+        try:
+            body = await response.read()
+        except Exception as error:
+            raise map_read_error(error, self._route.call.url) from error
+        self.bytes_read = len(body)
+        if self._route.request.include_raw:
+            self._last = body
+        self._response = None
+        try:
+            return self._route.wire.decode_body(body, self._route.request, self._route.spec)
+        except ExLLMError as error:
+            scrub(error, self._route.secret)
+            raise
+
+    def abort(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()
+
+    async def aclose(self) -> None:
+        if self._response is not None:
+            self.abort()
+            await asyncio.sleep(0)  # the socket itself is closed by the loop's next turn
+
+    def _decode(self, data: bytes) -> list[Chunk]:
+        """Decode one network read. An error waits until the chunks before it have been handed out."""
+        try:
+            frames = self._framing.feed(data)
+            if self._route.request.include_raw:
+                self._last = next((frame.data for frame in reversed(frames) if frame.data[:1] == b"{"), self._last)
+            return self._decoder.feed(frames)
+        except ExLLMError as error:
+            return self._fail_after(self._decoder.take(), error)
+
+    def _end(self, cut_by: Exception | None = None) -> list[Chunk]:
+        """The body is over, cleanly or not: what the decoder still has to say, and whether the answer is whole."""
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()
+        chunks: list[Chunk] = []
+        try:
+            chunks += self._decode_tail(is_clean=cut_by is None)
+            chunks += self._decoder.close()
+        except StreamInterrupted as error:
+            if cut_by is None:
+                return self._fail_after(chunks, error)
+            broken = map_read_error(cut_by, self._route.call.url)
+            broken.__cause__ = cut_by
+            return self._fail_after(chunks, broken)
+        except ExLLMError as error:
+            return self._fail_after(chunks + self._decoder.take(), error)
+        return chunks
+
+    def _decode_tail(self, *, is_clean: bool) -> list[Chunk]:
+        """What the framing decoder still held. Some servers forget the last blank line; half an event says nothing."""
+        if not is_clean or not isinstance(self._framing, SSEDecoder):
+            return self._decoder.feed(self._framing.close())
+        try:
+            return self._decoder.feed(self._framing.close(flush=True))
+        except ProtocolError:
+            return self._decoder.take()
+
+    def _fail_after(self, chunks: list[Chunk], error: ExLLMError) -> list[Chunk]:
+        self._failure = scrub(error, self._route.secret)
+        self.abort()
+        if not chunks:
+            raise error
+        return chunks
+
+    async def _drain(self) -> None:
+        response = self._response
+        if response is None:
+            return
+        try:
+            if not response.content.at_eof():
+                async with asyncio.timeout(DRAIN_S):
+                    while await response.content.readany():
+                        pass
+        except Exception:  # noqa: BLE001 - the answer is whole; what follows it only decides about the connection
+            response.close()
+        self._response = None
+
+    async def _read_whole(self) -> list[Chunk] | None:
+        if self._response is None:
+            return None
+        return await self.read_body() or None
+
+
