@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from exllm.errors import ConfigurationError, InvalidRequest
 from exllm.policies.retry import RetryPolicy
-from exllm.types.options import Timeouts
+from exllm.types.options import Options, Timeouts
 
 
 class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,7 +25,7 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Paths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Endpoint paths below the base URL; None where the provider has none."""
 
-    chat: str
+    chat: str = "/chat/completions"
     models: str | None = None
     embeddings: str | None = None
 
@@ -31,11 +35,12 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         name: the first half of the model string.
-        label: its name for people.
         wire: which protocol it speaks, e.g. ``openai_chat``.
         base_url: without a trailing slash; may hold ``{placeholders}``, filled from the config values in `settings`.
-        default_model: used when only the provider is named.
+        paths: endpoints below the base URL.
+        label: its name for people; `name` where not given.
         docs: the page that the facts here are from.
+        default_model: used when only the provider is named.
         api_key_env, base_url_env: environment variables, the first one set wins.
         auth: how the key travels.
         headers: sent with every request.
@@ -43,18 +48,19 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         settings: placeholder name to environment variable, for `base_url`.
         quirks: named deviations from the wire, see the wire's ``QUIRKS`` for what each means.
         unsupported: options of the wire that this provider refuses or ignores.
-        parameters: the provider's own options, `extra` key to allowed values (empty: anything).
+        parameters: the provider's own fields (keys of `extra`), or options that it takes only some values of, with the
+            values allowed; none listed means anything goes.
         timeouts, retry: where they differ from the defaults.
         local: runs on the user's machine; costs nothing.
         aliases: other names of the provider.
     """
 
     name: str
-    label: str
     wire: str
     base_url: str
-    paths: Paths
-    docs: str
+    paths: Paths = Paths()
+    label: str = ""
+    docs: str = ""
     default_model: str | None = None
     api_key_env: tuple[str, ...] = ()
     base_url_env: tuple[str, ...] = ()
@@ -69,3 +75,105 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retry: RetryPolicy = RetryPolicy()
     local: bool = False
     aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            msgspec.structs.force_setattr(self, "label", self.name)
+
+
+def parse_spec(data: object, where: str) -> ProviderSpec:
+    """The spec in `data`, the content of a YAML file or a dict.
+
+    `where` names the source in messages, e.g. ``groq.yaml``. What only the wire can tell (quirks) is not checked here.
+
+    Raises: ConfigurationError that names `where` and the field.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigurationError(f"{where}: a provider spec is a mapping of fields, got {type(data).__name__}")
+    _refuse_unknown(data, ProviderSpec.__struct_fields__, f"{where}: field")
+    for field, struct in _NESTED.items():
+        if isinstance(data.get(field), Mapping):
+            _refuse_unknown(data[field], struct.__struct_fields__, f"{where}: field {field}", separator=".")
+    try:
+        spec = msgspec.convert(data, ProviderSpec)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{where}: {str(error).replace('`$.', '`')}") from None
+    check_spec(spec, where)
+    return spec
+
+
+def check_spec(spec: ProviderSpec, where: str) -> None:
+    """Check what the types cannot say. Raises `ConfigurationError` that names `where` and the field."""
+    for name in (spec.name, *spec.aliases):
+        check_name(name, where)
+    for field, variables in (
+        ("api_key_env", spec.api_key_env),
+        ("base_url_env", spec.base_url_env),
+        ("header_env", spec.header_env.values()),
+        ("settings", spec.settings.values()),
+    ):
+        for variable in variables:
+            if not _VARIABLE.fullmatch(variable):
+                # Not quoted: the likely mistake is the key itself in the place of its variable's name.
+                raise ConfigurationError(f"{where}: field {field} must hold names of environment variables")
+    for header in spec.headers:
+        if header.lower() in (spec.auth.header.lower(), "authorization", "x-api-key", "api-key"):
+            raise ConfigurationError(f"{where}: field headers: {header} holds a key; keys go into the config")
+    if not spec.base_url.startswith(("https://", "http://")) or spec.base_url.endswith("/"):
+        raise ConfigurationError(
+            f"{where}: field base_url must start with https:// or http:// and end without '/', got {spec.base_url!r}"
+        )
+    placeholders = set(_PLACEHOLDER.findall(spec.base_url))
+    if placeholders != spec.settings.keys():
+        raise ConfigurationError(
+            f"{where}: field settings must name exactly the placeholders of base_url: "
+            f"{sorted(placeholders)}, got {sorted(spec.settings)}"
+        )
+    for field in Paths.__struct_fields__:
+        path = getattr(spec.paths, field)
+        if path is not None and not path.startswith("/"):
+            raise ConfigurationError(f"{where}: field paths.{field} must start with '/', got {path!r}")
+    _refuse_unknown(spec.unsupported, Options.__struct_fields__, f"{where}: field unsupported: option")
+
+
+def check_name(name: object, where: str) -> None:
+    """A provider's name must be able to stand before the slash of a model string."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{where}: a provider's name is made of lower-case letters, digits, '-', '_' and '.', got {name!r}"
+        )
+
+
+def check_quirks(spec: ProviderSpec, known: Iterable[str], where: str) -> None:
+    """Refuse quirks that the wire does not know. Raises `ConfigurationError`."""
+    _refuse_unknown(spec.quirks, known, f"{where}: field quirks: {spec.wire} quirk")
+
+
+def check_parameters(spec: ProviderSpec, values: Mapping[str, Any]) -> None:
+    """Refuse a value that the provider is known not to take. Raises `InvalidRequest` that lists the allowed ones."""
+    for name in spec.parameters.keys() & values.keys():
+        allowed, value = spec.parameters[name], values[name]
+        if allowed and value not in allowed:
+            raise InvalidRequest(
+                f"{spec.label} takes {name} = {' | '.join(map(repr, allowed))}, got {value!r}", provider=spec.name
+            )
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"``, or nothing when no known name is close."""
+    matches = difflib.get_close_matches(name, sorted(known), n=3)
+    return f"; did you mean {' or '.join(map(repr, matches))}?" if matches else ""
+
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+_PLACEHOLDER = re.compile(r"{(\w+)}")
+_NESTED: dict[str, Any] = {"auth": Auth, "paths": Paths, "timeouts": Timeouts, "retry": RetryPolicy}
+
+
+def _refuse_unknown(given: Iterable[Any], known: Iterable[str], what: str, separator: str = " ") -> None:
+    known = tuple(known)
+    for name in given:
+        if name not in known:
+            shown = f".{name}" if separator == "." else f" {name!r}"
+            raise ConfigurationError(f"{what}{shown} is not known{near(str(name), known)}")

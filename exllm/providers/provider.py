@@ -1,0 +1,28 @@
+"""The protocol of a whole foreign backend: for what is no HTTP service that speaks a known wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol, runtime_checkable
+
+from exllm.types.chunks import Chunk
+from exllm.types.request import Request
+from exllm.types.response import Response
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Anything that answers requests; pass an instance to `exllm.providers.register`.
+
+    Optional attributes, read when present: ``label: str``, ``default_model: str | None``, ``local: bool`` (costs
+    nothing), ``options: frozenset[str]`` (the options it takes; all when absent), ``timeouts: Timeouts``.
+    """
+
+    name: str
+    """The first half of the model string: lower-case letters, digits, ``-``, ``_`` and ``.``."""
+
+    async def chat(self, request: Request) -> Response:
+        """The whole answer. Raises `ExLLMError` subclasses."""
+
+    def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        """The answer in chunks: usually an async generator. It is closed when the consumer leaves early."""

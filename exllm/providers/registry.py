@@ -1,0 +1,305 @@
+"""Which providers and wires there are: built in, and registered by the user.
+
+Built-in specs are YAML files beside this module, each read when it is first asked for. Registering is for the process:
+do it once, at start-up.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from exllm.config import ConfigSource, Env, lookup
+from exllm.errors import ConfigurationError
+from exllm.providers.provider import Provider
+from exllm.providers.spec import ProviderSpec, check_name, check_quirks, check_spec, near, parse_spec
+from exllm.providers.wire import Wire
+
+SPECS_DIRECTORY = Path(__file__).parent / "specs"
+
+_WIRES: dict[str, str] = {
+    "openai_chat": "exllm.providers.openai_chat:WIRE",
+    "anthropic_messages": "exllm.providers.anthropic_messages:WIRE",
+}
+_QUIRKS: dict[str, str] = {
+    "openai_chat": "exllm.providers.openai_chat_quirks:QUIRKS",
+    "anthropic_messages": "exllm.providers.anthropic_messages:QUIRKS",
+}
+_BACKENDS: dict[str, str] = {
+    "local": "exllm.local.provider:LocalProvider",
+    "mock": "exllm.providers.mock:MockProvider",
+}
+_BACKEND_INFO: dict[str, tuple[str, str | None]] = {  # label, default model; so that listing imports neither
+    "local": ("In process (llama-cpp-python)", None),
+    "mock": ("Mock", "mock"),
+}
+
+_registered: dict[str, ProviderSpec | Provider] = {}
+_registered_aliases: dict[str, str] = {}
+_registered_wires: dict[str, tuple[Wire, frozenset[str]]] = {}
+_loaded: dict[str, ProviderSpec | Provider] = {}
+
+
+class ProviderInfo(msgspec.Struct, frozen=True):
+    """What `list_providers` tells of a provider.
+
+    Attributes:
+        name, label: for the model string, and for people.
+        wire: the protocol it speaks; None for a backend that is no HTTP service.
+        default_model: used when only the provider is named.
+        requires_key: whether calls need a key.
+        api_key_env: environment variables that the key is taken from.
+        local: runs on the user's machine.
+        docs: the provider's own page.
+        aliases: other names.
+    """
+
+    name: str
+    label: str
+    wire: str | None = None
+    default_model: str | None = None
+    requires_key: bool = False
+    api_key_env: tuple[str, ...] = ()
+    local: bool = False
+    docs: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+def parse_model(model: str) -> tuple[str, str | None]:
+    """Split ``"provider/model"`` once at the first slash; a bare provider has no model.
+
+    The provider's name is given back as the registry has it, so that an alias and its provider are one.
+
+    Raises: ConfigurationError for an unknown provider, with near matches; TypeError for anything but a string.
+    """
+    if not isinstance(model, str):
+        raise TypeError(f"a model is written 'provider/model', got {type(model).__name__}")
+    provider, slash, name = model.partition("/")
+    found = _find(provider)
+    if found is None:
+        raise _unknown(model, provider)
+    if slash and not name:
+        raise ConfigurationError(f"{model!r} names no model after the slash; write {provider!r} for its default model")
+    return found, name or None
+
+
+def get(name: str) -> ProviderSpec | Provider:
+    """The provider called `name`, or with that alias.
+
+    Raises: ConfigurationError for an unknown name, with near matches; MissingExtra when its package is not installed.
+    """
+    found = _find(name)
+    if found is None:
+        raise _unknown(name, name)
+    provider = _registered.get(found) or _loaded.get(found)
+    if provider is None:
+        provider = _loaded[found] = _resolve(_BACKENDS[found])() if found in _BACKENDS else _read_built_in(found)
+    return provider
+
+
+def register(
+    provider: ProviderSpec | Provider | Mapping[str, Any] | str | os.PathLike[str], *, replace: bool = False
+) -> ProviderSpec | Provider:
+    """Add a provider for this process.
+
+    Args:
+        provider: a dict of the fields of `ProviderSpec`, the path of a YAML file of them, YAML text, a `ProviderSpec`,
+            or an object that implements the `Provider` protocol.
+        replace: allow a name that is taken, built-in ones included.
+
+    Raises: ConfigurationError that names the file and the field, or for a name that is taken.
+    """
+    added, where = _accept(provider)
+    aliases: tuple[str, ...] = ()
+    if isinstance(added, ProviderSpec):
+        check_quirks(added, _known_quirks(added.wire), where)
+        aliases = added.aliases
+    if not replace:
+        for name in (added.name, *aliases):
+            owner = _find(name)
+            if owner is not None:
+                raise ConfigurationError(
+                    f"{where}: there is a provider {owner!r} already; pass replace=True to override"
+                )
+    unregister(added.name)
+    _registered[added.name] = added
+    _registered_aliases.update(dict.fromkeys(aliases, added.name))
+    return added
+
+
+def unregister(name: str) -> None:
+    """Take back what `register` added; a built-in provider of that name is visible again. Unknown names are fine."""
+    if _registered.pop(name, None) is not None:
+        for alias in [alias for alias, owner in _registered_aliases.items() if owner == name]:
+            del _registered_aliases[alias]
+
+
+def list_providers() -> list[ProviderInfo]:
+    """All providers, by name. Imports no backend and reads no key."""
+    infos = {name: _backend_info(name) for name in _BACKENDS}
+    infos |= {spec.name: _info(spec) for spec in _built_in_specs()}
+    infos |= {name: _info(provider) for name, provider in _registered.items()}
+    return [infos[name] for name in sorted(infos)]
+
+
+def configured(name: str, source: ConfigSource | None = None) -> bool:
+    """Whether `source` (the environment by default) holds all that a call to the provider needs."""
+    provider = get(name)
+    if not isinstance(provider, ProviderSpec):
+        return True
+    source = source or Env()
+    needed = {} if lookup(source, provider.name, "base_url", provider.base_url_env) else dict(provider.settings)
+    return (
+        not provider.auth.required or lookup(source, provider.name, "api_key", provider.api_key_env) is not None
+    ) and all(lookup(source, provider.name, key, (variable,)) is not None for key, variable in needed.items())
+
+
+def wire(name: str) -> Wire:
+    """The wire called `name`. Raises `ConfigurationError` for an unknown one."""
+    if name in _registered_wires:
+        return _registered_wires[name][0]
+    if name not in _WIRES:
+        raise ConfigurationError(f"unknown wire {name!r}{near(name, _wire_names())}; there are {_wire_names()}")
+    found: Wire = _resolve(_WIRES[name])
+    return found
+
+
+def register_wire(wire: Wire, *, quirks: Iterable[str] = (), replace: bool = False) -> None:
+    """Add a protocol for this process: specs may then name it, with these quirks.
+
+    Raises: ConfigurationError for a name that is taken.
+    """
+    if not replace and wire.name in _wire_names():
+        raise ConfigurationError(f"there is a wire {wire.name!r} already; pass replace=True to override it")
+    _registered_wires[wire.name] = (wire, frozenset(quirks))
+
+
+# -- finding
+
+
+def _find(name: str) -> str | None:
+    """The provider's own name for a name or alias, without loading it if that can be helped."""
+    if name in _registered or name in _loaded or name in _BACKENDS:
+        return name
+    if name in _registered_aliases:
+        return _registered_aliases[name]
+    if name in _built_in_names():
+        return name
+    return _built_in_aliases().get(name)
+
+
+def _unknown(given: str, name: str) -> ConfigurationError:
+    known = {*_registered, *_registered_aliases, *_BACKENDS, *_built_in_names(), *_built_in_aliases()}
+    hint = near(name.lower(), known)
+    if not hint and given == name:
+        hint = f"; a model is written 'provider/model', such as 'openai/{name or 'gpt-4.1-mini'}'"
+    return ConfigurationError(f"unknown provider {name!r}{hint} (exllm.providers.list_providers() lists all)")
+
+
+@functools.cache
+def _built_in_names() -> frozenset[str]:
+    return frozenset(entry[:-5] for entry in os.listdir(SPECS_DIRECTORY) if entry.endswith(".yaml"))
+
+
+@functools.cache
+def _built_in_aliases() -> dict[str, str]:
+    return {alias: spec.name for spec in _built_in_specs() for alias in spec.aliases}
+
+
+def _built_in_specs() -> Iterator[ProviderSpec]:
+    for name in sorted(_built_in_names()):
+        spec = _loaded.get(name)
+        if spec is None:
+            spec = _loaded[name] = _read_built_in(name)
+        assert isinstance(spec, ProviderSpec)
+        yield spec
+
+
+def _wire_names() -> list[str]:
+    return sorted({*_WIRES, *_registered_wires})
+
+
+# -- reading
+
+
+def _read_built_in(name: str) -> ProviderSpec:
+    # Their quirks are checked by the tests, not here: that would import wires that nobody asked for.
+    path = SPECS_DIRECTORY / f"{name}.yaml"
+    return parse_spec(_parse_yaml(path.read_text(encoding="utf-8"), path.name), path.name)
+
+
+def _accept(provider: object) -> tuple[ProviderSpec | Provider, str]:
+    if isinstance(provider, ProviderSpec):
+        where = f"provider {provider.name!r}"
+        check_spec(provider, where)
+        return provider, where
+    if isinstance(provider, Mapping):
+        where = f"provider {provider.get('name', '(without a name)')!r}"
+        return parse_spec(provider, where), where
+    if isinstance(provider, str) and "\n" in provider:
+        return parse_spec(_parse_yaml(provider, "YAML text"), "YAML text"), "YAML text"
+    if isinstance(provider, str | os.PathLike):
+        path = Path(provider).expanduser()
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"cannot read the provider spec {path}: {error.strerror}") from None
+        return parse_spec(_parse_yaml(text, str(path)), str(path)), str(path)
+    if isinstance(provider, Provider) and not isinstance(provider, type):
+        check_name(provider.name, type(provider).__name__)
+        return provider, f"provider {provider.name!r}"
+    raise ConfigurationError(
+        f"cannot register {provider!r}: expected a dict, the path of a YAML file, a ProviderSpec, or an instance with "
+        f"name, chat(request) and stream(request)"
+    )
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{where} is not valid YAML: {error}") from None
+
+
+def _known_quirks(wire_name: str) -> Iterable[str]:
+    if wire_name in _registered_wires:
+        return _registered_wires[wire_name][1]
+    if wire_name not in _QUIRKS:
+        wire(wire_name)  # raises, with near matches
+        return ()
+    quirks: dict[str, str] = _resolve(_QUIRKS[wire_name])
+    return quirks
+
+
+def _resolve(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _info(provider: ProviderSpec | Provider) -> ProviderInfo:
+    if isinstance(provider, ProviderSpec):
+        return ProviderInfo(
+            provider.name, provider.label, provider.wire, provider.default_model,
+            provider.auth.required, provider.api_key_env, provider.local, provider.docs, provider.aliases,
+        )  # fmt: skip
+    return ProviderInfo(
+        provider.name,
+        getattr(provider, "label", provider.name),
+        default_model=getattr(provider, "default_model", None),
+        local=getattr(provider, "local", False),
+    )
+
+
+def _backend_info(name: str) -> ProviderInfo:
+    if name in _loaded:
+        return _info(_loaded[name])
+    label, default_model = _BACKEND_INFO[name]
+    return ProviderInfo(name, label, default_model=default_model, local=True)
