@@ -1,0 +1,203 @@
+"""The bytes of the three wire protocols, as the fake server sends them, and the text that a client must make of them.
+
+Event shapes are those of real streams of 2025 and 2026: OpenAI's with all of its envelope (about 340 bytes an event,
+48 in a 16 KiB read), Anthropic's with names and padding-free data, Gemini's with usage in each event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+PIECE_CHARS = 8
+
+
+def piece(number: int) -> str:
+    """The text of event `number`: 8 characters, different in each event."""
+    return f"{number:07d} "
+
+
+def whole_text(events: int) -> str:
+    return "".join(map(piece, range(events)))
+
+
+class Dialect(NamedTuple):
+    """One protocol: what precedes the text events, one text event, what ends the answer, and a whole body."""
+
+    name: str
+    opening: bytes
+    text_event: Callable[[int], bytes]
+    closing: bytes
+    closing_with_usage: bytes
+    body: Callable[[int], bytes]
+    error_event: bytes
+    error_body: bytes
+
+
+def _data(document: object) -> bytes:
+    return b"data: " + _json(document) + b"\n\n"
+
+
+def _named(document: dict[str, object]) -> bytes:
+    return f"event: {document['type']}\n".encode() + _data(document)
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+_OPENAI_ENVELOPE = {
+    "id": "chatcmpl-CXq7mJ2nVb5tYw0aRkZ3sLdQeHfUg",
+    "object": "chat.completion.chunk",
+    "created": 1763500000,
+    "model": "gpt-4.1-mini-2025-04-14",
+    "service_tier": "default",
+    "system_fingerprint": "fp_658b958c37",
+}
+_OPENAI_USAGE = {
+    "prompt_tokens": 9,
+    "completion_tokens": 50,
+    "total_tokens": 59,
+    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+}
+
+
+def _openai_event(delta: dict[str, object], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    return _data({**_OPENAI_ENVELOPE, "choices": [choice], "usage": None, "obfuscation": "u7Tq3Zx"})
+
+
+def _openai_body(events: int) -> bytes:
+    message = {"role": "assistant", "content": whole_text(events), "refusal": None, "annotations": []}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    return _json(
+        {**_OPENAI_ENVELOPE, "object": "chat.completion", "choices": [choice], "usage": _OPENAI_USAGE},
+    )
+
+
+_OPENAI_END = _openai_event({}, "stop")
+_DONE = b"data: [DONE]\n\n"
+_OPENAI_ERROR = {
+    "error": {"message": "The server had an error", "type": "server_error", "param": None, "code": "server_error"},
+}
+
+OPENAI = Dialect(
+    name="openai",
+    opening=_openai_event({"role": "assistant", "content": "", "refusal": None}),
+    text_event=lambda number: _openai_event({"content": piece(number)}),
+    closing=_OPENAI_END + _DONE,
+    closing_with_usage=_OPENAI_END + _data({**_OPENAI_ENVELOPE, "choices": [], "usage": _OPENAI_USAGE}) + _DONE,
+    body=_openai_body,
+    error_event=_data(_OPENAI_ERROR),
+    error_body=_json(_OPENAI_ERROR),
+)
+
+_ANTHROPIC_MESSAGE = {
+    "id": "msg_01NKKSDTVGadFkFKk35UC5dq",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-5-20250929",
+}
+_ANTHROPIC_USAGE = {
+    "input_tokens": 9,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+    "output_tokens": 50,
+    "service_tier": "standard",
+}
+_ANTHROPIC_ERROR = {"type": "error", "error": {"type": "api_error", "message": "Internal server error"}}
+
+
+def _anthropic_text_event(number: int) -> bytes:
+    delta = {"type": "text_delta", "text": piece(number)}
+    return _named({"type": "content_block_delta", "index": 0, "delta": delta})
+
+
+_ANTHROPIC_CLOSING = b"".join(
+    map(
+        _named,
+        (
+            {"type": "content_block_stop", "index": 0},
+            {
+                "type": "message_delta",
+                "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+                "usage": {"output_tokens": 50},
+            },
+            {"type": "message_stop"},
+        ),
+    )
+)
+
+
+def _anthropic_body(events: int) -> bytes:
+    content = [{"type": "text", "text": whole_text(events)}]
+    return _json(
+        {
+            **_ANTHROPIC_MESSAGE,
+            "content": content,
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": _ANTHROPIC_USAGE,
+        }
+    )
+
+
+ANTHROPIC = Dialect(
+    name="anthropic",
+    opening=_named(
+        {
+            "type": "message_start",
+            "message": {
+                **_ANTHROPIC_MESSAGE,
+                "content": [],
+                "stop_reason": None,
+                "stop_sequence": None,
+                "usage": {**_ANTHROPIC_USAGE, "output_tokens": 1},
+            },
+        }
+    )
+    + _named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
+    + _named({"type": "ping"}),
+    text_event=_anthropic_text_event,
+    closing=_ANTHROPIC_CLOSING,
+    closing_with_usage=_ANTHROPIC_CLOSING,
+    body=_anthropic_body,
+    error_event=_named(_ANTHROPIC_ERROR),
+    error_body=_json(_ANTHROPIC_ERROR),
+)
+
+
+def _gemini_document(text: str, finish_reason: str | None = None) -> dict[str, object]:
+    candidate: dict[str, object] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
+    if finish_reason:
+        candidate["finishReason"] = finish_reason
+    return {
+        "candidates": [candidate],
+        "usageMetadata": {
+            "promptTokenCount": 9,
+            "candidatesTokenCount": 50,
+            "totalTokenCount": 59,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 9}],
+        },
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": "Ub-FarbpCtHmnsEP--XY8Qg",
+    }
+
+
+_GEMINI_CLOSING = _data(_gemini_document("", "STOP"))
+_GEMINI_ERROR = {"error": {"code": 500, "message": "An internal error has occurred.", "status": "INTERNAL"}}
+
+GEMINI = Dialect(
+    name="gemini",
+    opening=b"",
+    text_event=lambda number: _data(_gemini_document(piece(number))),
+    closing=_GEMINI_CLOSING,
+    closing_with_usage=_GEMINI_CLOSING,
+    body=lambda events: _json(_gemini_document(whole_text(events), "STOP")),
+    error_event=_data(_GEMINI_ERROR),
+    error_body=_json(_GEMINI_ERROR),
+)
+
+DIALECTS = {dialect.name: dialect for dialect in (OPENAI, ANTHROPIC, GEMINI)}
