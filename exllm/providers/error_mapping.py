@@ -4,8 +4,7 @@ Shared by all wires. What decides, in this order: the provider's own error code 
 words in the message (many services report a full context window as a plain 400), the HTTP status.
 
 Sources: the error pages of OpenAI, Anthropic, Google AI, OpenRouter, Groq, DeepSeek, Moonshot and Z.ai; the bodies in
-``tests/recordings``. The JSON shapes that are understood: ``{"error": {...}}``, ``{"error": "..."}``, a list of these
-(Gemini), ``{"message": ...}``, ``{"detail": ...}`` (FastAPI servers, Mistral), ``{"errors": [...]}`` (Cloudflare).
+``tests/recordings``.
 """
 
 from __future__ import annotations
@@ -32,9 +31,7 @@ from exllm.errors import (
     RequestTimeout,
     ServerError,
 )
-
-MAX_BODY_CHARS = 64 * 1024
-MAX_MESSAGE_CHARS = 2_000
+from exllm.providers.error_bodies import MAX_BODY_CHARS, MAX_MESSAGE_CHARS, read_error, read_error_body
 
 # Codes and types that say more than the status does. Compared in lower case.
 _BY_CODE: dict[str, type[ExLLMError]] = {
@@ -113,13 +110,14 @@ _CONTEXT_WORDS = re.compile(
     r"|exceeds? the (?:available )?context (?:window|size)|exceeds? the model'?s? (?:max(?:imum)? )?context"
     r"|prompt (?:is )?too long|input is too long|too many input tokens|input tokens exceeded"
     r"|exceeds the maximum number of tokens|maximum prompt length|exceeded model token limit"
-    r"|input token length too long|prompt exceeds max length|greater than the context length|reduce the length of the (?:messages|prompt|input)"
-    r"|inputs? tokens \+ max_new_tokens",
+    r"|input token length too long|prompt exceeds max length|greater than the context length"
+    r"|reduce the length of the (?:messages|prompt|input)|inputs? tokens \+ max_new_tokens",
     re.IGNORECASE,
 )
 _QUOTA_WORDS = re.compile(
     r"credit balance is too low|insufficient (?:balance|credits?|funds)|used all available credits"
-    r"|exceeded your current quota, please check your plan|requires more credits|monthly spending limit|payment required",
+    r"|exceeded your current quota, please check your plan|requires more credits|monthly spending limit"
+    r"|payment required",
     re.IGNORECASE,
 )
 _KEY_WORDS = re.compile(
@@ -135,17 +133,6 @@ _SECRETS = re.compile(
 )
 
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "mistral-correlation-id")
-
-
-class ErrorFacts(msgspec.Struct, frozen=True):
-    """What an error body says, wherever it says it. `status` is a status that is named inside the body."""
-
-    message: str = ""
-    code: str | None = None
-    kind: str | None = None
-    status: int | None = None
-    request_id: str | None = None
-    retry_after_s: float | None = None
 
 
 def error_for_status(
@@ -217,55 +204,6 @@ def error_in_stream(data: Any, *, provider: str | None = None, model: str | None
     )  # fmt: skip
 
 
-def read_error_body(body: bytes) -> ErrorFacts:
-    """What `body` says; for HTML its title, for other text the text."""
-    text = body[: MAX_BODY_CHARS * 4].decode("utf-8", "replace").strip()
-    if not text:
-        return ErrorFacts()
-    try:
-        return read_error(msgspec.json.decode(body))
-    except msgspec.DecodeError:
-        pass
-    if text[:1] == "<":
-        title = re.search(r"<(title|h1)[^>]*>(.*?)</\1>", text[:8192], re.IGNORECASE | re.DOTALL)
-        words = " ".join(title.group(2).split()) if title else "no title"
-        return ErrorFacts(f"the server answered with an HTML page instead of JSON: {words}")
-    return ErrorFacts(text[:MAX_MESSAGE_CHARS])
-
-
-def read_error(data: Any) -> ErrorFacts:
-    """What a decoded JSON error says."""
-    while isinstance(data, list) and data:
-        data = data[0]
-    if not isinstance(data, dict):
-        return ErrorFacts(str(data) if data else "")
-    inner = data.get("error")
-    if inner is None:
-        errors = data.get("errors")
-        inner = errors[0] if isinstance(errors, list) and errors else None
-    if not isinstance(inner, dict):
-        inner = {**data, "message": inner} if isinstance(inner, str) else data
-    message = _message(inner)
-    nested = inner.get("message")
-    if isinstance(nested, dict):  # Mistral: {"message": {"detail": [...]}, "type": ...}
-        message = _message(nested)
-    code, kind = inner.get("code"), inner.get("type") or inner.get("status") or data.get("code")
-    details = inner.get("details")
-    wait = None
-    for detail in details if isinstance(details, list) else ():  # google.rpc.Status
-        if isinstance(detail, dict):
-            code = detail.get("reason") or code
-            wait = _seconds(detail.get("retryDelay")) if "retryDelay" in detail else wait
-    return ErrorFacts(
-        message or msgspec.json.encode(data).decode()[:MAX_MESSAGE_CHARS],
-        code=_word(code) if _status(code) is None or not _word(kind) else _word(kind),
-        kind=_word(kind),
-        status=_first_status(inner.get("status_code"), code, inner.get("status"), data.get("status_code")),
-        request_id=_word(data.get("request_id")) or _word(inner.get("request_id")),
-        retry_after_s=wait,
-    )
-
-
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds that the provider asks to wait, None when it does not say.
 
@@ -333,52 +271,6 @@ def _class_for(status: int | None, message: str, code: str | None, kind: str | N
         if word in _BY_GENERIC_CODE:
             return _BY_GENERIC_CODE[word]
     return ServerError
-
-
-def _message(fields: Mapping[str, Any]) -> str:
-    for name in ("message", "detail", "msg", "error_description", "error", "title"):
-        value = fields.get(name)
-        if isinstance(value, list):  # FastAPI: [{"loc": [...], "msg": "..."}]
-            value = "; ".join(_complaint(item) for item in value)
-        if isinstance(value, dict):
-            value = _message(value)
-        if isinstance(value, str) and value:
-            return value + _upstream(fields.get("metadata"))
-    return ""
-
-
-def _complaint(item: Any) -> str:
-    if not isinstance(item, dict):
-        return str(item)
-    place = ".".join(str(step) for step in item.get("loc") or ())
-    words = str(item.get("msg") or item.get("message") or item)
-    return f"{place}: {words}" if place else words
-
-
-def _upstream(metadata: Any) -> str:
-    """OpenRouter says "Provider returned error" and keeps what the provider said apart."""
-    raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    return f": {raw}" if isinstance(raw, str) and raw else ""
-
-
-def _word(value: Any) -> str | None:
-    if isinstance(value, bool) or value is None or value == "":
-        return None
-    return str(value) if isinstance(value, str | int) else None
-
-
-def _status(value: Any) -> int | None:
-    if isinstance(value, str) and value.isdigit():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600 else None
-
-
-def _first_status(*values: Any) -> int | None:
-    return next((status for value in values if (status := _status(value)) is not None), None)
-
-
-def _seconds(value: Any) -> float | None:
-    return _finite(value.rstrip("s")) if isinstance(value, str) else None
 
 
 def _finite(value: str | None) -> float | None:

@@ -1,7 +1,7 @@
-"""How services that say "OpenAI-compatible" differ from OpenAI's Chat Completions: named flags for `ProviderSpec.quirks`.
+"""How "OpenAI-compatible" services differ from OpenAI's Chat Completions: named flags for `ProviderSpec.quirks`.
 
-Only requests need flags. Answers are read liberally: every known place of reasoning, usage, citations, images and errors
-is understood from every service.
+Only requests need flags. Answers are read liberally: every known place of reasoning, usage, citations, images and
+errors is understood from every service.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ QUIRKS: dict[str, str] = {
     "tool_choice_any": "`tool_choice: required` is called `any` (Mistral before 2025, Snowflake)",
     "logprobs_count": "`logprobs` is the number of alternatives, not a switch (Together)",
     # -- what is refused
-    "no_stream_options": "`stream_options` is refused or useless: usage comes in streams by itself (Mistral, Perplexity)",
+    "no_stream_options": "`stream_options` is refused or needless: streams have usage anyway (Mistral, Perplexity)",
     "no_developer_role": "only `system` exists: `developer` messages are sent as `system` (nearly all but OpenAI)",
     "text_content_only": "`content` must be a string: text parts are joined (DeepSeek, Cerebras, Snowflake)",
     "string_tool_content": "`content` of tool messages must be a string, though users may send parts (Groq, Together)",

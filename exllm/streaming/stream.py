@@ -150,7 +150,8 @@ class Stream:
         pump = self._pump
         if not pump.is_started:
             pump.start()
-        await pump.ring.wait_readable()
+        if not await pump.ring.wait_readable():
+            raise StopAsyncIteration
 
     async def _next(self) -> Chunk:
         await self._wait()

@@ -81,10 +81,10 @@ class _Hub(Generic[T]):
         return True
 
     def _full_ring(self) -> RingBuffer[T] | None:
-        return next((ring for ring in self.rings if ring.overflow == "block" and ring.is_full), None)
+        return next((ring for ring in self.rings if ring.overflow == "block" and len(ring) >= ring.capacity), None)
 
     def _room(self) -> int:
-        return min(ring.capacity - (len(ring.items) if ring.overflow == "block" else 0) for ring in self.rings)
+        return min(ring.capacity - (len(ring) if ring.overflow == "block" else 0) for ring in self.rings)
 
 
 class TeeBranch(Generic[T]):
@@ -101,7 +101,7 @@ class TeeBranch(Generic[T]):
         ring = self._ring
         while not ring.items:
             if ring.is_ended:
-                ring.raise_end()
+                return await anext(ring)  # raises the end, whichever it was
             await self._hub.fetch_for(ring)
         return ring.pop_nowait()
 

@@ -1,0 +1,63 @@
+"""`exllm.chat` and `exllm.stream`: calls without a client of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+from exllm.call import Timeout
+from exllm.client import Client
+from exllm.streaming.stream import Stream
+from exllm.types.normalise import Messages
+from exllm.types.options import OptionArguments
+from exllm.types.response import Response
+
+_client: Client | None = None
+
+
+def default_client() -> Client:
+    """The client behind the module-level calls: keys from the environment, one session per event loop.
+
+    Its connections close with their event loop, so nobody needs to close it.
+    """
+    global _client
+    if _client is None:
+        _client = Client()
+    return _client
+
+
+async def chat(
+    model: str,
+    messages: Messages,
+    *,
+    timeout: Timeout = None,
+    extra: Mapping[str, Any] | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    include_raw: bool = False,
+    **options: Unpack[OptionArguments],
+) -> Response:
+    """`Client.chat` on the default client."""
+    return await default_client().chat(
+        model, messages, timeout=timeout, extra=extra, api_key=api_key, base_url=base_url, include_raw=include_raw,
+        **options,
+    )  # fmt: skip
+
+
+def stream(
+    model: str,
+    messages: Messages,
+    *,
+    timeout: Timeout = None,
+    extra: Mapping[str, Any] | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    accumulate: bool = True,
+    include_raw: bool = False,
+    **options: Unpack[OptionArguments],
+) -> Stream:
+    """`Client.stream` on the default client."""
+    return default_client().stream(
+        model, messages, timeout=timeout, extra=extra, api_key=api_key, base_url=base_url, accumulate=accumulate,
+        include_raw=include_raw, **options,
+    )  # fmt: skip

@@ -1,0 +1,204 @@
+"""One choice's deltas to chunks; the whole message of an unstreamed answer is one big delta."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from exllm.errors import ProtocolError
+from exllm.providers.openai_chat_calls import Calls
+from exllm.providers.openai_chat_events import AudioPiece, Delta, Logprobs, TokenPiece, google_signature
+from exllm.providers.openai_chat_reasoning import ReasoningParts
+from exllm.types.chunks import (
+    AudioDelta,
+    Chunk,
+    CitationDelta,
+    ImageDelta,
+    ProviderEvent,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    TokenLogprob,
+    ToolCallDelta,
+)
+from exllm.types.parts import Citation
+
+_UNLIKELY = -9999.0  # OpenAI's own number for a token so unlikely that it has no log probability
+
+
+class ChoiceDecoder:
+    """What must be remembered of one choice from delta to delta.
+
+    Args:
+        index: which choice.
+        provider: for `ProviderEvent`.
+        audio_type: media type of the audio that was asked for.
+    """
+
+    __slots__ = ("_audio_rest", "_audio_type", "_calls", "_index", "_provider", "_reasoning")
+
+    def __init__(self, index: int, provider: str, audio_type: str | None) -> None:
+        self._index = index
+        self._provider = provider
+        self._audio_type = audio_type
+        self._calls = Calls()
+        self._reasoning = ReasoningParts()
+        self._audio_rest = ""
+
+    @property
+    def calls_for_caller(self) -> bool:
+        """Whether the caller has a tool call to answer."""
+        return self._calls.any_for_caller
+
+    def decode(self, delta: Delta | None, logprobs: Logprobs | None, out: list[Chunk], *, whole: bool) -> None:
+        """Append the chunks of `delta` to `out`. With `whole` each tool call in it is complete."""
+        index = self._index
+        if delta is None:
+            self._text("", logprobs, out)
+            return
+        thought = delta.reasoning or delta.reasoning_content
+        if delta.reasoning_details:
+            out.extend(self._reasoning.details(delta.reasoning_details, thought, index))
+        elif thought:
+            out.append(self._reasoning.text(thought, index))
+        content = delta.content
+        if content is None or isinstance(content, str):
+            self._text(content or "", logprobs, out)
+        else:
+            self._parts(content, out)
+        if delta.refusal:
+            out.append(RefusalDelta(delta.refusal, index, _probabilities(logprobs.refusal) if logprobs else None))
+        if delta.tool_calls:
+            out.extend(self._calls.pieces(delta.tool_calls, index, whole=whole))
+        if delta.function_call is not None:
+            out.extend(self._calls.legacy(delta.function_call, index))
+        if delta.executed_tools:
+            self._executed(delta.executed_tools, out)
+        if delta.audio is not None:
+            self._audio(delta.audio, out)
+        for image in delta.images or ():
+            self._image(image, out)
+        for annotation in delta.annotations or ():
+            out.append(CitationDelta(_citation(annotation), index))
+        if delta.extra_content is not None and (signature := google_signature(delta.extra_content)):
+            out.append(ReasoningDelta("", index, 0, signature))
+
+    def _text(self, text: str, logprobs: Logprobs | None, out: list[Chunk]) -> None:
+        probabilities = _text_probabilities(logprobs) if logprobs is not None else None
+        if text or probabilities:
+            out.append(TextDelta(text, self._index, 0, probabilities))
+
+    def _parts(self, parts: list[dict[str, Any]], out: list[Chunk]) -> None:
+        """Mistral's content: a list of typed parts."""
+        for part in parts:
+            kind = part.get("type")
+            if kind == "text":
+                self._text(_string(part.get("text")) or "", None, out)
+            elif kind == "thinking":
+                thought = part.get("thinking")
+                text = thought if isinstance(thought, str) else _joined(thought)
+                if text:
+                    out.append(self._reasoning.text(text, self._index))
+            elif kind == "image_url":
+                self._image(part, out)
+            elif kind == "reference":
+                out.append(CitationDelta(Citation(source=part), self._index))
+            else:
+                out.append(ProviderEvent(str(kind), part, self._provider, content=True, index=self._index))
+
+    def _executed(self, tools: list[dict[str, Any]], out: list[Chunk]) -> None:
+        """Groq ran a tool itself: told once when it starts, once more with the output."""
+        for tool in tools:
+            call = self._calls.executed(_whole_number(tool.get("index")))
+            if call is not None:
+                name, arguments = str(tool.get("type") or ""), str(tool.get("arguments") or "")
+                out.append(ToolCallDelta(call, "", name, arguments, self._index, provider_executed=True))
+            if "output" in tool:
+                data = {**tool, "type": EXECUTED_TOOL, "tool": tool.get("type")}
+                out.append(ProviderEvent(EXECUTED_TOOL, data, self._provider, content=True, index=self._index))
+
+    def _audio(self, audio: AudioPiece, out: list[Chunk]) -> None:
+        letters = self._audio_rest + (audio.data or "")
+        ready = len(letters) - len(letters) % 4
+        self._audio_rest = letters[ready:]
+        try:
+            data = base64.b64decode(letters[:ready])
+        except binascii.Error as error:
+            raise ProtocolError(f"the audio is not base64 ({error})", provider=self._provider) from error
+        if data or audio.transcript or audio.id or audio.expires_at:
+            transcript = audio.transcript or ""
+            out.append(
+                AudioDelta(data, self._audio_type, transcript, audio.id or None, audio.expires_at or None, self._index)
+            )
+
+    def _image(self, image: dict[str, Any], out: list[Chunk]) -> None:
+        place = image.get("image_url")
+        url = place.get("url") if isinstance(place, dict) else place
+        if not isinstance(url, str):
+            out.append(ProviderEvent("image", image, self._provider, index=self._index))
+            return
+        head, _, body = url.partition(",")
+        if head.startswith("data:") and head.endswith(";base64"):
+            try:
+                data = base64.b64decode(body + "=" * (-len(body) % 4))
+            except binascii.Error as error:
+                raise ProtocolError(f"the image is not base64 ({error})", provider=self._provider) from error
+            out.append(ImageDelta(data, None, head[5:-7] or None, self._index))
+        else:
+            out.append(ImageDelta(None, url, None, self._index))
+
+
+EXECUTED_TOOL = "executed_tool"
+"""Type of the `ProviderPart` with the output of a tool that Groq ran; it does not go back in the history."""
+
+
+def _citation(annotation: dict[str, Any]) -> Citation:
+    cited = annotation.get("url_citation")
+    if not isinstance(cited, dict):  # OpenRouter's annotations of files
+        return Citation(source=annotation)
+    return Citation(
+        url=_string(cited.get("url")),
+        title=_string(cited.get("title")),
+        text=_string(cited.get("content")),  # OpenRouter
+        start=_whole_number(cited.get("start_index")),
+        end=_whole_number(cited.get("end_index")),
+        source=annotation,
+    )
+
+
+def _text_probabilities(logprobs: Logprobs) -> tuple[TokenLogprob, ...] | None:
+    if logprobs.content is None and logprobs.tokens:
+        values = logprobs.token_logprobs or []
+        return tuple(
+            TokenLogprob(token, _UNLIKELY if value is None else value)
+            for token, value in zip(logprobs.tokens, [*values, *[None] * len(logprobs.tokens)], strict=False)
+        )
+    return _probabilities(logprobs.content)
+
+
+def _probabilities(tokens: list[TokenPiece] | None) -> tuple[TokenLogprob, ...] | None:
+    if not tokens:
+        return None
+    return tuple(
+        TokenLogprob(
+            token.token,
+            _UNLIKELY if token.logprob is None else token.logprob,
+            None if token.bytes is None else tuple(token.bytes),
+            _probabilities(token.top_logprobs) or (),
+        )
+        for token in tokens
+    )
+
+
+def _joined(parts: Any) -> str:
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole_number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,396 @@
+"""Answers of Chat Completions to chunks: frame by frame for streams, in one go for whole bodies, by the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
+from exllm.providers.error_mapping import error_in_stream
+from exllm.providers.openai_chat_choice import ChoiceDecoder
+from exllm.providers.openai_chat_events import (
+    Body,
+    ChoiceEvent,
+    Delta,
+    Event,
+    FirstEvent,
+    UsageEvent,
+    XGroq,
+    decode_any,
+    decode_body,
+    decode_event,
+    decode_first_event,
+    decode_forgiving,
+    decode_tier,
+    snippet,
+)
+from exllm.providers.openai_chat_usage import usage_of
+from exllm.streaming.frame import Frame
+from exllm.types.chunks import (
+    Chunk,
+    CitationDelta,
+    Finish,
+    FinishReason,
+    ProviderEvent,
+    StreamStart,
+    TextDelta,
+    UsageUpdate,
+)
+from exllm.types.parts import Citation
+from exllm.types.request import Request
+from exllm.types.usage import Usage
+
+# What services say where OpenAI says stop, length, tool_calls, content_filter. A word that is not here means "stop":
+# the provider ended the answer by itself. `Finish.raw` keeps the word.
+_FINISH_REASONS: dict[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",  # Mistral
+    "model_context_window_exceeded": "length",  # Anthropic behind gateways, Z.ai
+    "context_length": "length",
+    "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "content-filter": "content_filter",
+    "safety": "content_filter",  # Gemini behind gateways
+    "recitation": "content_filter",
+    "prohibited_content": "content_filter",
+    "sensitive": "content_filter",  # Z.ai
+    "refusal": "refusal",
+}
+# Words that say that the answer failed: those raise.
+_FAILURES = {
+    "error": "server_error",  # OpenRouter, Mistral
+    "network_error": "server_error",  # Z.ai
+    "insufficient_system_resource": "overloaded_error",  # DeepSeek
+    "abort": "server_error",  # vLLM, SGLang
+}
+
+_AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/opus", "aac": "audio/aac"}
+_PINGS = frozenset({"ping", "keepalive", "heartbeat"})
+_KNOWN_KEYS = frozenset({"id", "object", "created", "model", "choices", "system_fingerprint", "service_tier", "usage"})
+_LACKS_LAST = "the stream ended before the provider said that the answer was complete"
+
+
+class OpenAIChatDecoder:
+    """Implements `exllm.providers.wire.StreamDecoder` for Chat Completions.
+
+    The terminal event is ``[DONE]``. A body that ends without it is whole when every choice had its finish reason
+    (Perplexity and others never send ``[DONE]``), else `close` raises `StreamInterrupted`. A finish reason does not
+    make it `finished`, as the usage comes after it.
+    """
+
+    __slots__ = (
+        "_audio_type",
+        "_choices",
+        "_cited",
+        "_finishes",
+        "_listed",
+        "_n",
+        "_out",
+        "_request",
+        "_started",
+        "_tier",
+        "_usage",
+        "finished",
+    )  # fmt: skip
+
+    def __init__(self, request: Request) -> None:
+        options = request.options
+        self.finished = False
+        self._request = request
+        self._n = options.n or _whole_number(request.extra.get("n")) or 1
+        self._out: list[Chunk] = []
+        self._started = False
+        self._choices: dict[int, ChoiceDecoder] = {}
+        self._finishes: dict[int, str | None] = {}
+        self._cited: set[str] = set()
+        self._listed: dict[str, bytes] = {}
+        self._usage: Usage | None = None
+        self._tier: str | None = None
+        audio_format = str((options.audio or {}).get("format", ""))
+        self._audio_type = _AUDIO_TYPES.get(audio_format, "audio/pcm" if audio_format == "pcm16" else None)
+
+    def feed(self, frames: Sequence[Frame]) -> list[Chunk]:
+        """See `StreamDecoder.feed`."""
+        out: list[Chunk] = []
+        self._out = out
+        append = out.append
+        choices_seen = self._choices
+        for frame in frames:
+            if self.finished:
+                break
+            if not choices_seen:
+                self._first(frame)
+                continue
+            try:
+                event = decode_event(frame.data)
+            except msgspec.DecodeError:
+                self._unreadable(frame, Event)
+                continue
+            choices = event.choices
+            # One choice with a piece of text and nothing else: most frames of most streams. Every field that could hold
+            # something else is looked at, so that nothing is lost; it costs a tenth of decoding.
+            if choices is not None and len(choices) == 1:
+                choice = choices[0]
+                delta = choice.delta
+                if (
+                    delta is not None
+                    and type(delta.content) is str
+                    and choice.finish_reason is None
+                    and choice.logprobs is None
+                    and delta.tool_calls is None
+                    and delta.reasoning_content is None
+                    and delta.reasoning is None
+                    and delta.refusal is None
+                    and delta.reasoning_details is None
+                    and delta.function_call is None
+                    and delta.audio is None
+                    and delta.images is None
+                    and delta.annotations is None
+                    and delta.executed_tools is None
+                    and delta.extra_content is None
+                    and choice.error is None
+                    and event.usage is None
+                    and event.error is None
+                    and event.x_groq is None
+                    and event.citations is None
+                    and event.search_results is None
+                ):
+                    index = choice.index
+                    if not index:
+                        if delta.content:
+                            append(TextDelta(delta.content))
+                        continue
+                    if index in choices_seen:
+                        if delta.content:
+                            append(TextDelta(delta.content, index))
+                        continue
+            self._event(event, frame)
+        self._out = []
+        return out
+
+    def take(self) -> list[Chunk]:
+        """See `StreamDecoder.take`."""
+        out, self._out = self._out, []
+        return out
+
+    def close(self) -> list[Chunk]:
+        """See `StreamDecoder.close`."""
+        if not self.finished and any(index not in self._finishes for index in self._expected()):
+            raise StreamInterrupted(_LACKS_LAST, provider=self._request.provider, model=self._request.model)
+        return []
+
+    # -- one frame
+
+    def _first(self, frame: Frame) -> None:
+        """Frames up to the first one that has a choice."""
+        try:
+            event = decode_first_event(frame.data)
+        except msgspec.DecodeError:
+            self._unreadable(frame, FirstEvent)
+            return
+        self._begin(event)
+        self._event(event, frame)
+
+    def _begin(self, event: FirstEvent | Body) -> None:
+        self._tier = event.service_tier or self._tier
+        if not self._started and (event.id or event.model or event.choices):
+            self._started = True
+            created = int(event.created) if event.created else None
+            self._out.append(StreamStart(event.id or None, event.model or None, created))
+
+    def _unreadable(self, frame: Frame, type_: type[Event] | type[FirstEvent]) -> None:
+        data = frame.data.strip()
+        if data == b"[DONE]":
+            self._done()
+            return
+        if not data:
+            return
+        try:
+            event, surprises = decode_forgiving(data, type_)
+        except ProtocolError as error:
+            if frame.event == "error" or data[:1] == b"[":  # its text is the error; or Gemini's list of one error
+                failure = self._listed_failure(data, named=frame.event == "error")
+                if failure is not None:
+                    raise failure from error
+            raise self._blamed(error) from error.__cause__
+        self._surprised(surprises)
+        if isinstance(event, FirstEvent):
+            self._begin(event)
+        self._event(event, frame)
+
+    def _event(self, event: Event, frame: Frame) -> None:
+        """Any frame, field by field."""
+        if event.error is not None or frame.event == "error":
+            raise self._failure(decode_any(frame.data))
+        x_groq = event.x_groq
+        if x_groq is not None and x_groq.error is not None:
+            raise self._failure({"error": x_groq.error})
+        if event.choices:
+            for choice in event.choices:
+                self._choice(choice.index or 0, choice.delta, choice, whole=False)
+        elif event.usage is None and x_groq is None and event.citations is None:
+            self._unknown(frame)
+        self._top(event.citations, event.search_results, event.usage, x_groq, frame.data)
+
+    def _unknown(self, frame: Frame) -> None:
+        """No choices and no usage: a ping, an empty frame, or an event that the protocol does not know."""
+        data = decode_any(frame.data)
+        kind = frame.event if frame.event != "message" else data.get("type") or data.get("object") or "message"
+        if kind in _PINGS:
+            return
+        extras = [name for name, value in data.items() if name not in _KNOWN_KEYS and value is not None]
+        if "choices" not in data or extras:
+            event = extras[0] if "choices" in data else str(kind)  # Azure: prompt_filter_results
+            self._out.append(ProviderEvent(event, data, self._request.provider))
+
+    def _top(
+        self,
+        citations: msgspec.Raw | None,
+        search_results: msgspec.Raw | None,
+        usage: UsageEvent | None,
+        x_groq: XGroq | None,
+        data: bytes,
+    ) -> None:
+        """What stands beside the choices."""
+        if search_results is not None:
+            self._sources("search_results", bytes(search_results))
+        if citations is not None:
+            self._sources("citations", bytes(citations))
+        if usage is None and x_groq is not None:
+            usage = x_groq.usage
+        if usage is not None:
+            self._tier = decode_tier(data).service_tier or self._tier
+            counts = usage_of(usage, self._tier)
+            if counts != self._usage:  # some repeat it in every frame
+                self._usage = counts
+                self._out.append(UsageUpdate(counts))
+
+    def _done(self) -> None:
+        if not self._choices:
+            raise StreamInterrupted(
+                "the stream ended without any answer", provider=self._request.provider, model=self._request.model
+            )
+        self.finished = True
+        for index in self._expected():
+            if index in self._choices and index not in self._finishes:
+                self._finish(index, None)  # Snowflake gives no reasons
+
+    def _expected(self) -> list[int]:
+        return sorted({*range(self._n), *self._choices})
+
+    # -- one choice
+
+    def _choice(self, index: int, delta: Delta | None, choice: ChoiceEvent | WholeChoice, *, whole: bool) -> None:
+        decoder = self._choices.get(index)
+        if decoder is None:
+            decoder = self._choices[index] = ChoiceDecoder(index, self._request.provider, self._audio_type)
+        try:
+            decoder.decode(delta, choice.logprobs, self._out, whole=whole)
+        except ProtocolError as error:
+            raise self._blamed(error) from error.__cause__
+        if choice.error is not None:
+            raise self._failure({"error": choice.error})
+        if choice.finish_reason:
+            self._finish(index, choice.finish_reason)
+
+    def _sources(self, name: str, listed: bytes) -> None:
+        """Perplexity's and xAI's sources of the whole answer, which come again with every frame."""
+        if self._listed.get(name) == listed:
+            return
+        self._listed[name] = listed
+        items = decode_any(listed)
+        for item in items if isinstance(items, list) else ():
+            found = item if isinstance(item, dict) else {"url": item}
+            url = _string(found.get("url"))
+            if url is None or url in self._cited:
+                continue
+            self._cited.add(url)
+            citation = Citation(
+                url, _string(found.get("title")), _string(found.get("snippet")) or None,
+                source=found if isinstance(item, dict) else None,
+            )  # fmt: skip
+            self._out.append(CitationDelta(citation))
+
+    def _finish(self, index: int, raw: str | None) -> None:
+        if raw is not None and raw.lower() in _FAILURES:
+            raise self._failure(
+                {"error": {"message": f"the provider ended the answer with {raw!r}", "code": _FAILURES[raw.lower()]}}
+            )
+        if index in self._finishes and self._finishes[index] == raw:  # OpenRouter says it again with the usage
+            return
+        self._finishes[index] = raw
+        reason: FinishReason
+        if raw is None:
+            reason = "tool_calls" if self._choices[index].calls_for_caller else "stop"
+        else:
+            reason = _FINISH_REASONS.get(raw.lower(), "stop")
+        self._out.append(Finish(reason, index, raw))
+
+    # -- whole bodies
+
+    def whole(self, data: bytes) -> list[Chunk]:
+        """The chunks of an unstreamed answer."""
+        try:
+            body = decode_body(data)
+        except msgspec.DecodeError:
+            try:
+                body, surprises = decode_forgiving(data, Body)
+            except ProtocolError as error:
+                raise self._blamed(error) from error.__cause__
+            self._surprised(surprises)
+        if body.error is not None:
+            raise self._failure(decode_any(data))
+        if body.x_groq is not None and body.x_groq.error is not None:
+            raise self._failure({"error": body.x_groq.error})
+        if not body.choices:
+            raise self._choiceless(data)
+        self._begin(body)
+        for position, choice in enumerate(body.choices):
+            index = position if choice.index is None else choice.index
+            self._choice(index, choice.message, choice, whole=True)
+            if index not in self._finishes:
+                self._finish(index, None)
+        self._top(body.citations, body.search_results, body.usage, body.x_groq, data)
+        self.finished = True
+        return self.take()
+
+    def _choiceless(self, data: bytes) -> ExLLMError:
+        raw = decode_any(data)
+        if any(raw.get(name) for name in ("detail", "message", "errors")):
+            return self._failure(raw)
+        return self._blamed(ProtocolError(f"an answer without choices: {snippet(data)}"))
+
+    # -- errors
+
+    def _listed_failure(self, data: bytes, *, named: bool) -> ExLLMError | None:
+        try:
+            raw = decode_any(data)
+        except msgspec.DecodeError:
+            raw = data.decode("utf-8", "replace")
+        listed = isinstance(raw, list) and raw and isinstance(raw[0], dict) and "error" in raw[0]
+        return self._failure(raw) if named or listed else None
+
+    def _surprised(self, surprises: dict[str, Any]) -> None:
+        if surprises:
+            self._out.append(ProviderEvent("unreadable_fields", surprises, self._request.provider))
+
+    def _failure(self, data: Any) -> ExLLMError:
+        return error_in_stream(data, provider=self._request.provider, model=self._request.model)
+
+    def _blamed(self, error: ProtocolError) -> ProtocolError:
+        error.provider, error.model = self._request.provider, self._request.model
+        return error
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole_number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,101 @@
+"""``reasoning_details``: OpenRouter's blocks of thought, which must go back exactly as they came.
+
+Source: openrouter.ai/docs, "Preserving reasoning blocks". A block is readable text (``reasoning.text`` with an optional
+signature, ``reasoning.summary``) or ``reasoning.encrypted``. A signature is worth nothing without the block's `format`,
+`id` and `index`. So the opaque token that a `Reasoning` part carries is JSON: in `signature` the block without its text,
+one line for each piece that said something new, in `redacted` a whole encrypted block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from exllm.types.chunks import ReasoningDelta
+from exllm.types.parts import Reasoning
+
+_TEXT_FIELDS = {"reasoning.text": "text", "reasoning.summary": "summary"}
+_PLAIN_FORMATS = (None, "", "unknown")  # plain text of these needs no token
+
+
+class ReasoningParts:
+    """Numbers the blocks of one choice in the order in which they began, and makes their chunks."""
+
+    __slots__ = ("_described", "_numbers")
+
+    def __init__(self) -> None:
+        self._numbers: dict[object, int] = {}
+        self._described: set[int] = set()
+
+    def text(self, thought: str, index: int) -> ReasoningDelta:
+        """A piece of plain thought."""
+        return ReasoningDelta(thought, index, self._number(0))
+
+    def details(self, blocks: list[dict[str, Any]], plain: str | None, index: int) -> list[ReasoningDelta]:
+        """The chunks of one delta. `plain` is the same thought as a string, for blocks that have none readable."""
+        chunks: list[ReasoningDelta] = []
+        if plain and not any(_text_of(block) for block in blocks):
+            chunks.append(self.text(plain, index))
+        for block in blocks:
+            kind, place = str(block.get("type")), _whole_number(block.get("index"))
+            field = _TEXT_FIELDS.get(kind)
+            id_ = _string(block.get("id"))
+            if field is None:
+                number = self._number((place, len(self._numbers)))
+                token = msgspec.json.encode(block).decode()
+                chunks.append(ReasoningDelta("", index, number, redacted=token, id=id_))
+                continue
+            number = self._number(place)
+            signed = block.get("signature") is not None
+            described = number in self._described or (kind == "reasoning.text" and block.get("format") in _PLAIN_FORMATS)
+            line = None
+            if signed or not described:
+                self._described.add(number)
+                line = msgspec.json.encode({name: value for name, value in block.items() if name != field}).decode() + "\n"
+            text = _text_of(block)
+            if text or line:
+                chunks.append(ReasoningDelta(text, index, number, line, id=id_))
+        return chunks
+
+    def _number(self, key: object) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+def blocks_of(parts: Iterable[Reasoning]) -> list[dict[str, Any]]:
+    """The ``reasoning_details`` that `parts` were made of."""
+    return [block for part in parts if (block := _block_of(part)) is not None]
+
+
+def _block_of(part: Reasoning) -> dict[str, Any] | None:
+    if part.redacted is not None:
+        return _merged(part.redacted)
+    block = _merged(part.signature) if part.signature is not None else {"type": "reasoning.text"}
+    if block is None:
+        return None  # signed by somebody else
+    return {**block, _TEXT_FIELDS.get(str(block["type"]), "text"): part.text}
+
+
+def _merged(lines: str) -> dict[str, Any] | None:
+    block: dict[str, Any] = {}
+    for line in lines.splitlines():
+        try:
+            block.update(msgspec.json.decode(line, type=dict[str, Any]))
+        except msgspec.DecodeError:
+            return None
+    return block if "type" in block else None
+
+
+def _text_of(block: dict[str, Any]) -> str:
+    field = _TEXT_FIELDS.get(str(block.get("type")))
+    value = block.get(field) if field else None
+    return value if isinstance(value, str) else ""
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole_number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
