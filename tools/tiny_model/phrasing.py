@@ -6,16 +6,20 @@ import random
 import re
 
 _GROUP = re.compile(r"\(([^()]*\|[^()]*)\)")
+_WHOLE = re.compile(r"^\((.*)\)([?.!]?)$", re.DOTALL)
+_LOOSE_MARK = re.compile(r"(?<=\w) +(?=[?.!,](\s|$))")
 _VOWEL = re.compile(r"^[aeiou]", re.IGNORECASE)
 
 
 def expand(rng: random.Random, pattern: str, **slots: object) -> str:
-    """Resolve every ``(a|b|c)`` in ``pattern`` to one of its choices, innermost first, then fill the ``{slots}``."""
+    """Resolve every ``(a|b|c)`` to one of its choices, innermost first, then what is left; then fill the ``{slots}``."""
     while match := _GROUP.search(pattern):
         choice = rng.choice(match.group(1).split("|"))
         pattern = pattern[: match.start()] + choice + pattern[match.end() :]
+    pattern = rng.choice(pattern.split("|"))
+    pattern = _WHOLE.sub(r"\1\2", pattern)
     text = pattern.format(**slots) if slots else pattern
-    return upper_first(re.sub(r" {2,}", " ", text).strip())
+    return upper_first(_LOOSE_MARK.sub("", re.sub(r" {2,}", " ", text)).strip())
 
 
 def pick(rng: random.Random, patterns: list[str], **slots: object) -> str:

@@ -92,13 +92,11 @@ ANIMALS = [_animal(line) for line in _ANIMALS.strip().splitlines()]
 
 CREATURES = """dragon unicorn dinosaur robot monster giant fairy wizard witch ghost mermaid knight princess prince king
 queen pirate boy girl farmer doctor teacher baker sailor fisherman painter astronaut clown gardener grandmother
-grandfather baby child puppy kitten lamb duckling little bird worm ladybug lizard mole otter seal beaver donkey pony swan
-raccoon sloth hamster goldfish caterpillar firefly dragonfly mosquito troll elf snowman scarecrow teddy bear doll puppet
+grandfather baby child puppy kitten lamb duckling robin worm ladybug lizard mole otter seal beaver donkey pony swan
+raccoon sloth hamster goldfish caterpillar firefly dragonfly mosquito troll elf snowman scarecrow teddy doll puppet
 detective explorer hero ninja superhero scientist soldier cowboy postman policeman shepherd beetle grasshopper moth
 hippo rhino ostrich flamingo peacock pigeon rat llama alpaca leopard cheetah moose reindeer walrus lobster jellyfish
-starfish seahorse dwarf vampire zombie alien programmer computer""".replace("little bird", "robin").replace(
-    "teddy bear", "teddy"
-).split()
+starfish seahorse dwarf vampire zombie alien programmer computer""".split()
 
 OBJECTS = """ball boat train car bus truck plane rocket ship bicycle tractor kite hat shoe sock coat umbrella book
 pencil lamp clock chair table cup spoon teapot pot key bell drum piano violin guitar candle balloon box bag pillow blanket
