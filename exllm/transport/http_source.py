@@ -15,6 +15,7 @@ from exllm.streaming.aws_eventstream import EventStreamDecoder
 from exllm.streaming.frame import Frame
 from exllm.streaming.ndjson import NDJSONDecoder
 from exllm.streaming.sse import SSEDecoder
+from exllm.transport.body_reader import read_whole_reads
 from exllm.transport.http import HttpCall, HttpTransport, map_read_error, read_error_body, request_id, scrub
 from exllm.types.chunks import Chunk
 from exllm.types.request import Request
@@ -111,6 +112,7 @@ class HttpSource:
                 status=response.status,
             )
             raise scrub(error, route.secret)
+        read_whole_reads(response)
         self._framing = _FRAMING[route.wire.framing](max_frame_bytes=route.max_frame_bytes)
         self._decoder = route.wire.decoder(route.request, route.spec)
 
@@ -229,5 +231,3 @@ class HttpSource:
         if self._response is None:
             return None
         return await self.read_body() or None
-
-
