@@ -1,8 +1,9 @@
 """What an error body says, wherever it says it.
 
 The JSON shapes that are understood: ``{"error": {...}}``, ``{"error": "..."}``, a list of these (Gemini),
-``{"message": ...}``, ``{"detail": ...}`` (FastAPI servers, Mistral), ``{"errors": [...]}`` (Cloudflare), and OpenRouter's
-``metadata.raw`` with the words of the provider behind it. HTML and plain text are read as far as they make sense.
+``{"message": ...}``, ``{"detail": ...}`` (FastAPI servers, Mistral), ``{"errors": [...]}`` (Cloudflare), and
+OpenRouter's ``metadata.raw`` with the words of the provider behind it. HTML and plain text are read as far as they make
+sense.
 """
 
 from __future__ import annotations

@@ -80,9 +80,7 @@ class Calls:
             if name and not call.name:
                 call.name = new_name = name
             if fresh or new_id or new_name or arguments or signature:
-                chunks.append(
-                    ToolCallDelta(call.position, new_id, new_name, arguments, index, signature=signature)
-                )
+                chunks.append(ToolCallDelta(call.position, new_id, new_name, arguments, index, signature=signature))
         return chunks
 
     def legacy(self, function: FunctionPiece, index: int) -> list[ToolCallDelta]:

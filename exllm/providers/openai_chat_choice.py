@@ -79,8 +79,7 @@ class ChoiceDecoder:
             self._audio(delta.audio, out)
         for image in delta.images or ():
             self._image(image, out)
-        for annotation in delta.annotations or ():
-            out.append(CitationDelta(_citation(annotation), index))
+        out.extend(CitationDelta(_citation(annotation), index) for annotation in delta.annotations or ())
         if delta.extra_content is not None and (signature := google_signature(delta.extra_content)):
             out.append(ReasoningDelta("", index, 0, signature))
 

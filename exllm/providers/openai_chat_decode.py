@@ -17,6 +17,7 @@ from exllm.providers.openai_chat_events import (
     Event,
     FirstEvent,
     UsageEvent,
+    WholeChoice,
     XGroq,
     decode_any,
     decode_body,

@@ -31,6 +31,8 @@ QUIRKS: dict[str, str] = {
     "(Moonshot, Alibaba)",
     "tool_result_name": "tool messages carry the `name` of the tool (Moonshot, Mistral)",
     "document_url": "documents are `{type: document_url, document_url:}` (Mistral)",
+    "file_url": "`file_data` of a document may be a URL (OpenRouter)",
+    "tool_images": "tool messages may hold images (Ollama, vLLM, OpenRouter)",
     "input_audio_string": "`input_audio` is base64 text or a URL, not an object (Mistral)",
     "google_thought_signature": "signatures of tool calls travel in `extra_content.google.thought_signature` (Gemini)",
     # -- reasoning: what is asked for
@@ -44,6 +46,7 @@ QUIRKS: dict[str, str] = {
     "reasoning_back": "the assistant's reasoning goes back as `reasoning` (Cerebras, Groq, vLLM)",
     "reasoning_details_back": "the assistant's reasoning goes back as `reasoning_details`, unchanged "
     "(OpenRouter, Vercel AI Gateway)",
+    "thinking_parts_back": "the assistant's reasoning goes back as `thinking` parts of its content (Mistral)",
     # -- search
     "web_search_plugin": "`web_search` is `plugins: [{id: web}]` (OpenRouter)",
     "enable_search": "`web_search` is `enable_search` and `search_options` (Alibaba)",

@@ -1,9 +1,9 @@
-"""``reasoning_details``: OpenRouter's blocks of thought, which must go back exactly as they came.
+"""Reasoning: how a request asks for it, and OpenRouter's ``reasoning_details``, which must go back as they came.
 
 Source: openrouter.ai/docs, "Preserving reasoning blocks". A block is readable text (``reasoning.text`` with an optional
 signature, ``reasoning.summary``) or ``reasoning.encrypted``. A signature is worth nothing without the block's `format`,
-`id` and `index`. So the opaque token that a `Reasoning` part carries is JSON: in `signature` the block without its text,
-one line for each piece that said something new, in `redacted` a whole encrypted block.
+`id` and `index`. So the opaque token that a `Reasoning` part carries is JSON: in `signature` the block without its
+text, one line for each piece that said something new, in `redacted` a whole encrypted block.
 """
 
 from __future__ import annotations
@@ -13,11 +13,54 @@ from typing import Any
 
 import msgspec
 
+from exllm.errors import UnsupportedOption
+from exllm.providers.spec import ProviderSpec
 from exllm.types.chunks import ReasoningDelta
+from exllm.types.options import Options
 from exllm.types.parts import Reasoning
 
 _TEXT_FIELDS = {"reasoning.text": "text", "reasoning.summary": "summary"}
 _PLAIN_FORMATS = (None, "", "unknown")  # plain text of these needs no token
+
+
+def reasoning_fields(options: Options, spec: ProviderSpec) -> dict[str, Any]:
+    """The body's fields for `reasoning_effort` and `thinking`.
+
+    Raises `UnsupportedOption` for a token budget where the service has only a switch.
+    """
+    effort, thinking, quirks = options.reasoning_effort, options.thinking, spec.quirks
+    if "reasoning_object" in quirks:
+        asked = {} if thinking is None else _reasoning_object(thinking)
+        if effort is not None:
+            asked["effort"] = effort
+        return {"reasoning": asked} if asked else {}
+    fields: dict[str, Any] = {} if effort is None else {"reasoning_effort": effort}
+    if thinking is None:
+        return fields
+    own = thinking if isinstance(thinking, dict) else None
+    budget = thinking if isinstance(thinking, int) and not isinstance(thinking, bool) and thinking > 0 else None
+    if "enable_thinking" in quirks:
+        switch = {"enable_thinking": bool(thinking)} if own is None else own
+        return {**fields, **switch, **({} if budget is None else {"thinking_budget": budget})}
+    if budget is not None:
+        raise UnsupportedOption(
+            f"{spec.label} can switch thinking on and off, but takes no token budget for it; use True or False, or "
+            f"reasoning_effort",
+            provider=spec.name,
+        )
+    if "template_thinking" in quirks:
+        fields["chat_template_kwargs"] = {"enable_thinking": bool(thinking)} if own is None else own
+    else:
+        fields["thinking"] = {"type": "enabled" if thinking else "disabled"} if own is None else own
+    return fields
+
+
+def _reasoning_object(thinking: bool | int | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(thinking, dict):
+        return dict(thinking)
+    if isinstance(thinking, bool) or thinking <= 0:
+        return {"enabled": bool(thinking)}
+    return {"max_tokens": thinking}
 
 
 class ReasoningParts:
@@ -49,11 +92,15 @@ class ReasoningParts:
                 continue
             number = self._number(place)
             signed = block.get("signature") is not None
-            described = number in self._described or (kind == "reasoning.text" and block.get("format") in _PLAIN_FORMATS)
+            described = number in self._described or (
+                kind == "reasoning.text" and block.get("format") in _PLAIN_FORMATS
+            )
             line = None
             if signed or not described:
                 self._described.add(number)
-                line = msgspec.json.encode({name: value for name, value in block.items() if name != field}).decode() + "\n"
+                line = (
+                    msgspec.json.encode({name: value for name, value in block.items() if name != field}).decode() + "\n"
+                )
             text = _text_of(block)
             if text or line:
                 chunks.append(ReasoningDelta(text, index, number, line, id=id_))

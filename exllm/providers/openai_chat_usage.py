@@ -37,9 +37,7 @@ def usage_of(event: UsageEvent, service_tier: str | None) -> Usage:
         event.num_cached_tokens,
         event.cache_read_input_tokens,
     )
-    written = _first(
-        prompt.cache_write_tokens, prompt.cache_creation_input_tokens, event.cache_creation_input_tokens
-    )
+    written = _first(prompt.cache_write_tokens, prompt.cache_creation_input_tokens, event.cache_creation_input_tokens)
     if used is not None:  # Azure's Grok reports more cached tokens than tokens
         cached = None if cached is None else min(cached, used)
         written = None if written is None else min(written, used - (cached or 0))

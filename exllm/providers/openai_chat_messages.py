@@ -1,0 +1,264 @@
+"""Messages to the ``messages`` of a Chat Completions request.
+
+Source: platform.openai.com/docs/api-reference/chat/create, `messages`; the services' own pages for the quirks.
+
+What Chat Completions has no place for stays behind: `ToolResult.is_error` (the content says it), calls that the
+provider ran itself, and reasoning, unless a quirk says how it goes back. Anything else that cannot be sent is named in
+`MessageWriter.warnings`, or raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from exllm.errors import InvalidRequest
+from exllm.providers.openai_chat_calls import CUSTOM_SIGNATURE
+from exllm.providers.openai_chat_choice import EXECUTED_TOOL
+from exllm.providers.openai_chat_parts import document_part, image_part, input_audio_part
+from exllm.providers.openai_chat_reasoning import blocks_of
+from exllm.providers.spec import ProviderSpec
+from exllm.types.message import Message
+from exllm.types.parts import (
+    Audio,
+    CacheControl,
+    Document,
+    FileRef,
+    Image,
+    Part,
+    ProviderPart,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+
+_SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
+
+
+class MessageWriter:
+    """Writes the messages of one request.
+
+    Args:
+        spec: whose dialect to write.
+        cache_control: a breakpoint at the end of the conversation.
+
+    Attributes:
+        warnings: what could not be sent, in words, each once.
+    """
+
+    def __init__(self, spec: ProviderSpec, cache_control: CacheControl | None = None) -> None:
+        self.warnings: list[str] = []
+        self._spec = spec
+        self._quirks = spec.quirks
+        self._cache_control = cache_control
+
+    def write(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """The messages as JSON-like data. Raises `InvalidRequest` for what cannot be said."""
+        out: list[dict[str, Any]] = []
+        shown: list[dict[str, Any]] = []  # images of tool results, which follow the last result of the run
+        for message in messages:
+            results = [part for part in message.parts if type(part) is ToolResult]
+            out.extend(self._result(result, shown) for result in results)
+            rest = tuple(part for part in message.parts if type(part) is not ToolResult) if results else message.content
+            if results and not rest:
+                continue
+            if shown:
+                out.append({"role": "user", "content": shown})
+                shown = []
+            out.append(self._message(message, rest))
+        if shown:
+            out.append({"role": "user", "content": shown})
+        last = messages[-1] if messages else None
+        if last is not None and last.role == "assistant" and not last.tool_calls:
+            if "assistant_prefix" in self._quirks:
+                out[-1]["prefix"] = True
+            elif "assistant_partial" in self._quirks:
+                out[-1]["partial"] = True
+        if self._cache_control is not None:
+            self._mark_end(out, self._cache_control)
+        return out
+
+    def _message(self, message: Message, content: str | tuple[Part, ...]) -> dict[str, Any]:
+        role = message.role
+        if role == "tool":
+            raise InvalidRequest("a message of the role 'tool' holds ToolResult parts, so that it names its call")
+        if role == "developer" and "no_developer_role" in self._quirks:
+            role = "system"
+        written: dict[str, Any] = {"role": role}
+        if message.name is not None:
+            written["name"] = message.name
+        if isinstance(content, str):
+            written["content"] = content
+        elif role == "assistant":
+            self._assistant(written, content)
+        elif "text_content_only" in self._quirks and all(type(part) is Text for part in content):
+            self._note_lost_breakpoints(content)
+            written["content"] = "".join(part.text for part in content if type(part) is Text)
+        else:
+            written["content"] = [self._part(part, role) for part in content]
+        return written
+
+    def _part(self, part: Part, role: str) -> dict[str, Any]:
+        match part:
+            case Text():
+                return self._cached({"type": "text", "text": part.text}, part.cache_control)
+            case Image():
+                return self._cached(image_part(part), part.cache_control)
+            case Audio():
+                return input_audio_part(part, self._spec)
+            case Document():
+                written = document_part(part, self._spec, self._warn)
+                return self._cached(written, part.cache_control)
+            case FileRef():
+                return self._cached({"type": "file", "file": {"file_id": part.id}}, part.cache_control)
+            case ProviderPart() if part.provider == self._spec.name:
+                return part.data
+        raise InvalidRequest(
+            f"a {role} message of Chat Completions cannot hold a {type(part).__name__}", provider=self._spec.name
+        )
+
+    def _result(self, result: ToolResult, shown: list[dict[str, Any]]) -> dict[str, Any]:
+        written: dict[str, Any] = {"role": "tool", "tool_call_id": self._call_id(result.call_id)}
+        if result.name is not None and "tool_result_name" in self._quirks:
+            written["name"] = result.name
+        content = result.content
+        if isinstance(content, str):
+            written["content"] = content
+            if result.cache_control is not None:
+                written["content"] = [self._cached({"type": "text", "text": content}, result.cache_control)]
+            return self._joined_if_string_only(written)
+        kept = content
+        if "tool_images" not in self._quirks:
+            kept = tuple(part for part in content if type(part) is Text)
+            for part in content:
+                if type(part) is not Text:
+                    shown.append(self._part(part, "user"))
+                    self._warn(
+                        f"{self._spec.label} takes text alone from tools; {type(part).__name__.lower()} parts of tool "
+                        f"results were sent in a user message after them"
+                    )
+        written["content"] = [self._part(part, "tool") for part in kept]
+        return self._joined_if_string_only(written)
+
+    def _joined_if_string_only(self, written: dict[str, Any]) -> dict[str, Any]:
+        content = written["content"]
+        if (
+            isinstance(content, list)
+            and (not content or self._quirks & {"string_tool_content", "text_content_only"})
+            and all(part["type"] == "text" for part in content)
+        ):
+            written["content"] = "".join(part["text"] for part in content)
+        return written
+
+    # -- the assistant's turn
+
+    def _assistant(self, written: dict[str, Any], parts: tuple[Part, ...]) -> None:
+        calls = [self._call(part) for part in parts if type(part) is ToolCall and not part.provider_executed]
+        refusal = "".join(part.text for part in parts if type(part) is Refusal)
+        spoken = next((part for part in parts if type(part) is Audio), None)
+        content = self._assistant_content(parts)
+        if content is None and not (calls or refusal or (spoken and spoken.id)):
+            content = ""
+        written["content"] = content
+        thoughts = [part for part in parts if type(part) is Reasoning]
+        if thoughts:
+            self._thoughts(written, thoughts)
+        if refusal:
+            written["refusal"] = refusal
+        if spoken is not None and spoken.id is not None:
+            written["audio"] = {"id": spoken.id}
+        if calls:
+            written["tool_calls"] = calls
+
+    def _assistant_content(self, parts: tuple[Part, ...]) -> str | list[dict[str, Any]] | None:
+        """A string where that says it all, parts for breakpoints and for what has no other form."""
+        content: list[dict[str, Any]] = []
+        for part in parts:
+            match part:
+                case Text():
+                    if part.text:
+                        content.append(self._cached({"type": "text", "text": part.text}, part.cache_control))
+                case Reasoning() if "thinking_parts_back" in self._quirks:
+                    if part.text:
+                        content.append({"type": "thinking", "thinking": [{"type": "text", "text": part.text}]})
+                case Audio(id=None, transcript=str(transcript)):
+                    content.append({"type": "text", "text": transcript})
+                case ProviderPart() if part.provider == self._spec.name:
+                    if part.data.get("type") != EXECUTED_TOOL:
+                        content.append(part.data)
+                case Image() | Document() | FileRef() | ProviderPart() | Audio(id=None):
+                    self._warn(f"a {type(part).__name__} of the assistant has no place in Chat Completions; not sent")
+        if not content:
+            return None
+        if all(piece.keys() == {"type", "text"} and piece["type"] == "text" for piece in content):
+            return "".join(piece["text"] for piece in content)
+        return content
+
+    def _call(self, call: ToolCall) -> dict[str, Any]:
+        id_ = self._call_id(call.id)
+        if call.signature == CUSTOM_SIGNATURE:
+            return {"id": id_, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+        arguments = call.arguments if call.arguments.strip() else "{}"  # gateways to other protocols parse it
+        written: dict[str, Any] = {
+            "id": id_,
+            "type": "function",
+            "function": {"name": call.name, "arguments": arguments},
+        }
+        if call.signature is not None and "google_thought_signature" in self._quirks:
+            written["extra_content"] = {"google": {"thought_signature": call.signature}}
+        return written
+
+    def _call_id(self, id_: str) -> str:
+        if "short_tool_call_ids" not in self._quirks or _SHORT_ID.fullmatch(id_):
+            return id_
+        return hashlib.sha256(id_.encode()).hexdigest()[:9]
+
+    def _thoughts(self, written: dict[str, Any], thoughts: list[Reasoning]) -> None:
+        if "reasoning_details_back" in self._quirks:
+            blocks = blocks_of(thoughts)
+            if blocks:
+                written["reasoning_details"] = blocks
+            return
+        text = "".join(thought.text for thought in thoughts)
+        if text and "reasoning_content_back" in self._quirks:
+            written["reasoning_content"] = text
+        elif text and "reasoning_back" in self._quirks:
+            written["reasoning"] = text
+
+    # -- cache breakpoints
+
+    def _cached(self, written: dict[str, Any], control: CacheControl | None) -> dict[str, Any]:
+        if control is None:
+            return written
+        if "cache_control" not in self._quirks:
+            self._warn(f"{self._spec.label} takes no cache_control; the breakpoints were not sent")
+            return written
+        return {**written, "cache_control": _breakpoint(control)}
+
+    def _note_lost_breakpoints(self, parts: tuple[Part, ...]) -> None:
+        for part in parts:
+            if type(part) is Text and part.cache_control is not None:
+                self._cached({}, part.cache_control)
+
+    def _mark_end(self, out: list[dict[str, Any]], control: CacheControl) -> None:
+        """Put the breakpoint on the last text of the conversation."""
+        for message in reversed(out):
+            content = message.get("content")
+            if isinstance(content, str) and content:
+                message["content"] = [{"type": "text", "text": content, "cache_control": _breakpoint(control)}]
+                return
+            if isinstance(content, list) and content and content[-1].get("type") == "text":
+                content[-1] = {**content[-1], "cache_control": _breakpoint(control)}
+                return
+
+    def _warn(self, words: str) -> None:
+        if words not in self.warnings:
+            self.warnings.append(words)
+
+
+def _breakpoint(control: CacheControl) -> dict[str, Any]:
+    return {"type": control.type} if control.ttl is None else {"type": control.type, "ttl": control.ttl}
