@@ -64,7 +64,8 @@ class HttpBackend:
             except ExLLMError as error:
                 wait_s = schedule.wait_s(error)
                 if wait_s is None or asyncio.get_running_loop().time() + wait_s >= deadline:
-                    raise _explained(error, self._call.request, source.request_id)
+                    _explain(error, self._call.request, source.request_id)
+                    raise
             finally:
                 source.abort()
             await asyncio.sleep(wait_s)
@@ -135,12 +136,15 @@ class ForeignBackend:
                     except ExLLMError as error:
                         wait_s = schedule.wait_s(error)
                         if wait_s is None:
-                            raise _explained(error, request, None)
+                            _explain(error, request, None)
+                            raise
                     await asyncio.sleep(wait_s)
         except ExLLMError:
             raise
         except TimeoutError as error:
-            raise _explained(TotalTimeout(f"no answer within {limits.total:g} s"), request, None) from error
+            raise TotalTimeout(
+                f"no answer within {limits.total:g} s", provider=request.provider, model=request.model
+            ) from error
         except Exception as error:
             raise ProtocolError(
                 f"{request.provider} failed in an unforeseen way: {type(error).__name__}: {error}",
@@ -157,13 +161,11 @@ class ForeignBackend:
 
 def complete(call: Call, response: Response) -> Response:
     """Add what only the call knows to a folded response."""
-    return msgspec.structs.replace(response, cost=cost_of(response.usage, local=call.backend.local))
+    return msgspec.structs.replace(response, cost=cost_of(response.usage, local=getattr(call.backend, "local", False)))
 
 
-def _explained(error: ExLLMError, request: Request, request_id: str | None) -> ExLLMError:
+def _explain(error: ExLLMError, request: Request, request_id: str | None) -> None:
+    """Add whose answer it was to have been, where the error does not say."""
     error.provider = error.provider or request.provider
     error.model = error.model or request.model
     error.request_id = error.request_id or request_id
-    return error
-
-

@@ -79,7 +79,9 @@ def prepare(
             checked, warnings = _only_supported(checked, supported, name, settings)
         defaults, retry = getattr(backend, "timeouts", Timeouts()), settings.retry or RetryPolicy()
     if model_id is None:
-        model_id = configuration.lookup(settings.config, name, "default_model") or backend.default_model
+        model_id = configuration.lookup(settings.config, name, "default_model") or getattr(
+            backend, "default_model", None
+        )
         if not model_id:
             raise ConfigurationError(f"{name!r} has no default model; write '{name}/<model>'", provider=name)
     normal: tuple[Message, ...] = normalise_messages(messages)
@@ -176,5 +178,3 @@ def _how_to_give_a_key(spec: ProviderSpec) -> str:
         f"no key for {spec.label}: set {variable}, pass api_key=, or build the client with "
         f"config=exllm.config.Static({{{spec.name!r}: {{'api_key': ...}}}})"
     )
-
-

@@ -28,6 +28,7 @@ from exllm.types.model import ModelEntry
 from exllm.types.normalise import Messages
 from exllm.types.options import DEFAULT_TIMEOUTS, OptionArguments, Timeouts
 from exllm.types.response import Response
+
 DEFAULT_RING_CHUNKS = 256
 DEFAULT_MAX_FRAME_BYTES = 16 * 1024 * 1024
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol, runtime_checkable
 
 from exllm.types.chunks import Chunk
+from exllm.types.model import ModelEntry
 from exllm.types.request import Request
 from exllm.types.response import Response
 
@@ -26,3 +27,11 @@ class Provider(Protocol):
 
     def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """The answer in chunks: usually an async generator. It is closed when the consumer leaves early."""
+
+
+@runtime_checkable
+class ListsModels(Protocol):
+    """A foreign backend that knows its models, for `Client.list_models`."""
+
+    async def list_models(self) -> list[ModelEntry]:
+        """The models, sorted by id. Raises `ExLLMError` subclasses."""

@@ -276,5 +276,3 @@ def _abandon(pump: Pump) -> None:
         ResourceWarning,
         stacklevel=3,
     )
-
-

@@ -35,7 +35,11 @@ _STREAM_TYPES = frozenset(
         "",
     }
 )
-_FRAMING = {"sse": SSEDecoder, "ndjson": NDJSONDecoder, "aws_eventstream": EventStreamDecoder}
+_FRAMING: dict[str, type[SSEDecoder | NDJSONDecoder | EventStreamDecoder]] = {
+    "sse": SSEDecoder,
+    "ndjson": NDJSONDecoder,
+    "aws_eventstream": EventStreamDecoder,
+}
 
 
 class FramingDecoder(Protocol):
@@ -60,9 +64,6 @@ class Route(msgspec.Struct, frozen=True):
 
 class HttpSource:
     """See `ChunkSource`. `read_body` is the unstreamed twin of `read`."""
-
-    __slots__ = ("_decoder", "_failure", "_framing", "_response", "_last", "_route", "_total_s", "_transport", "_whole", "bytes_read",
-                 "request_id", "warnings")  # fmt: skip
 
     def __init__(self, transport: HttpTransport, route: Route) -> None:
         self._transport = transport
@@ -130,7 +131,7 @@ class HttpSource:
                 return None
             try:
                 data = await response.content.readany()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - mapped to one of ours
                 chunks = self._end(cut_by=error)
             else:
                 if data:
@@ -142,7 +143,7 @@ class HttpSource:
                 return chunks or None
 
     async def read_body(self) -> list[Chunk]:
-        """The whole answer. Raises `StreamInterrupted` when the body breaks off, `ProtocolError` when it makes no sense."""
+        """The whole answer. Raises `StreamInterrupted` when the body breaks off, `ProtocolError` for nonsense."""
         response = self._response
         assert response is not None, "open() comes first"
         try:
