@@ -15,7 +15,7 @@ from exllm.policies.retry import RetryPolicy
 from exllm.providers import registry
 from exllm.providers.provider import Provider
 from exllm.providers.spec import ProviderSpec
-from exllm.providers.wire import Wire
+from exllm.providers.wire import Wire, supported_options
 from exllm.types.message import Message
 from exllm.types.normalise import Messages, has_paths, normalise_messages
 from exllm.types.options import DEFAULT_CHAT_TOTAL_S, DEFAULT_TIMEOUTS, Options, Timeouts, check_options
@@ -70,7 +70,7 @@ def prepare(
         name = backend.name
         wire: Wire | None = registry.wire(backend.wire)
         assert wire is not None
-        checked, warnings = _only_supported(checked, wire.options - backend.unsupported, backend.label, settings)
+        checked, warnings = _only_supported(checked, supported_options(wire, backend), backend.label, settings)
         defaults, retry = backend.timeouts, settings.retry or backend.retry
     else:
         wire = None

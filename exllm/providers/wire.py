@@ -63,6 +63,9 @@ class Wire(Protocol):
     options: frozenset[str]
     """The options that this protocol can express; others raise `UnsupportedOption`, or are dropped on request."""
 
+    # A wire may also have ``options_by_quirk: Mapping[str, frozenset[str]]``: options that only some providers take, and
+    # the quirks any of which says so. See `supported_options`.
+
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         """The HTTP request for `request`. Raises `UnsupportedOption` or `InvalidRequest` for what cannot be said."""
 
@@ -77,3 +80,10 @@ class Wire(Protocol):
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
         """The exception for an error response, whatever its body is. `headers` keys are lower-case."""
+
+
+def supported_options(wire: Wire, spec: ProviderSpec) -> frozenset[str]:
+    """The options that the provider of `spec` takes: its wire's, less what it refuses or needs a quirk for."""
+    by_quirk: Mapping[str, frozenset[str]] = getattr(wire, "options_by_quirk", {})
+    lacking = {option for option, quirks in by_quirk.items() if not quirks & spec.quirks}
+    return wire.options - spec.unsupported - lacking
