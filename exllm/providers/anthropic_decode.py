@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from exllm.errors import ProtocolError, StreamInterrupted
+from exllm.providers.anthropic_blocks import OpenBlock, call_signature, to_citation
 from exllm.providers.anthropic_events import (
     EVENT_TYPES,
     PIECE_TYPES,
@@ -50,7 +51,6 @@ from exllm.types.chunks import (
     ToolCallDelta,
     UsageUpdate,
 )
-from exllm.types.parts import Citation
 
 SNIPPET_CHARS = 200
 
@@ -68,8 +68,6 @@ _PAUSED = "the turn is paused, not over: send the answer back as it is, and the 
 
 # Fields of a message that the chunks have a name for, or that say nothing; all others are passed on.
 _NAMED_FIELDS = frozenset({"id", "type", "role", "model", "content", "usage", "stop_reason", "stop_sequence"})
-# Fields of a tool call that `ToolCall` has a name for; all others go into its `signature`, see `call_signature`.
-_CALL_FIELDS = frozenset({"type", "id", "name", "input"})
 
 
 class MessagesDecoder:
@@ -97,7 +95,7 @@ class MessagesDecoder:
         self._stop: dict[str, Any] = {}
         self._calls: dict[int, int] = {}  # index of a tool block -> number of the call
         self._inputs: dict[int, str] = {}  # arguments that came whole with the start of a block
-        self._open: dict[int, _OpenBlock] = {}  # blocks without a common name, until they are complete
+        self._open: dict[int, OpenBlock] = {}  # blocks without a common name, until they are complete
         self._undelivered: list[Chunk] = []
 
     def feed(self, frames: Sequence[Frame]) -> list[Chunk]:
@@ -167,7 +165,7 @@ class MessagesDecoder:
             case "tool_use" | "server_tool_use":
                 self._start_call(index, block, raw, chunks)
             case str():
-                self._open[index] = _OpenBlock(block)
+                self._open[index] = OpenBlock(block)
                 if kind == "fallback":  # another model goes on from here
                     model = (block.get("to") or {}).get("model")
                     chunks.append(StreamStart(self._message_id, model))
@@ -319,34 +317,6 @@ class MessagesDecoder:
         )
 
 
-class _OpenBlock:
-    """A block that goes back as it came, while its pieces arrive."""
-
-    __slots__ = ("block", "json")
-
-    def __init__(self, block: dict[str, Any]) -> None:
-        self.block = block
-        self.json: list[str] = []
-
-    def add(self, delta: dict[str, Any]) -> None:
-        """A piece of a kind of its own, e.g. ``compaction_delta``: its fields are the block's."""
-        self.block.update({name: value for name, value in delta.items() if name != "type" and value is not None})
-
-    def build(self) -> dict[str, Any]:
-        text = "".join(self.json)
-        if text:
-            try:
-                self.block["input"] = msgspec.json.decode(text)
-            except msgspec.DecodeError:  # cut off by max_tokens
-                self.block["input"] = {INVALID_JSON: text}
-        return self.block
-
-
-INVALID_JSON = "INVALID_JSON"
-"""Arguments that are not JSON travel under this name, as Anthropic advises:
-https://platform.claude.com/docs/en/agents-and-tools/tool-use/fine-grained-tool-streaming#handling-invalid-json-in-tool-responses"""
-
-
 def decode_body(body: bytes, provider: str, model: str) -> list[Chunk]:
     """The chunks of a whole answer: those that its stream would have given, each block in one piece."""
     decoder = MessagesDecoder(provider, model)
@@ -366,26 +336,3 @@ def decode_body(body: bytes, provider: str, model: str) -> list[Chunk]:
     decoder.update_message(message, usage if isinstance(usage, dict) else None, chunks)
     decoder.stop_message(chunks)
     return chunks
-
-
-def to_citation(source: dict[str, Any]) -> Citation:
-    """Any of Anthropic's citation kinds; the object itself stays in `source`."""
-    kind = source.get("type")
-    return Citation(
-        url=source.get("source") if kind == "search_result_location" else source.get("url"),
-        title=source.get("title") or source.get("document_title"),
-        text=source.get("cited_text"),
-        document=source.get("document_index"),
-        source=source,
-    )
-
-
-def call_signature(block: dict[str, Any]) -> str | None:
-    """What must go back with a tool call and has no name in `ToolCall`, as JSON: `caller`, `toolset_name`.
-
-    The usual caller, the model itself, is left out: it is the default.
-    """
-    rest = {name: value for name, value in block.items() if name not in _CALL_FIELDS and value is not None}
-    if rest.get("caller") == {"type": "direct"}:
-        del rest["caller"]
-    return msgspec.json.encode(rest).decode() if rest else None

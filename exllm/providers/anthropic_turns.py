@@ -1,0 +1,98 @@
+"""Messages to the `system` field and the alternating turns of the Anthropic Messages API.
+
+- System and developer messages at the start become `system`. Later ones stay where they are on models that take system
+  turns (directly after a user turn); on others, and elsewhere, they join `system`, with a warning.
+  https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages
+- Messages of one side that follow each other become one turn: results of parallel calls must stand in one turn, before
+  anything else in it. https://platform.claude.com/docs/en/agents-and-tools/tool-use/handle-tool-calls
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from exllm.errors import InvalidRequest
+from exllm.providers.anthropic_content import Block, ContentEncoder
+from exllm.types.message import Message
+
+_SIDES = {"user": "user", "tool": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+
+
+class Turns:
+    """Takes the messages in order; then `system` and `messages` are what the API wants."""
+
+    def __init__(self, provider: str, *, system_turns: bool) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self._content = ContentEncoder(provider)
+        self._provider = provider
+        self._system_turns = system_turns
+        self._system: list[Block] = []
+        self._system_text: list[str] | None = []  # None as soon as text alone does not say all
+
+    @property
+    def warnings(self) -> list[str]:
+        """What could not go along, and what had to move."""
+        return self._content.warnings
+
+    @property
+    def system(self) -> str | list[Block] | None:
+        """The system prompt: a string for a single plain text, blocks otherwise, None for none."""
+        if self._system_text is not None and len(self._system_text) == 1:
+            return self._system_text[0]
+        return self._system or None
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Take all messages. Raises `InvalidRequest` for content that has no place, and for a prompt without a turn."""
+        for message in messages:
+            if message.name is not None:
+                self._content.warn("Anthropic has no names of participants; they were left out")
+            side = _SIDES[message.role]
+            blocks = self._content.blocks(message.parts, message.role)
+            if side == "system":
+                self._add_system(message, blocks)
+            elif blocks:
+                self._add_turn(side, message, blocks)
+        if not any(turn["role"] != "system" for turn in self.messages):
+            raise InvalidRequest(
+                "there is no message with text of a user or assistant to answer", provider=self._provider
+            )
+
+    def _add_system(self, message: Message, blocks: list[Block]) -> None:
+        if not blocks:
+            return
+        if not all(block["type"] == "text" for block in blocks):
+            raise InvalidRequest(
+                "a system message of the Anthropic Messages API holds text only", provider=self._provider
+            )
+        if self.messages:
+            if self._system_turns and self.messages[-1]["role"] != "assistant":
+                self._add_turn("system", message, blocks)
+                return
+            self._content.warn("a system message in the middle of the conversation was moved to the system prompt")
+        self._system += blocks
+        if self._system_text is not None:
+            is_plain = isinstance(message.content, str)
+            self._system_text = [*self._system_text, blocks[0]["text"]] if is_plain else None
+
+    def _add_turn(self, side: str, message: Message, blocks: list[Block]) -> None:
+        last = self.messages[-1] if self.messages else None
+        if last is None or last["role"] != side:
+            self.messages.append({"role": side, "content": _content(message, blocks)})
+            return
+        content = last["content"]
+        joined = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        joined = joined + blocks
+        if side == "user":
+            joined.sort(key=_is_no_result)  # stable: results first, the rest as it was
+        last["content"] = joined
+
+
+def _content(message: Message, blocks: list[Block]) -> str | list[Block]:
+    if isinstance(message.content, str):
+        return message.content
+    return sorted(blocks, key=_is_no_result) if message.role == "tool" else blocks
+
+
+def _is_no_result(block: Block) -> bool:
+    return block["type"] != "tool_result"
