@@ -30,6 +30,9 @@ ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 # The seam that transports, backends and the pump share is data and a protocol; it belongs to the row of the framing.
 ROW_OF["exllm.streaming.source"] = ROW_OF["exllm.streaming.frame"]
 
+# The mock is a whole backend, like the local models, and folds its own answers.
+ROW_OF["exllm.providers.mock"] = ROW_OF["exllm.local"]
+
 IO_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "websockets", "llama_cpp", "http", "urllib.request"}
 SANS_IO = [
     "exllm.types", "exllm.errors", "exllm.providers", "exllm.streaming.frame", "exllm.streaming.sse",

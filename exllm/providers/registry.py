@@ -133,6 +133,11 @@ def register(
     return added
 
 
+def registered(name: str) -> ProviderSpec | Provider | None:
+    """What `register` added under `name`; None for a built-in provider and for an unknown one."""
+    return _registered.get(name)
+
+
 def unregister(name: str) -> None:
     """Take back what `register` added; a built-in provider of that name is visible again. Unknown names are fine."""
     if _registered.pop(name, None) is not None:
