@@ -11,7 +11,7 @@ demo: $(VENV)/.demo  ## Stream an answer from the bundled local model: no key, n
 test: $(VENV)/.dev  ## Everything that needs nothing but Python.
 	$(BIN)/python -m pytest
 
-e2e: $(VENV)/.dev $(VENV)/.demo node_modules/.package-lock.json  ## What needs llama.cpp, Node.js or the package index.
+e2e: $(VENV)/.dev $(VENV)/.demo tests/e2e/node_modules/.package-lock.json  ## What needs llama.cpp, Node.js or the package index.
 	$(BIN)/python -m pytest -m "local or node or packaging" --timeout 600
 
 lint: $(VENV)/.dev
@@ -25,7 +25,7 @@ bench: $(VENV)/.dev  ## All figures of benchmarks/RESULTS.md, peers included: ab
 	$(BIN)/python -m benchmarks.run
 
 clean:
-	rm -rf $(VENV) node_modules build dist
+	rm -rf $(VENV) tests/e2e/node_modules build dist
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "exllm needs Python 3.11 or newer; say PYTHON=...")'
@@ -41,5 +41,5 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
-node_modules/.package-lock.json: package-lock.json
-	npm ci --ignore-scripts --no-audit --no-fund
+tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
+	npm --prefix tests/e2e ci --ignore-scripts --no-audit --no-fund
