@@ -70,8 +70,8 @@ def read_error(data: Any) -> ErrorFacts:
             wait = _seconds(detail.get("retryDelay")) if "retryDelay" in detail else wait
     return ErrorFacts(
         message or msgspec.json.encode(data).decode()[:MAX_MESSAGE_CHARS],
-        code=_word(code) if _status(code) is None or not _word(kind) else _word(kind),
-        kind=_word(kind),
+        code=_name(code),
+        kind=_name(kind),
         status=_first_status(inner.get("status_code"), code, inner.get("status"), data.get("status_code")),
         request_id=_word(data.get("request_id")) or _word(inner.get("request_id")),
         retry_after_s=wait,
@@ -108,6 +108,11 @@ def _word(value: Any) -> str | None:
     if isinstance(value, bool) or value is None or value == "":
         return None
     return str(value) if isinstance(value, str | int) else None
+
+
+def _name(value: Any) -> str | None:
+    """A code or type, unless it only repeats an HTTP status."""
+    return _word(value) if _status(value) is None else None
 
 
 def _status(value: Any) -> int | None:

@@ -9,11 +9,8 @@ Sources: the error pages of OpenAI, Anthropic, Google AI, OpenRouter, Groq, Deep
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -32,6 +29,7 @@ from exllm.errors import (
     ServerError,
 )
 from exllm.providers.error_bodies import MAX_BODY_CHARS, MAX_MESSAGE_CHARS, read_error, read_error_body
+from exllm.providers.retry_after import retry_after_s
 
 # Codes and types that say more than the status does. Compared in lower case.
 _BY_CODE: dict[str, type[ExLLMError]] = {
@@ -162,7 +160,7 @@ def error_for_status(
     message = message[:MAX_MESSAGE_CHARS]
     cls = _class_for(status, message, code, kind)
     should_retry = headers.get("x-should-retry", "").lower()  # OpenAI and Anthropic: their own verdict
-    wait = retry_after_s(headers)
+    wait = retry_after_s(headers, limited=status == 429)
     return cls(
         mask_secrets(message),
         provider=provider,
@@ -202,28 +200,6 @@ def error_in_stream(data: Any, *, provider: str | None = None, model: str | None
         model=model, code=facts.code, kind=facts.kind, body=msgspec.json.encode(data), request_id=facts.request_id,
         retry_wait_s=facts.retry_after_s,
     )  # fmt: skip
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the provider asks to wait, None when it does not say.
-
-    Understands ``retry-after-ms``, then ``Retry-After`` as seconds or as an HTTP date. A date is compared with the
-    response's own ``Date``, so that a wrong clock here does no harm. `headers` has lower-case names.
-    """
-    millis = _finite(headers.get("retry-after-ms"))
-    if millis is not None:
-        return millis / 1000
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    seconds = _finite(value)
-    if seconds is not None:
-        return seconds
-    until = _http_date(value)
-    if until is None:
-        return None
-    now = _http_date(headers.get("date"))
-    return max(0.0, until - (time.time() if now is None else now))
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
@@ -271,21 +247,6 @@ def _class_for(status: int | None, message: str, code: str | None, kind: str | N
         if word in _BY_GENERIC_CODE:
             return _BY_GENERIC_CODE[word]
     return ServerError
-
-
-def _finite(value: str | None) -> float | None:
-    try:
-        number = float(value) if value is not None else math.nan
-    except ValueError:
-        return None
-    return max(0.0, number) if math.isfinite(number) else None
-
-
-def _http_date(value: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(value).timestamp() if value else None
-    except (TypeError, ValueError):
-        return None
 
 
 def _body_text(body: bytes | str | None) -> str | None:

@@ -63,8 +63,8 @@ class Wire(Protocol):
     options: frozenset[str]
     """The options that this protocol can express; others raise `UnsupportedOption`, or are dropped on request."""
 
-    # A wire may also have ``options_by_quirk: Mapping[str, frozenset[str]]``: options that only some providers take, and
-    # the quirks any of which says so. See `supported_options`.
+    # A wire may also have ``options_by_quirk: Mapping[str, frozenset[str]]``: options that only some providers take,
+    # and the quirks any of which says so. See `supported_options`.
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         """The HTTP request for `request`. Raises `UnsupportedOption` or `InvalidRequest` for what cannot be said."""
