@@ -10,6 +10,7 @@ from exllm.errors import FrameTooLarge, StreamClosed
 from exllm.streaming.frame import Frame
 from exllm.streaming.sse import SSEDecoder
 from tests.rechunk import rechunk, slicings
+from tests.streaming.work import bytes_touched
 from tests.vectors import load
 
 VECTORS = load("sse")
@@ -249,8 +250,17 @@ def test_ten_megabyte_event_arrives_whole() -> None:
         assert decode([body[i : i + size] for i in range(0, len(body), size)])[0] == [Frame(data)]
 
 
-def test_unfinished_event_is_searched_once_per_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Not a timing: the block is put together when it ends and at no other time.
+@pytest.mark.parametrize(
+    "body",
+    [b"data: " + b"x" * 40_000 + b"\n\n", b"data: x\n" * 5_000 + b"\n", b'data: {"a":1}\n\n' * 3_000],
+    ids=["one long line", "one event of many lines", "many short events"],
+)
+def test_each_byte_is_handled_a_fixed_number_of_times(body: bytes) -> None:
+    assert bytes_touched(SSEDecoder(), body) <= 4 * len(body)
+    assert bytes_touched(SSEDecoder(), body.replace(b"\n", b"\r\n")) <= 4 * len(body) * 2
+
+
+def test_event_is_put_together_when_it_ends_and_at_no_other_time(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = SSEDecoder()
     blocks: list[int] = []
     original = SSEDecoder._decode
