@@ -1,0 +1,1 @@
+"""The `exllm` command: chat in the terminal, list providers and models. Needs the extra ``cli``."""

@@ -1,0 +1,1 @@
+"""exllm inside other frameworks; each module needs its extra."""

@@ -139,6 +139,11 @@ class Stream:
         return response
 
     @property
+    def error(self) -> ExLLMError | None:
+        """Why the stream failed, None otherwise; for those who iterate `events`, which does not raise."""
+        return self._pump.error
+
+    @property
     def stats(self) -> StreamStats:
         """The stream's figures so far."""
         return self._pump.statistics()

@@ -1,0 +1,120 @@
+"""The commands and their options. What they do is in the other modules, loaded when a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from exllm.version import __version__
+
+app = typer.Typer(
+    help="Large language models in the terminal: hosted ones by their key, a small bundled one without.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"exllm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def chat(
+    prompt: Annotated[
+        list[str] | None, typer.Argument(help="What to say. Words are joined; piped input goes before them.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="PROVIDER/MODEL, or PROVIDER for its default model. Default: $EXLLM_MODEL, else a "
+            "provider whose key is set, else the local model.",
+        ),
+    ] = None,
+    system: Annotated[str | None, typer.Option("--system", "-s", help="How the model should behave.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 is the most predictable.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Most tokens of the answer.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same answer, where the model can.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="End the answer before this text. May be repeated.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            "-o",
+            metavar="KEY=VALUE",
+            help="Any other option, e.g. -o top_p=0.9 or -o timeout=30; VALUE is JSON, or else text. May be repeated.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole response as one JSON object.")] = False,
+    as_chunks: Annotated[
+        bool, typer.Option("--chunks", help="Print every chunk as a line of JSON, as it arrives.")
+    ] = False,
+    stats: Annotated[
+        bool | None,
+        typer.Option("--stats/--no-stats", help="Tokens, cost and speed on stderr. Default: if that is a terminal."),
+    ] = None,
+    reasoning: Annotated[
+        bool | None,
+        typer.Option(
+            "--reasoning/--no-reasoning", help="The model's thinking on stderr. Default: if that is a terminal."
+        ),
+    ] = None,
+) -> None:
+    """Ask a model and watch it answer. Without a prompt, on a terminal, a conversation begins."""
+    from exllm.cli.arguments import ChatSettings, collect_options, read_prompt
+    from exllm.cli.chat import ask
+    from exllm.cli.conversation import converse
+    from exllm.cli.default_model import choose_model
+    from exllm.cli.screen import Screen
+
+    if as_json and as_chunks:
+        raise typer.BadParameter("--json and --chunks exclude each other")
+    named = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed, "stop": stop or None}
+    options = collect_options(named, option or [])
+    screen = Screen()
+    text = read_prompt(prompt or [], may_converse=screen.out.is_terminal and not (as_json or as_chunks))
+    settings = ChatSettings(
+        model=model or choose_model(screen),
+        system=system,
+        options=options,
+        output="json" if as_json else "chunks" if as_chunks else "text",
+        show_stats=screen.err.is_terminal if stats is None else stats,
+        show_reasoning=screen.err.is_terminal if reasoning is None else reasoning,
+    )
+    raise typer.Exit(converse(settings, screen) if text is None else ask(settings, text, screen))
+
+
+@app.command()
+def providers(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """List the providers, and which of them have a key."""
+    from exllm.cli.listing import show_providers
+
+    raise typer.Exit(show_providers(as_json))
+
+
+@app.command()
+def models(
+    provider: Annotated[str | None, typer.Argument(help="Default: all whose key is set, and the local models.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """List the models that a provider offers, as the provider itself says."""
+    from exllm.cli.listing import show_models
+
+    raise typer.Exit(show_models(provider, as_json))

@@ -1,0 +1,125 @@
+"""Tables of providers and models: drawn on a terminal, tab-separated in a pipe, JSON on request."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Sequence
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from exllm.cli.failures import FAILED, broken_pipe, report, run
+from exllm.cli.screen import Screen
+from exllm.errors import ExLLMError
+from exllm.providers import registry
+from exllm.providers.registry import ProviderInfo
+from exllm.types.model import ModelEntry
+
+LOCAL = "local"
+
+
+def show_providers(as_json: bool) -> int:
+    """Print all providers; returns the exit code. A key is never shown, only whether there is one."""
+    rows = [(info, _access(info)) for info in registry.list_providers()]
+    if as_json:
+        return _print_json([{**msgspec.structs.asdict(info), "access": access} for info, access in rows])
+    return _print_table(
+        ("provider", "name", "wire", "access", "default model", "documentation"),
+        [
+            (info.name, info.label, info.wire or "-", access, info.default_model or "-", info.docs or "-")
+            for info, access in rows
+        ],
+    )
+
+
+def show_models(provider: str | None, as_json: bool) -> int:
+    """Print the models of `provider`, or of every provider whose key is set and the local ones."""
+    screen = Screen()
+    return run(_show_models(provider, as_json, screen), screen)
+
+
+async def _show_models(provider: str | None, as_json: bool, screen: Screen) -> int:
+    from exllm.client import Client
+
+    names = [registry.parse_model(provider)[0]] if provider else _listable()
+    entries: list[ModelEntry] = []
+    failures: list[ExLLMError] = []
+    async with Client() as client:
+        with Console(stderr=True).status(f"asking {', '.join(names)} ..."):
+            answers = await asyncio.gather(*map(client.list_models, names), return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, ExLLMError):
+            failures.append(answer)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            entries += answer
+    code = 0
+    if entries or not failures:
+        code = (
+            _print_json([_without_raw(entry) for entry in entries])
+            if as_json
+            else _print_table(("model", "name", "context", "owner"), [_row(entry) for entry in entries])
+        )
+    for failure in failures:
+        report(failure, screen)
+    return FAILED if failures else code
+
+
+def _listable() -> list[str]:
+    """The providers that would answer: those whose key is set, and the local models if they can be loaded."""
+    hosted = [info for info in registry.list_providers() if info.requires_key and registry.configured(info.name)]
+    return [*([LOCAL] if _can_load_models() else []), *(info.name for info in hosted)]
+
+
+def _access(info: ProviderInfo) -> str:
+    """``ready``, or what is missing."""
+    if info.name == LOCAL:
+        return "ready" if _can_load_models() else 'needs pip install "exllm[local]"'
+    if not info.requires_key:
+        return "no key needed"
+    if registry.configured(info.name):
+        return "ready"
+    return f"needs {info.api_key_env[0] if info.api_key_env else 'a key'}"
+
+
+def _can_load_models() -> bool:
+    return importlib.util.find_spec("llama_cpp") is not None
+
+
+def _row(entry: ModelEntry) -> tuple[str, ...]:
+    window = f"{entry.context_window:,}" if entry.context_window else "-"
+    return f"{entry.provider}/{entry.id}", entry.name or "-", window, entry.owned_by or "-"
+
+
+def _without_raw(entry: ModelEntry) -> dict[str, object]:
+    fields = msgspec.structs.asdict(entry)
+    del fields["raw"]
+    return {"model": f"{entry.provider}/{entry.id}", **fields}
+
+
+def _print_json(rows: Sequence[object]) -> int:
+    return _print(msgspec.json.format(msgspec.json.encode(rows)).decode())
+
+
+def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> int:
+    console = Console()
+    if not console.is_terminal:
+        return _print("\n".join("\t".join(row) for row in rows))
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"  # a name that is cut short cannot be copied
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, markup=False, highlight=False)
+    return 0
+
+
+def _print(text: str) -> int:
+    try:
+        Screen().out.write_now(f"{text}\n" if text else "")
+    except BrokenPipeError:
+        return broken_pipe()
+    return 0
