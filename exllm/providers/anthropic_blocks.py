@@ -37,19 +37,19 @@ class OpenBlock:
         if text:
             try:
                 self.block["input"] = msgspec.json.decode(text)
-            except msgspec.DecodeError:  # cut off by max_tokens
+            except (msgspec.DecodeError, RecursionError):  # cut off by max_tokens
                 self.block["input"] = {INVALID_JSON: text}
         return self.block
 
 
 def to_citation(source: dict[str, Any]) -> Citation:
     """Any of Anthropic's citation kinds; the object itself stays in `source`."""
-    kind = source.get("type")
+    kind, document = source.get("type"), source.get("document_index")
     return Citation(
-        url=source.get("source") if kind == "search_result_location" else source.get("url"),
-        title=source.get("title") or source.get("document_title"),
-        text=source.get("cited_text"),
-        document=source.get("document_index"),
+        url=string(source, "source" if kind == "search_result_location" else "url") or None,
+        title=string(source, "title") or string(source, "document_title") or None,
+        text=string(source, "cited_text") or None,
+        document=document if isinstance(document, int) else None,
         source=source,
     )
 
@@ -63,3 +63,13 @@ def call_signature(block: dict[str, Any]) -> str | None:
     if rest.get("caller") == {"type": "direct"}:
         del rest["caller"]
     return msgspec.json.encode(rest).decode() if rest else None
+
+
+def string(fields: dict[str, Any], name: str) -> str:
+    """The text called `name`, empty where it is absent or null. Raises `TypeError` for anything but text."""
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} should be text, got {value!r}")
+    return value

@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from exllm.errors import ProtocolError, StreamInterrupted
-from exllm.providers.anthropic_blocks import OpenBlock, call_signature, to_citation
+from exllm.providers.anthropic_blocks import OpenBlock, call_signature, string, to_citation
 from exllm.providers.anthropic_events import (
     EVENT_TYPES,
     PIECE_TYPES,
+    UNNAMED_DELTA_FIELDS,
     BlockDelta,
     BlockStart,
     BlockStop,
@@ -28,6 +29,7 @@ from exllm.providers.anthropic_events import (
     MessageDelta,
     MessageStart,
     MessageStop,
+    Piece,
     Ping,
     SignaturePiece,
     TextPiece,
@@ -64,6 +66,10 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "pause_turn": "stop",
     "compaction": "stop",
 }
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not JSON of the shape wanted."""
+MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError, *UNREADABLE)
+"""What reading a field of the wrong type raises; told as a `ProtocolError` that shows the event."""
 _PAUSED = "the turn is paused, not over: send the answer back as it is, and the model goes on"
 
 # Fields of a message that the chunks have a name for, or that say nothing; all others are passed on.
@@ -105,28 +111,21 @@ class MessagesDecoder:
             return chunks
         self._undelivered = chunks
         append = chunks.append
+        decode, hot_event, hot_piece, hot_chunk = decode_event, BlockDelta, TextPiece, TextDelta  # locals are faster
         for frame in frames:
             try:
-                event = decode_event(frame.data)
-            except msgspec.DecodeError as error:
+                event = decode(frame.data)
+            except UNREADABLE as error:
                 self._read_unusual(frame, error, chunks)
                 continue
-            if type(event) is BlockDelta:
-                piece = event.delta
-                if type(piece) is TextPiece:
-                    if piece.text:
-                        append(TextDelta(piece.text, 0, event.index))
-                elif type(piece) is JSONPiece:
-                    if piece.partial_json:
-                        self._add_json(event.index, piece.partial_json, chunks)
-                elif type(piece) is ThinkingPiece:
-                    append(ReasoningDelta(piece.thinking, 0, event.index))
-                elif type(piece) is SignaturePiece:
-                    append(ReasoningDelta(part=event.index, signature=piece.signature))
-                elif type(piece) is CitationPiece:
-                    append(CitationDelta(to_citation(piece.citation), 0, event.index))
+            if type(event) is hot_event and type(piece := event.delta) is hot_piece:
+                if text := piece.text:
+                    append(hot_chunk(text, 0, event.index))
             else:
-                self._handle(event, frame, chunks)
+                try:
+                    self._handle(event, frame, chunks)
+                except MISSHAPEN as error:
+                    raise self._nonsense("an event that makes no sense", frame.data) from error
                 if self.finished:
                     break
         self._undelivered = []
@@ -146,29 +145,30 @@ class MessagesDecoder:
         )
 
     def start_block(self, index: int, raw: msgspec.Raw | bytes, chunks: list[Chunk]) -> None:
-        """A content block begins. In an unstreamed answer, and from some compatible services, it comes whole."""
+        """A content block begins. In an unstreamed answer, and from some compatible services, it comes whole.
+
+        This and the next three raise one of `MISSHAPEN` for fields of the wrong type.
+        """
         block = msgspec.json.decode(raw)
         kind = block.get("type") if isinstance(block, dict) else None
         match kind:
             case "text":
-                for citation in block.get("citations") or ():
-                    chunks.append(CitationDelta(to_citation(citation), 0, index))
-                if block.get("text"):
-                    chunks.append(TextDelta(block["text"], 0, index))
+                chunks.extend(CitationDelta(to_citation(source), 0, index) for source in block.get("citations") or ())
+                if text := string(block, "text"):
+                    chunks.append(TextDelta(text, 0, index))
             case "thinking":
-                if block.get("thinking"):
-                    chunks.append(ReasoningDelta(block["thinking"], 0, index))
-                if block.get("signature"):
-                    chunks.append(ReasoningDelta(part=index, signature=block["signature"]))
+                if thought := string(block, "thinking"):
+                    chunks.append(ReasoningDelta(thought, 0, index))
+                if signature := string(block, "signature"):
+                    chunks.append(ReasoningDelta(part=index, signature=signature))
             case "redacted_thinking":
-                chunks.append(ReasoningDelta(part=index, redacted=block.get("data") or ""))
+                chunks.append(ReasoningDelta(part=index, redacted=string(block, "data")))
             case "tool_use" | "server_tool_use":
                 self._start_call(index, block, raw, chunks)
             case str():
                 self._open[index] = OpenBlock(block)
                 if kind == "fallback":  # another model goes on from here
-                    model = (block.get("to") or {}).get("model")
-                    chunks.append(StreamStart(self._message_id, model))
+                    chunks.append(StreamStart(self._message_id or None, string(block.get("to") or {}, "model") or None))
             case _:
                 raise self._nonsense("a content block without a type", raw)
 
@@ -188,7 +188,7 @@ class MessagesDecoder:
         A gateway that lost its upstream and tried again may splice a second answer into the first; gateways that only
         repeat the event exist as well (https://github.com/vercel/ai/issues/18331).
         """
-        message_id = message.get("id")
+        message_id = string(message, "id")
         if self._message_id is not None:
             if message_id == self._message_id:
                 return
@@ -197,8 +197,8 @@ class MessagesDecoder:
                 provider=self._provider,
                 model=self._model,
             )
-        self._message_id = message_id or ""
-        chunks.append(StreamStart(message_id, message.get("model")))
+        self._message_id = message_id
+        chunks.append(StreamStart(message_id or None, string(message, "model") or None))
         usage = message.get("usage")
         if isinstance(usage, dict):
             self._counter.update(usage)
@@ -220,13 +220,15 @@ class MessagesDecoder:
         details = self._counter.unnamed()
         if details:
             chunks.append(ProviderEvent("usage", details, self._provider))
-        raw = self._stop.get("stop_reason")
+        raw = string(self._stop, "stop_reason") or None
         reason = FINISH_REASONS.get(raw or "", "tool_calls" if raw is None and self._calls else "stop")
         chunks.append(Finish(reason, raw=raw, message=self._explanation(raw)))
         self.finished = True
 
     def _handle(self, event: Event, frame: Frame, chunks: list[Chunk]) -> None:
         match event:
+            case BlockDelta():
+                self._add_piece(event.index, event.delta, frame, chunks)
             case BlockStart():
                 self.start_block(event.index, event.content_block, chunks)
             case BlockStop():
@@ -235,9 +237,7 @@ class MessagesDecoder:
                 self.start_message(event.message, chunks)
             case MessageDelta():
                 self.update_message(event.delta, event.usage, chunks)
-                for name in ("context_management", "input_transformations"):
-                    if value := getattr(event, name):
-                        chunks.append(ProviderEvent(name, value, self._provider))
+                self._pass_on({name: getattr(event, name) for name in UNNAMED_DELTA_FIELDS}, chunks)
             case MessageStop():
                 self.stop_message(chunks)
             case Error():
@@ -245,13 +245,26 @@ class MessagesDecoder:
             case Ping():
                 pass
 
-    def _read_unusual(self, frame: Frame, error: msgspec.DecodeError, chunks: list[Chunk]) -> None:
+    def _add_piece(self, index: int, piece: Piece, frame: Frame, chunks: list[Chunk]) -> None:
+        match piece:
+            case JSONPiece(partial_json=fragment):
+                if fragment:
+                    self._add_json(index, fragment, frame, chunks)
+            case ThinkingPiece(thinking=thought):
+                if thought:
+                    chunks.append(ReasoningDelta(thought, 0, index))
+            case SignaturePiece(signature=signature):
+                chunks.append(ReasoningDelta(part=index, signature=signature))
+            case CitationPiece(citation=source):
+                chunks.append(CitationDelta(to_citation(source), 0, index))
+
+    def _read_unusual(self, frame: Frame, error: Exception, chunks: list[Chunk]) -> None:
         """An event that is not in the union: unknown to us, or broken."""
         if frame.data.strip() == b"[DONE]":  # some compatible services end with OpenAI's marker as well
             return
         try:
             event = msgspec.json.decode(frame.data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as unreadable:
+        except UNREADABLE as unreadable:
             raise self._nonsense("an event that is not JSON", frame.data) from unreadable
         if not isinstance(event, dict):
             raise self._nonsense("an event that is not an object", frame.data)
@@ -279,20 +292,22 @@ class MessagesDecoder:
         chunks.append(
             ToolCallDelta(
                 number,
-                block.get("id") or "",
-                block.get("name") or "",
+                string(block, "id"),
+                string(block, "name"),
                 provider_executed=block["type"] == "server_tool_use",
                 signature=call_signature(block),
             )
         )
 
-    def _add_json(self, index: int, fragment: str, chunks: list[Chunk]) -> None:
+    def _add_json(self, index: int, fragment: str, frame: Frame, chunks: list[Chunk]) -> None:
         call = self._calls.get(index)
         if call is not None:
             self._inputs.pop(index, None)  # streamed after all: the pieces are the arguments
             chunks.append(ToolCallDelta(call, arguments=fragment))
         elif index in self._open:
             self._open[index].json.append(fragment)
+        else:
+            raise self._nonsense("arguments of a call that never began", frame.data)
 
     def _pass_on(self, fields: dict[str, Any], chunks: list[Chunk]) -> None:
         for name, value in fields.items():
@@ -302,10 +317,10 @@ class MessagesDecoder:
     def _explanation(self, reason: str | None) -> str | None:
         match reason:
             case "stop_sequence":
-                return self._stop.get("stop_sequence")
+                return string(self._stop, "stop_sequence") or None
             case "refusal":
                 details = self._stop.get("stop_details") or {}
-                return details.get("explanation") or details.get("category")
+                return string(details, "explanation") or string(details, "category") or None
             case "pause_turn":
                 return _PAUSED
         return None
@@ -326,13 +341,15 @@ def decode_body(body: bytes, provider: str, model: str) -> list[Chunk]:
         if isinstance(message, dict) and (message.get("type") == "error" or "error" in message):
             raise error_in_stream(message, provider=provider, model=model)
         blocks = decode_message(body).content
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise decoder._nonsense("an answer that is not a message", body) from error
-    usage = message.get("usage")
-    decoder.start_message({"id": message.get("id"), "model": message.get("model")}, chunks)
-    for index, block in enumerate(blocks):
-        decoder.start_block(index, block, chunks)
-        decoder.stop_block(index, chunks)
-    decoder.update_message(message, usage if isinstance(usage, dict) else None, chunks)
-    decoder.stop_message(chunks)
+    try:
+        decoder.start_message({"id": message.get("id"), "model": message.get("model")}, chunks)
+        for index, block in enumerate(blocks):
+            decoder.start_block(index, block, chunks)
+            decoder.stop_block(index, chunks)
+        decoder.update_message(message, message.get("usage"), chunks)
+        decoder.stop_message(chunks)
+    except MISSHAPEN as error:
+        raise decoder._nonsense("an answer that makes no sense", body) from error
     return chunks

@@ -1,6 +1,6 @@
 """The events of an Anthropic Messages stream as they are on the wire: only the fields that are read.
 
-Decoded as one tagged union, `decode_event`, so that the hot event (`BlockDelta` holding a `TextPiece`) costs one pass and
+Decoded as one tagged union, `decode_event`, so that the hot event (`BlockDelta` with a `TextPiece`) costs one pass and
 no string comparison. What the union does not know raises `msgspec.ValidationError`; the decoder then reads it as plain
 JSON. Source: https://platform.claude.com/docs/en/build-with-claude/streaming
 """
@@ -69,6 +69,10 @@ class MessageDelta(_Tagged, tag="message_delta"):
     usage: dict[str, Any] | None = None
     context_management: dict[str, Any] | None = None
     input_transformations: list[Any] | None = None
+
+
+UNNAMED_DELTA_FIELDS = ("context_management", "input_transformations")
+"""Fields of `MessageDelta` that are passed on."""
 
 
 class MessageStop(_Tagged, tag="message_stop"):

@@ -23,7 +23,7 @@ class ModelFacts(msgspec.Struct, frozen=True):
         adaptive: thinks as much as it finds right (``thinking: {type: adaptive}``); the others need a token budget.
         effort: knows ``output_config.effort``.
         system_turns: takes system messages in the middle of a conversation.
-        max_unstreamed_tokens: the largest `max_tokens` of an unstreamed call, where that is less than ten minutes' worth.
+        max_unstreamed_tokens: the largest `max_tokens` of an unstreamed call, where less than ten minutes' worth.
     """
 
     max_output_tokens: int

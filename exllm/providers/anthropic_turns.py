@@ -95,4 +95,4 @@ def _content(message: Message, blocks: list[Block]) -> str | list[Block]:
 
 
 def _is_no_result(block: Block) -> bool:
-    return block["type"] != "tool_result"
+    return bool(block["type"] != "tool_result")

@@ -1,7 +1,7 @@
 """Anthropic's token counts in our words.
 
-Anthropic's `input_tokens` leaves out what was read from the cache and written to it; ours includes both. Its counts in a
-stream are cumulative: those of `message_start` are a first word, those of `message_delta` replace them.
+Anthropic's `input_tokens` leaves out what was read from the cache and written to it; ours includes both. The counts in
+a stream are cumulative: those of `message_start` are a first word, those of `message_delta` replace them.
 Source: https://platform.claude.com/docs/en/api/messages#response-usage
 """
 
@@ -23,7 +23,7 @@ _NAMED = frozenset(
         "service_tier",
     }
 )
-_SAYS_NOTHING = (None, 0, "not_available", {}, [])
+_SAYS_NOTHING: tuple[Any, ...] = (None, 0, "not_available", {}, [])
 
 
 class UsageCounter:
@@ -48,6 +48,7 @@ class UsageCounter:
         read = _integer(counts.get("cache_read_input_tokens"))
         written = _integer(counts.get("cache_creation_input_tokens"))
         output = _integer(counts.get("output_tokens"))
+        tier = counts.get("service_tier")
         total_input = None if fresh is None else fresh + (read or 0) + (written or 0)
         return Usage(
             input_tokens=total_input,
@@ -58,7 +59,7 @@ class UsageCounter:
             cache_write_1h_tokens=self._written_for_an_hour(written),
             reasoning_tokens=_integer(_inner(counts, "output_tokens_details").get("thinking_tokens")),
             search_requests=_integer(_inner(counts, "server_tool_use").get("web_search_requests")),
-            service_tier=counts.get("service_tier"),
+            service_tier=tier if isinstance(tier, str) else None,
             provenance=provenance,
         )
 
@@ -70,15 +71,14 @@ class UsageCounter:
             name: value for name, value in tools.items() if value and name != "web_search_requests"
         }
         iterations = rest.get("iterations")
-        if isinstance(iterations, list) and len(iterations) == 1 and iterations[0].get("type") == "message":
+        if isinstance(iterations, list) and [_kind(entry) for entry in iterations] == ["message"]:
             del rest["iterations"]  # the only sampling run: the counts above once more
         return {name: value for name, value in rest.items() if value not in _SAYS_NOTHING}
 
     def _written_for_an_hour(self, written: int | None) -> int | None:
         """The split by lifetime comes once, before a loop of server tools may have written more."""
-        split = _inner(self._counts, "cache_creation")
-        hour = _integer(split.get("ephemeral_1h_input_tokens"))
-        if hour is not None and written is not None and hour == self._written_at_first:
+        hour = _integer(_inner(self._counts, "cache_creation").get("ephemeral_1h_input_tokens"))
+        if hour and hour == self._written_at_first:
             return written  # all of it was for an hour, and what came later is as well
         return hour
 
@@ -86,6 +86,10 @@ class UsageCounter:
 def _inner(counts: dict[str, Any], name: str) -> dict[str, Any]:
     value = counts.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def _kind(entry: Any) -> Any:
+    return entry.get("type") if isinstance(entry, dict) else None
 
 
 def _integer(value: Any) -> int | None:
