@@ -110,7 +110,7 @@ class OpenAIChatDecoder:
         self._choices: dict[int, ChoiceDecoder] = {}
         self._finishes: dict[int, str | None] = {}
         self._cited: set[str] = set()
-        self._listed: dict[str, bytes] = {}
+        self._listed: dict[str, list[Any]] = {}
         self._usage: Usage | None = None
         self._tier: str | None = None
         audio_format = str((options.audio or {}).get("format", ""))
@@ -252,17 +252,17 @@ class OpenAIChatDecoder:
 
     def _top(
         self,
-        citations: msgspec.Raw | None,
-        search_results: msgspec.Raw | None,
+        citations: list[Any] | None,
+        search_results: list[Any] | None,
         usage: UsageEvent | None,
         x_groq: XGroq | None,
         data: bytes,
     ) -> None:
         """What stands beside the choices."""
         if search_results is not None:
-            self._sources("search_results", bytes(search_results))
+            self._sources("search_results", search_results)
         if citations is not None:
-            self._sources("citations", bytes(citations))
+            self._sources("citations", citations)
         if usage is None and x_groq is not None:
             usage = x_groq.usage
         if usage is not None:
@@ -300,13 +300,12 @@ class OpenAIChatDecoder:
         if choice.finish_reason:
             self._finish(index, choice.finish_reason)
 
-    def _sources(self, name: str, listed: bytes) -> None:
+    def _sources(self, name: str, listed: list[Any]) -> None:
         """Perplexity's and xAI's sources of the whole answer, which come again with every frame."""
         if self._listed.get(name) == listed:
             return
         self._listed[name] = listed
-        items = decode_any(listed)
-        for item in items if isinstance(items, list) else ():
+        for item in listed:
             found = item if isinstance(item, dict) else {"url": item}
             url = _string(found.get("url"))
             if url is None or url in self._cited:

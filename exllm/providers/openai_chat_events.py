@@ -144,8 +144,8 @@ class Event(msgspec.Struct, gc=False):
     usage: UsageEvent | None = None
     error: Any = None
     x_groq: XGroq | None = None
-    citations: msgspec.Raw | None = None  # Perplexity, xAI: the same list in every frame
-    search_results: msgspec.Raw | None = None  # Perplexity
+    citations: list[Any] | None = None  # Perplexity, xAI: the same list in every frame
+    search_results: list[Any] | None = None  # Perplexity
 
 
 class FirstEvent(Event, gc=False):
@@ -164,8 +164,8 @@ class Body(msgspec.Struct, gc=False):
     usage: UsageEvent | None = None
     error: Any = None
     x_groq: XGroq | None = None
-    citations: msgspec.Raw | None = None
-    search_results: msgspec.Raw | None = None
+    citations: list[Any] | None = None
+    search_results: list[Any] | None = None
     id: str | None = None
     model: str | None = None
     created: int | float | None = None
@@ -201,7 +201,7 @@ def decode_forgiving(data: bytes, type_: type[T]) -> tuple[T, dict[str, Any]]:
     surprises: dict[str, Any] = {}
     while True:
         try:
-            return msgspec.convert(_raw_fields_encoded(raw), type_), surprises
+            return msgspec.convert(raw, type_), surprises
         except msgspec.ValidationError as error:
             place = _PLACE.search(str(error))
             if place is None or len(surprises) >= _MOST_SURPRISES:
@@ -220,15 +220,6 @@ def google_signature(extra_content: dict[str, Any]) -> str | None:
 def snippet(data: bytes) -> str:
     """The beginning of `data`, for an error message."""
     return data[: SNIPPET_CHARS * 4].decode("utf-8", "replace")[:SNIPPET_CHARS]
-
-
-def _raw_fields_encoded(raw: Any) -> Any:
-    if not isinstance(raw, dict):
-        return raw
-    return {
-        name: msgspec.Raw(msgspec.json.encode(value)) if name in ("citations", "search_results") else value
-        for name, value in raw.items()
-    }
 
 
 def _take_out(raw: Any, path: str) -> Any:

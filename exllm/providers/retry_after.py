@@ -34,7 +34,7 @@ def retry_after_s(headers: Mapping[str, str], *, limited: bool = False) -> float
         headers: of the response, with lower-case names.
     """
     millis = _finite(headers.get("retry-after-ms"))
-    if millis is not None:
+    if millis:  # Azure sends 0 beside a Retry-After that says more
         return millis / 1000
     value = headers.get("retry-after", "").strip()
     seconds = _finite(value)
@@ -50,7 +50,7 @@ def _limits_reset_s(headers: Mapping[str, str]) -> float | None:
     for name, value in headers.items():
         match = _RESET.fullmatch(name)
         wait = _reset_s(value.strip(), headers) if match else None
-        if match is None or wait is None:
+        if match is None or not wait:
             continue
         all_.append(wait)
         limit = match.group(1) or match.group(2)
