@@ -16,6 +16,7 @@ ROWS: list[list[str]] = [
     [
         "exllm.streaming.frame", "exllm.streaming.sse", "exllm.streaming.ndjson", "exllm.streaming.aws_eventstream",
         "exllm.streaming.websocket", "exllm.streaming.ring", "exllm.streaming.batcher", "exllm.streaming.flow",
+        "exllm.streaming.line", "exllm.streaming.feeder",
     ],
     ["exllm.policies", "exllm.config"],
     ["exllm.model_catalog", "exllm.providers"],

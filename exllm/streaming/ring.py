@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -10,7 +9,8 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from exllm.errors import ConfigurationError, StreamClosed
+from exllm.errors import StreamClosed
+from exllm.streaming.line import WaitingLine
 
 __all__ = ["Overflow", "RingBuffer", "RingClosed", "RingEmpty", "RingStatistics"]
 
@@ -59,6 +59,8 @@ class RingBuffer(Generic[T]):
             dropped. ``"overwrite"``: the oldest item is. What is lost is counted.
 
     It may be made outside a loop. It is not thread-safe.
+
+    Raises ValueError for a capacity or an overflow that does not exist.
     """
 
     __slots__ = (
@@ -81,9 +83,9 @@ class RingBuffer(Generic[T]):
 
     def __init__(self, capacity: int = 256, overflow: Overflow = "block") -> None:
         if capacity < 1:
-            raise ConfigurationError(f"capacity is {capacity}; a ring holds at least one item")
+            raise ValueError(f"capacity is {capacity}; a ring holds at least one item")
         if overflow not in ("block", "drop", "overwrite"):
-            raise ConfigurationError(f"overflow is {overflow!r}; it can be 'block', 'drop' or 'overwrite'")
+            raise ValueError(f"overflow is {overflow!r}; it can be 'block', 'drop' or 'overwrite'")
         self.capacity = capacity
         self.overflow = overflow
         #: The items, oldest first, for looking. Whoever takes some with `popleft` calls `release` afterwards.
@@ -93,8 +95,8 @@ class RingBuffer(Generic[T]):
         #: The `time.monotonic` at which the ring last went from empty to not empty.
         self.readable_since = 0.0
         self._resume_at = capacity // 2
-        self._consumers = _Line()
-        self._producers = _Line()
+        self._consumers = WaitingLine()
+        self._producers = WaitingLine()
         self._ended = False
         self._failure: BaseException | None = None
         self._pushed = 0
@@ -366,71 +368,3 @@ class RingBuffer(Generic[T]):
             paused_s=self._producers.waited_s(),
             waited_s=self._consumers.waited_s(),
         )
-
-
-class _Waiter:
-    """Somebody in line. `level`: how many items there must be at least (consumer) or at most (producer)."""
-
-    __slots__ = ("future", "is_late", "level")
-
-    def __init__(self, level: int, future: asyncio.Future[None]) -> None:
-        self.level = level
-        self.future = future
-        self.is_late = False
-
-    def wake(self) -> None:
-        if not self.future.done():
-            self.future.set_result(None)
-
-    def expire(self) -> None:
-        self.is_late = True
-        self.wake()
-
-
-class _Line:
-    """Waiters in the order in which they came. Only the first is ever woken, and it stays first until it is served."""
-
-    __slots__ = ("_since", "_total_s", "waiters")
-
-    def __init__(self) -> None:
-        self.waiters: deque[_Waiter] = deque()
-        self._since = 0.0
-        self._total_s = 0.0
-
-    async def wait(self, level: int, is_served: Callable[[], bool], timeout_s: float | None = None) -> None:
-        """Stand in line until first and served, or until the time is up; then leave it. The caller wakes the next."""
-        loop = asyncio.get_running_loop()
-        if not self.waiters:
-            self._since = time.monotonic()
-        waiter = _Waiter(level, loop.create_future())
-        timer = None if timeout_s is None else loop.call_later(timeout_s, waiter.expire)
-        self.waiters.append(waiter)
-        try:
-            await waiter.future
-            while not waiter.is_late and not is_served():
-                # Somebody who does not stand in line was quicker.
-                waiter.future = loop.create_future()
-                await waiter.future
-        finally:
-            if timer is not None:
-                timer.cancel()
-            self.waiters.remove(waiter)
-            if not self.waiters:
-                self._total_s += time.monotonic() - self._since
-
-    def wake(self) -> None:
-        if self.waiters:
-            self.waiters[0].wake()
-
-    def wake_for(self, size: int) -> None:
-        """Wake the first if it waits for `size` items or fewer."""
-        if self.waiters and size >= self.waiters[0].level:
-            self.waiters[0].wake()
-
-    def wake_at(self, size: int) -> None:
-        """Wake the first if it waits for no more than `size` items to be left."""
-        if self.waiters and size <= self.waiters[0].level:
-            self.waiters[0].wake()
-
-    def waited_s(self) -> float:
-        return self._total_s + (time.monotonic() - self._since if self.waiters else 0.0)

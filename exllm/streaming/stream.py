@@ -12,7 +12,7 @@ import msgspec
 from exllm.errors import ExLLMError, StreamClosed
 from exllm.streaming.batcher import ChunkBatcher
 from exllm.streaming.pump import Pump
-from exllm.streaming.ring import Overflow
+from exllm.streaming.ring import Overflow, RingBuffer
 from exllm.streaming.tee import TeeBranch, tee
 from exllm.types.chunks import Chunk
 from exllm.types.response import Response
@@ -150,12 +150,16 @@ class Stream:
 
     # -- inside
 
-    async def _wait(self) -> None:
-        """Return when a chunk is there. Raises StopAsyncIteration at the end, or the stream's error."""
+    async def _wait(self, at_least: int = 1, timeout_s: float | None = None) -> None:
+        """Return when a chunk is there. Raises StopAsyncIteration at the end, or the stream's error.
+
+        Args:
+            at_least, timeout_s: see `RingBuffer.wait_readable`.
+        """
         pump = self._pump
         if not pump.is_started:
             pump.start()
-        if not await pump.ring.wait_readable():
+        if not await pump.ring.wait_readable(at_least, timeout_s) and pump.ring.is_ended:
             raise StopAsyncIteration
 
     async def _next(self) -> Chunk:
@@ -190,10 +194,15 @@ class _Iteration(Generic[T]):
         if stream is not None and not stream._entered and stream._pump.is_started and not stream._pump.is_done:
             _abandon(stream._pump)
 
-    async def wait(self) -> None:
+    @property
+    def ring(self) -> RingBuffer[Chunk]:
+        """Where the chunks wait."""
+        return self._stream._pump.ring
+
+    async def wait(self, at_least: int = 1, timeout_s: float | None = None) -> None:
         """Return when a chunk is there. Raises StopAsyncIteration at the end, or the stream's error."""
         try:
-            await self._stream._wait()
+            await self._stream._wait(at_least, timeout_s)
         except BaseException:
             if not self._stream._entered:
                 await self._stream.aclose()
