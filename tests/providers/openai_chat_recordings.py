@@ -134,13 +134,12 @@ def sdk_stream(recording: Recording) -> tuple[dict[int, dict[str, Any]], dict[st
     """The SDK's deltas joined, and its last usage. Raises what the SDK raises."""
     choices: dict[int, dict[str, Any]] = {}
     usage = None
-    with sdk(recording) as client:
-        with client.chat.completions.create(model="m", messages=[], stream=True) as stream:
-            for event in stream:
-                x_groq = (event.model_extra or {}).get("x_groq") or {}
-                usage = (event.usage and event.usage.to_dict()) or x_groq.get("usage") or usage
-                for choice in event.choices or ():
-                    _join(choices.setdefault(choice.index or 0, _nothing()), choice.delta, choice.finish_reason)
+    with sdk(recording) as client, client.chat.completions.create(model="m", messages=[], stream=True) as stream:
+        for event in stream:
+            x_groq = (event.model_extra or {}).get("x_groq") or {}
+            usage = (event.usage and event.usage.to_dict()) or x_groq.get("usage") or usage
+            for choice in event.choices or ():
+                _join(choices.setdefault(choice.index or 0, _nothing()), choice.delta, choice.finish_reason)
     return {index: _shown(choice) for index, choice in choices.items()}, usage
 
 
