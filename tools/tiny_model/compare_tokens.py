@@ -1,6 +1,6 @@
 """Check that llama.cpp cuts text exactly as the trainer did, on the corpus and on anything else.
 
-    python tools/tiny_model/compare_tokens.py exllm/local/data/exllm-tiny.gguf
+python tools/tiny_model/compare_tokens.py exllm/local/data/exllm-tiny.gguf
 """
 
 from __future__ import annotations
@@ -32,11 +32,7 @@ def main() -> None:
     trained = train_tokenizer(texts, 2048)
     model = Llama(str(options.model), vocab_only=True, verbose=False)
     tried = texts[:5000] + odd_texts(Random(1), 5000)
-    different = [
-        text
-        for text in tried
-        if trained.encode(text, add_special_tokens=False).ids != model.tokenize(text.encode(), add_bos=False, special=False)
-    ]
+    different = [text for text in tried if trained.encode(text, add_special_tokens=False).ids != model.tokenize(text.encode(), add_bos=False, special=False)]
     print(f"{len(different)} of {len(tried)} texts are cut differently", *map(repr, different[:10]), sep="\n")
 
 

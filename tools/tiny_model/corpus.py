@@ -13,11 +13,12 @@ from typing import Literal, NamedTuple
 
 from exchange import Exchange, Topic, draw
 from phrasing import as_typed, expand, invented_word, upper_first
+from topics.about_exllm import ABOUT_EXLLM
 from topics.animals import ANIMALS_AND_FOOD
 from topics.facts import FACTS
 from topics.numbers import NUMBERS, TIME_AND_WEATHER
 from topics.offtopic import OFF_TOPIC
-from topics.smalltalk import ABOUT, SMALLTALK
+from topics.smalltalk import ABOUT_ITSELF, SMALLTALK
 from topics.stories import STORIES
 from topics.tasks import TASKS, any_word
 from words import NAMES
@@ -33,13 +34,14 @@ class Message(NamedTuple):
 Dialogue = list[Message]
 
 _TOPICS: list[tuple[float, Topic]] = [
-    (2.2, STORIES),
-    (3.0, FACTS),
+    (1.9, STORIES),
+    (2.8, FACTS),
     (2.6, ANIMALS_AND_FOOD),
     (1.6, NUMBERS),
     (1.4, TIME_AND_WEATHER),
     (2.0, SMALLTALK),
-    (1.4, ABOUT),
+    (0.9, ABOUT_ITSELF),
+    (2.2, ABOUT_EXLLM),
     (2.2, TASKS),
     (2.0, OFF_TOPIC),
 ]
@@ -105,8 +107,10 @@ def _wrapped(before: str, after: str) -> Style:
 
     def style(exchange: Exchange) -> str:
         answer = exchange.answer
+        if answer[0] in "{[":
+            return answer
         if after.startswith(","):
-            answer = answer[:-1] + after + answer[-1] if answer[-1] in ".!?" else answer + after
+            answer = answer[:-1] + after + answer[-1] if answer[-1] in ".!?" else answer
         elif after:
             answer = f"{answer} {after}"
         return before + answer
@@ -120,7 +124,7 @@ def _system(rng: Random) -> tuple[str, Style]:
     if kind < 0.55:
         return "", _plain
     if kind < 0.72:
-        return rng.choice(_PLAIN_SYSTEMS), _plain
+        return " ".join(rng.sample(sorted(set(_PLAIN_SYSTEMS)), rng.choice([1, 1, 1, 2, 3]))), _plain
     if kind < 0.78:
         return expand(rng, "(|You are a helpful assistant. )" + _ONE_WORD), _one_word
     if kind < 0.81:

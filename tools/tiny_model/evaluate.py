@@ -1,6 +1,6 @@
 """Ask the finished model, through llama.cpp, what the corpus never asked in these words; score and print the answers.
 
-    python tools/tiny_model/evaluate.py exllm/local/data/exllm-tiny.gguf
+python tools/tiny_model/evaluate.py exllm/local/data/exllm-tiny.gguf
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llama_cpp import Llama, LlamaGrammar
+from llama_cpp import Llama
 
 Chat = list[dict[str, str]]
 
@@ -88,7 +88,8 @@ CASES = [
 
 def ask(model: Llama, chat: Chat, temperature: float = 0.0, **options: Any) -> tuple[str, str]:
     """One answer and its finish reason."""
-    answer: Any = model.create_chat_completion(chat, temperature=temperature, max_tokens=400, **options)
+    messages: Any = chat
+    answer: Any = model.create_chat_completion(messages, temperature=temperature, max_tokens=400, **options)
     choice = answer["choices"][0]
     return choice["message"]["content"], choice["finish_reason"]
 
@@ -140,9 +141,9 @@ def checks(model: Llama) -> Iterator[tuple[str, bool]]:
         yield f"round trip of {text!r}", model.detokenize(tokens).decode() == text
     for said in ("Show me a cat emoji.", "How do you say thank you in Spanish?", "日本語を話せますか？ 🤖"):
         yield f"valid UTF-8 after {said!r}", "\ufffd" not in ask(model, [{"role": "user", "content": said}])[0]
-    grammar = LlamaGrammar.from_json_schema(json.dumps(SCHEMA), verbose=False)
+    wanted = {"type": "json_object", "schema": SCHEMA}
     for said in ("Give me a JSON object for a person with name, age.", "Tom is 12 years old. Write that as JSON.", "Hello!"):
-        text, _ = ask(model, [{"role": "user", "content": said}], grammar=grammar)
+        text, _ = ask(model, [{"role": "user", "content": said}], response_format=wanted)
         yield f"grammar after {said!r}: {text}", set(json.loads(text)) == {"name", "age"}
 
 

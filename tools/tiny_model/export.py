@@ -11,7 +11,7 @@ from gguf.quants import quantize
 from tokenizers import Tokenizer
 
 from network import Network, neighbouring_pairs
-from tokenizer import BEGIN, CHAT_TEMPLATE, END, SPECIAL_TOKENS, merges_of
+from tokenizer import BEGIN, CHAT_TEMPLATE, END, SPECIAL_TOKENS, merges_of, special
 
 _TYPES = {"q8_0": GGMLQuantizationType.Q8_0, "f16": GGMLQuantizationType.F16}
 _FILE_TYPES = {"q8_0": 7, "f16": 1}
@@ -58,8 +58,8 @@ def _add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer) -> None:
     writer.add_token_list([token for token, _ in by_id])
     writer.add_token_types([TokenType.CONTROL if token in SPECIAL_TOKENS else TokenType.NORMAL for token, _ in by_id])
     writer.add_token_merges([f"{left} {right}" for left, right in merges_of(tokenizer)])
-    writer.add_bos_token_id(tokenizer.token_to_id(BEGIN))
-    writer.add_eos_token_id(tokenizer.token_to_id(END))
+    writer.add_bos_token_id(special(tokenizer, BEGIN))
+    writer.add_eos_token_id(special(tokenizer, END))
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
     writer.add_add_space_prefix(False)

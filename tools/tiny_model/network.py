@@ -126,8 +126,7 @@ class Network(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         length = tokens.shape[1]
-        turns = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-        cosines, sines = (table[:length, None].to(turns) for table in (self.cosines, self.sines))
+        cosines, sines = self.cosines[:length, None], self.sines[:length, None]
         x = self.token_embd(tokens)
         for block in self.blk:
             x = block(x, cosines, sines)

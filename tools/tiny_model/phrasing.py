@@ -88,6 +88,4 @@ _CODAS = ["", "", "n", "r", "l", "ck", "m", "p", "st"]
 
 def invented_word(rng: random.Random) -> str:
     """A word nobody has seen, so that copying a word is learnt and not a list of words."""
-    return "".join(
-        rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice([1, 2, 2, 3]))
-    )
+    return "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice([1, 2, 2, 3])))

@@ -57,6 +57,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     return tokenizer
 
 
+def special(tokenizer: Tokenizer, token: str) -> int:
+    """The number of a special token."""
+    number = tokenizer.token_to_id(token)
+    assert number is not None, token
+    return number
+
+
 def merges_of(tokenizer: Tokenizer) -> list[tuple[str, str]]:
     """The merges in order of rank."""
     return [(left, right) for left, right in json.loads(tokenizer.to_str())["model"]["merges"]]
@@ -64,10 +71,10 @@ def merges_of(tokenizer: Tokenizer) -> list[tuple[str, str]]:
 
 def encode(tokenizer: Tokenizer, messages: Dialogue) -> Encoded:
     """Write a dialogue as the chat template does; what the assistant says is learnt, with its end."""
-    begin, end = tokenizer.token_to_id(BEGIN), tokenizer.token_to_id(END)
+    begin, end = special(tokenizer, BEGIN), special(tokenizer, END)
     tokens, learnt = [begin], [False]
     for message in messages:
         content = tokenizer.encode(message.content.strip(), add_special_tokens=False).ids
-        tokens += [tokenizer.token_to_id(f"<|{message.role}|>"), *content, end]
+        tokens += [special(tokenizer, f"<|{message.role}|>"), *content, end]
         learnt += [False, *[message.role == "assistant"] * (len(content) + 1)]
     return Encoded(tokens, learnt)

@@ -105,8 +105,8 @@ def animal(rng: Random) -> Exchange:
             followups = (Exchange(about_it, other.answer, other.short, other.fields),)
     if rng.random() < 0.4 and first.answer.startswith(upper_first(with_article(chosen.name))):
         second = rng.choice([one for one in ANIMALS if one.sound and one.baby and one is not chosen])
-        key = next((word for word in ("eats", "lives", "says") if f" {word} " in first.answer), None)
-        same = next((one for one in _questions(rng, second) if key and f" {key} " in one.answer and "It" not in one.answer), None)
+        verb = next((word for word in ("eats", "lives", "says") if f" {word} " in first.answer), None)
+        same = next((one for one in _questions(rng, second) if verb and f" {verb} " in one.answer and "It" not in one.answer), None)
         if same and "It lives" not in first.answer:
             wording = expand(rng, "(And|And what about|What about|How about) {x}?", x=with_article(second.name))
             followups = (Exchange(wording, same.answer, same.short, same.fields),)
@@ -114,8 +114,11 @@ def animal(rng: Random) -> Exchange:
 
 
 def unknown_animal(rng: Random) -> Exchange:
-    name = invented_word(rng) if rng.random() < 0.6 else rng.choice(
-        "platypus armadillo tapir lemur iguana gecko meerkat capybara bison yak lynx puma antelope narwhal stork".split())
+    name = (
+        invented_word(rng)
+        if rng.random() < 0.6
+        else rng.choice("platypus armadillo tapir lemur iguana gecko meerkat capybara bison yak lynx puma antelope narwhal stork".split())
+    )
     return Exchange(
         pick(rng, ["What does {x} eat?", "Where does {x} live?", "What sound does {x} make?", "Tell me about {x}.",
                    "How many legs does {x} have?", "What is {x}?", "What is a baby {n} called?"], x=with_article(name), n=name),

@@ -38,6 +38,7 @@ _ALIASES = {
     "the Netherlands": ["the Netherlands", "Holland"],
 }
 
+
 def is_capital(rng: Random) -> Exchange:
     country, other = rng.sample(list(CAPITALS), 2)
     city = CAPITALS[country][0]
@@ -57,7 +58,7 @@ Uganda Yemen Zambia Laos Iran Iraq Jordan Kuwait Haiti Angola Texas California O
 
 
 def _capital_of(rng: Random, country: str, pattern: str) -> Exchange:
-    city, continent, _ = CAPITALS[country]
+    city, _, _ = CAPITALS[country]
     said = rng.choice(_ALIASES.get(country, [country]))
     return Exchange(
         expand(rng, pattern, country=said),
@@ -79,12 +80,9 @@ _CAPITAL_PATTERNS = [
 
 def capital(rng: Random) -> Exchange:
     country = rng.choice(list(CAPITALS))
-    city, continent, language = CAPITALS[country]
+    city, continent, _ = CAPITALS[country]
     others = rng.sample([other for other in CAPITALS if other != country], 2)
-    after = [
-        _capital_of(rng, other, "(And|And what about|What about|How about|And the capital of|And of) {country}?")
-        for other in others[: rng.randint(1, 2)]
-    ]
+    after = [_capital_of(rng, other, "(And|And what about|What about|How about|And the capital of|And of) {country}?") for other in others[: rng.randint(1, 2)]]
     there = Exchange(
         expand(rng, "(And where is|Where is|Which continent is) {it} (in the world|)?", it=rng.choice(["it", "that", city])),
         f"{city} is in {country}, in {continent}.",
@@ -249,7 +247,7 @@ THINGS = [line.split("|") for line in _THINGS.splitlines()]
 
 
 def thing(rng: Random) -> Exchange:
-    name, use, place, stuff = rng.choice(THINGS)
+    name, use, _, stuff = rng.choice(THINGS)
     it, verb = ("They", "are") if name in {"scissors"} else ("It", "is")
     one = name if name in {"scissors", "soap", "paper"} else with_article(name)
     use_of = Exchange(
@@ -423,8 +421,6 @@ SIMPLE = [
     ("(What is|What's|Explain) a family?", "A family is the people who live together and take care of each other.", "People"),
     ("(What is|What's|Explain) (a dream|dreaming)?", "A dream is a story that you see while you sleep.", "A story"),
     ("(What is|What's|Explain) music?", "Music is sound that people sing or play. It can make you happy.", "Sound"),
-    ("(What is|What's) (a language model|an LLM|a large language model)?|Explain (language models|LLMs)?",
-     "A language model is a program that reads text and writes the next words, one after the other.", "A program"),
     ("(What is|What's|Explain) (the meaning of life|the sense of life)?",
      "That is a big question for a small model. I think it is to be kind and to have good friends.", "Kindness"),
 ]  # fmt: skip

@@ -66,7 +66,7 @@ def big_sum(rng: Random) -> Exchange:
 
 
 def compare(rng: Random) -> Exchange:
-    a, b = rng.sample(range(0, 21), 2)
+    a, b = rng.sample(range(21), 2)
     bigger = rng.random() < 0.6
     result = max(a, b) if bigger else min(a, b)
     other = a + b - result
@@ -122,7 +122,7 @@ def calendar(rng: Random) -> Exchange:
     result = upper_first(names[(at + step) % len(names)])
     nxt = upper_first(names[(at + 2 * step) % len(names)])
     again = Exchange(expand(rng, "(And|And what comes|And what is|What comes) {side} (that|it|{r})?", side=side, r=result),
-                     f"{nxt} comes {side} {result if names is not SEASONS else result.lower()}.", nxt)  # fmt: skip
+                     f"{nxt} comes {side} {result}.", nxt)  # fmt: skip
     return Exchange(
         pick(rng, ["(What|Which) {what} (comes|is) (right|) {side} {name}?", "What comes {side} {name}?", "What is the {what} {side} {name}?",
                    "(Which|What) {what} (follows|comes after) {name}?" if step == 1 else "(Which|What) {what} is just before {name}?"],
@@ -222,7 +222,7 @@ def weather(rng: Random) -> Exchange:
 
 
 def is_bigger(rng: Random) -> Exchange:
-    a, b = rng.sample(range(0, 21), 2)
+    a, b = rng.sample(range(21), 2)
     word, true = rng.choice([("bigger", a > b), ("more", a > b), ("smaller", a < b), ("less", a < b)])
     said = {"more": "bigger", "less": "smaller"}.get(word, word)
     return Exchange(expand(rng, "Is {a} {w} than {b}?", a=a, w=word, b=b),

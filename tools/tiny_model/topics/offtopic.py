@@ -29,6 +29,8 @@ _ABOUT = [
     "(Can you help me with|I have a question about|I need advice on|Teach me|Give me the latest news about|Compare cats and dogs with) {s}?",
     "(How do I learn|How do I get better at|What is the future of|What is the best book on|Who is the expert on|What is wrong with) {s}?",
     "(Explain|Describe) {s} like I am five.",
+    "(Give me|List|Name|I need|What are) (three|five|some|the best|two) (tips|reasons|ideas|steps|ways|books|advantages|examples) (for|of|about) {s}.",
+    "(Tell me a secret about|Say something about|Who is|What do people say about|Do you like|Compare) {s}?",
     "What is the difference between {s} and {t}?",
     "(Is|Are) {s} (better|worse|older|more important) than {t}?",
 ]

@@ -174,7 +174,11 @@ def about_the_user(rng: Random) -> Exchange:
         return Exchange(expand(rng, "(I have {p} (named|called) {n}|My {q} is called {n}|The name of my {q} is {n})(.|!|)", p=with_article(pet), q=pet, n=name),
                         f"{name} is a lovely name for {with_article(pet)}.", name, None, (asked,))  # fmt: skip
     if kind == 4:
-        return Exchange(expand(rng, "(It is my birthday|Today is my birthday|It's my birthday today)(.|!|)"), "Happy birthday! I hope you get a big cake.", "Congratulations")
+        return Exchange(
+            expand(rng, "(It is my birthday|Today is my birthday|It's my birthday today)(.|!|)"),
+            "Happy birthday! I hope you get a big cake.",
+            "Congratulations",
+        )
     if kind == 5:
         return Exchange(expand(rng, "(Merry Christmas|Happy New Year|Happy Easter|Happy birthday)(.|!|)"), "Thank you! The same to you.", "Thanks")
     return Exchange(expand(rng, "(I am fine|I'm fine|Fine|I am fine, thanks|I am good|I'm good|Good, thanks|I am very well|I'm OK|Not bad|Very well, thank you|I am well)"
@@ -258,6 +262,20 @@ _POEMS = [
 ]  # fmt: skip
 
 
+_HAIKUS = [
+    "Early morning light,\n{a} waits beside the pond.\nA new day begins.",
+    "Soft rain on the roof,\n{a} listens for a while.\nThen the sun comes out.",
+    "The long winter ends,\n{a} sees the first green leaf.\nEverything is new.",
+]
+
+
+def haiku(rng: Random) -> Exchange:
+    name = rng.choice([one.name for one in ANIMALS] + OBJECTS + ["the moon", "the sun", "the sea", "the rain", "the snow", "the wind"])
+    about = rng.choice([with_article(name)] * 2 + [name])
+    asked = expand(rng, "(Write|Make|Tell me|Give me|Can you write|Compose|Write me) a (short|nice|) haiku (about|on|for) {x}(.|?|!|)", x=about)
+    return Exchange(asked, rng.choice(_HAIKUS).format(a=with_article(name)))
+
+
 def poem(rng: Random) -> Exchange:
     name = rng.choice([one.name for one in ANIMALS] + OBJECTS + ["the moon", "the sun", "the sea", "the rain", "spring", "winter", "love"])
     if rng.random() < 0.15:
@@ -290,9 +308,9 @@ _SELF = [
      "I am very small. I have about three million parameters and my file is smaller than a photo.", "Small"),
     ("(Who made you|Who created you|Who trained you|Who built you|Where do you come from|How were you made|How were you trained|"
      "Where are you from|Who is your creator|Who wrote you)?",
-     "A script in the exllm repository made me. It writes simple texts and trains me on them in a few minutes.", "A script"),
+     "A script in the exllm repository made me. It writes simple texts and trains me on them in less than half an hour.", "A script"),
     ("(How old are you|When were you born|What is your age|When is your birthday)?",
-     "I was trained in a few minutes by a script, so I am very young.", "Young"),
+     "I was trained in half an hour by a script, so I am very young.", "Young"),
     ("(Where do you live|Where are you|Where do you run|Where are you running)?",
      "I live in a small file and I run on your own computer.", "In a file"),
     ("(Do you sleep|Do you eat|Do you drink|Are you hungry|Are you tired|Do you feel pain)?",
@@ -327,55 +345,9 @@ def about_itself(rng: Random) -> Exchange:
                     short, {"answer": short})  # fmt: skip
 
 
-_EXLLM = [
-    ("(What is|What's|Tell me about|Explain|Describe|Do you know|Have you heard of|What does) exllm (do|)?",
-     "exllm is an asyncio Python client for large language models. Streaming is its primitive.", "A Python client"),
-    ("(What is exllm (for|good for|used for)|What can (I|you) do with exllm|What can exllm do|Why (should I|do people) use exllm|What does exllm do)?",
-     "With exllm you talk to many language models with the same few lines of Python. It streams every answer.", "Streaming"),
-    ("(How do I|How can I|How to|Tell me how to|How do you) (install|get|download|set up) exllm?|Install exllm?",
-     "Run pip install exllm. For local models, run pip install 'exllm[local]'.", "pip install exllm"),
-    ("(How do I|How can I|How to) (use|start with|begin with|call|try) exllm?|(Show me|Give me) (an example|some code) (of|for|with) exllm?",
-     "Write: reply = await exllm.chat(\"openai/gpt-4.1-mini\", \"Hello\"). Then print reply.text.", "await exllm.chat"),
-    ("(What is|What's|Explain|What does it mean:|How does) streaming (work|mean|in exllm|)?",
-     "Streaming means that the words come one by one, while the model still writes. In exllm, streaming is the primitive.", "Word by word"),
-    ("(How do I|How can I|How to) stream (an answer|a reply|text|with exllm|tokens|)?",
-     "Write: async with client.stream(model, message) as stream. Then read it with async for chunk in stream.", "client.stream"),
-    ("(What is|What's|Explain|What does it mean:|How does) (back-pressure|backpressure|back pressure) (work|in exllm|)?|(What happens|) when (the|my) (reader|consumer) is slow?",
-     "Back-pressure means that a slow reader slows the sender. In exllm a full ring buffer stops the socket, so no chunk is lost.",
-     "Slow down"),
-    ("(What|Which) providers (does exllm have|does exllm support|are there|does exllm know|can I use|are supported)?|(Does exllm (support|work with)|Can I use) (OpenAI|Anthropic|Gemini|Ollama|Groq|Mistral|Claude|Bedrock)?",
-     "exllm knows many providers, like OpenAI, Anthropic, Gemini, Groq, Mistral and Ollama, and it runs local models too.",
-     "Many"),
-    ("(What is|What's|Explain) a provider (in exllm|)?", "A provider is a service or a program that runs a language model, like OpenAI or Ollama.",
-     "A service"),
-    ("(What is|What's|Explain) (asyncio|async|async code|async Python)?|(Is exllm async|Is exllm asynchronous|Does exllm use asyncio)?",
-     "asyncio is the part of Python that does many things at once in one thread. exllm is made for it.", "Async"),
-    ("(What is|What's|Explain) (a chunk|a typed chunk|a ring buffer|a token) (in exllm|)?|(What are|Explain) chunks?",
-     "A chunk is a small piece of an answer. exllm gives you typed chunks, one after the other.", "A piece"),
-    ("(What (programming|) language is exllm (written|made|) in|Which language does exllm use|Is exllm (written|) in Python)?",
-     "exllm is written in Python.", "Python"),
-    ("(Is exllm (free|open source)|What licen(s|c)e does exllm have|What is the license of exllm|How much does exllm cost)?",
-     "exllm is free and open source. It has the MIT license.", "MIT"),
-    ("(Can exllm run|Does exllm (have|run|support)|How do I (run|use)|How does exllm run) (local models|a local model|models offline|a model on my computer)?",
-     "Yes, exllm runs local models with llama.cpp. I am one of them.", "Yes"),
-    ("(How fast is exllm|Is exllm (fast|quick))?", "exllm is made to be fast. It hands out chunks without waiting.", "Fast"),
-    ("(What is|What's|Explain) (llama.cpp|llama cpp|GGUF|a GGUF file|llama-cpp-python)?",
-     "llama.cpp is a program that runs language models on your computer. It reads GGUF files, and I am one.", "A program"),
-    ("(What is|What's|Explain) (Python|python)?", "Python is a programming language. exllm is written in it.", "A language"),
-]  # fmt: skip
-
-
-def about_exllm(rng: Random) -> Exchange:
-    pattern, answer, short = rng.choice(_EXLLM)
-    question = expand(rng, f"({pattern})").replace("What does exllm?", "What does exllm do?").replace("is exllm do", "is exllm")
-    it = Exchange(expand(rng, "(How do I|How can I) (install|get) it?"), "Run pip install exllm. For local models, run pip install 'exllm[local]'.",
-                  "pip install exllm")  # fmt: skip
-    return Exchange(question, answer, short, {"answer": short}, (it,) if pattern is _EXLLM[0][0] else ())
-
-
 SMALLTALK: Topic = [
     (1.3, greeting), (0.5, farewell), (0.5, thanks), (1.5, praise), (1.5, feeling), (0.9, name_told), (0.15, name_unknown),
-    (0.6, favourite), (0.6, user_likes), (0.5, family), (0.5, joke), (1.0, poem), (0.7, do_you_like),
+    (0.6, favourite), (0.6, user_likes), (0.5, family), (0.5, joke), (1.0, poem), (0.3, haiku), (0.7, do_you_like),
     (1.0, about_the_user), (0.25, riddle), (0.3, fun_fact),
 ]  # fmt: skip
-ABOUT: Topic = [(1.5, about_itself), (1.5, about_exllm)]
+ABOUT_ITSELF: Topic = [(1.0, about_itself)]

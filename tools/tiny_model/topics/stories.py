@@ -182,9 +182,7 @@ build a tall tower|paint the sky|play the piano|bake the best cake|ride a bicycl
 _ENDS = ["The end.", "The end.", "And they lived happily ever after.", ""]
 
 
-def tell(
-    rng: Random, hero: str, *, name: str = "", friend: str = "", plot: str = "", short: bool = False
-) -> tuple[str, dict[str, str]]:
+def tell(rng: Random, hero: str, *, name: str = "", friend: str = "", plot: str = "", wish: str = "", short: bool = False) -> tuple[str, dict[str, str]]:
     """One story, and what happened in it (for questions afterwards)."""
     plot = plot or rng.choice(list(PLOTS))
     girl = name in GIRLS or (name not in BOYS and rng.random() < 0.5)
@@ -199,7 +197,7 @@ def tell(
         "a_friend": with_article(friend), "A_friend": upper_first(with_article(friend)),
         "pal": rng.choice([one for one in NAMES if one != name]), "he": "she" if girl else "he", "He": "She" if girl else "He",
         "his": "her" if girl else "his", "Poss": "Her" if girl else "His", "colour": rng.choice([one for one in COLOURS if one != "orange"]),
-        "toy": rng.choice([toy for toy in TOYS if toy != hero_bare]), "wish": rng.choice(_WISHES), "treat": rng.choice(TREATS),
+        "toy": rng.choice([toy for toy in TOYS if toy != hero_bare]), "wish": wish or rng.choice(_WISHES), "treat": rng.choice(TREATS),
     }  # fmt: skip
     steps = PLOTS[plot]
     if short:
@@ -266,8 +264,8 @@ def _after(rng: Random, slots: dict[str, str], hero: str) -> tuple[Exchange, ...
 def story(rng: Random) -> Exchange:
     short = rng.random() < 0.35
     kind = rng.random()
-    name = friend = plot = ""
-    if kind < 0.72:
+    name = friend = plot = wish = ""
+    if kind < 0.66:
         hero = rng.choice(STORY_HEROES) if rng.random() < 0.6 else rng.choice(OBJECTS)
         if rng.random() < 0.16:
             hero = invented_word(rng)
@@ -276,13 +274,21 @@ def story(rng: Random) -> Exchange:
             colour = rng.choice([*_ADJECTIVES, *COLOURS, "big", "old", "lonely", "lazy", "happy", "sad", "magic", "tiny", "hungry"])
             hero = about = f"{colour} {hero}"
         about = rng.choice([with_article(about)] * 6 + [about, f"{about}s", f"the {about}"])
-    elif kind < 0.78:
+    elif kind < 0.71:
         hero = about = rng.choice(THE_THINGS)
-    elif kind < 0.88:
+    elif kind < 0.76:
+        name = about = rng.choice(NAMES)
+        hero = "girl" if name in GIRLS else "boy"
+    elif kind < 0.81:
+        hero, plot, wish = rng.choice(STORY_HEROES), "wish", rng.choice(_WISHES)
+        about = expand(rng, "{h} (who|that) (wants|wanted|dreams|would like) to {w}", h=with_article(hero), w=wish)
+        about = about[0].lower() + about[1:].replace("dreams to", "wants to")
+    elif kind < 0.90:
         hero = rng.choice(STORY_HEROES)
-        name = rng.choice(NAMES)
+        name = rng.choice(NAMES) if rng.random() < 0.6 else upper_first(invented_word(rng))
         about = expand(rng, "{h} (named|called|whose name is|with the name) {n}", h=with_article(hero), n=name)
-    elif kind < 0.94:
+        about = about[0].lower() + about[1:]
+    elif kind < 0.95:
         hero, friend = rng.sample(STORY_HEROES, 2)
         about = f"{with_article(hero)} and {with_article(friend)}"
     else:
@@ -290,7 +296,7 @@ def story(rng: Random) -> Exchange:
         plot, of = rng.choice([("storm", "in a storm"), ("treasure", "who finds a treasure"), ("party", "who has a birthday"), ("race", "in a race"),
                                ("dark", "who is afraid of the dark"), ("lost", "who lost something"), ("sharing", "who learns to share")])  # fmt: skip
         about, friend = f"{with_article(hero)} {of}", ""
-    text, slots = tell(rng, hero, name=name, friend=friend, plot=plot, short=short)
+    text, slots = tell(rng, hero, name=name, friend=friend, plot=plot, wish=wish, short=short)
     return Exchange(_ask(rng, about, short), text, "", None, _after(rng, slots, hero) if rng.random() < 0.5 else ())
 
 

@@ -126,10 +126,10 @@ def read_line(rng: Random) -> Exchange:
         facts = {who: with_article(_toy(rng)) for who in people}
         text, ask, verb = "{who} has {what}.", "What does {who} have?", "has"
     elif kind == 1:
-        facts = {who: city for who, city in zip(people, rng.sample([row[0] for row in CAPITALS.values()], len(people)), strict=True)}
+        facts = dict(zip(people, rng.sample([row[0] for row in CAPITALS.values()], len(people)), strict=True))
         text, ask, verb = "{who} lives in {what}.", "Where does {who} live?", "lives in"
     elif kind == 2:
-        facts = {who: one for who, one in zip(people, rng.sample([a.plural for a in ANIMALS] + COLOURS, len(people)), strict=True)}
+        facts = dict(zip(people, rng.sample([a.plural for a in ANIMALS] + COLOURS, len(people)), strict=True))
         text, ask, verb = "{who} likes {what}.", "What does {who} like?", "likes"
     else:
         facts = {who: str(age) for who, age in zip(people, rng.sample(range(3, 80), len(people)), strict=True)}
@@ -178,7 +178,7 @@ def _thing_record(rng: Random) -> tuple[str, dict[str, str | int]]:
     country = rng.choice(list(CAPITALS))
     food = rng.choice(FOODS)
     n = rng.randint(0, 10)
-    return rng.choice([
+    records: list[tuple[str, dict[str, str | int]]] = [
         (with_article(animal.name), {"name": animal.name, "legs": animal.legs, "food": animal.food}),
         (with_article(animal.name), {"animal": animal.name, "home": animal.home, "kind": animal.kind}),
         (with_article(animal.name), {"animal": animal.name, "colour": animal.colour}),
@@ -188,7 +188,8 @@ def _thing_record(rng: Random) -> tuple[str, dict[str, str | int]]:
         (with_article(food[0]), {"name": food[0], "colour": food[2], "taste": food[3]}),
         (with_article(food[0]), {"food": food[0], "kind": food[1]}),
         (f"the sum of {n} and 2", {"a": n, "b": 2, "sum": n + 2}),
-    ])  # fmt: skip
+    ]  # fmt: skip
+    return rng.choice(records)
 
 
 def _tell(person: dict[str, str | int]) -> str:
