@@ -1,4 +1,4 @@
-"""The task that moves chunks from a source into the ring: attempts, time limits, accumulation, figures."""
+"""What moves chunks from a source into the ring: attempts, time limits, accumulation, figures."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ from typing import Any
 
 import msgspec
 
-from exllm.errors import (
-    ExLLMError,
-    FirstChunkTimeout,
-    IdleTimeout,
-    ProtocolError,
-    RequestTimeout,
-    StreamClosed,
-    TotalTimeout,
-)
+from exllm.errors import ExLLMError, ProtocolError, StreamClosed
 from exllm.policies.retry import RetrySchedule
 from exllm.streaming.accumulator import Accumulator
-from exllm.streaming.gaps import GapHistogram
 from exllm.streaming.ring import RingBuffer
 from exllm.streaming.source import ChunkSource, has_content
+from exllm.streaming.timing import Timing
 from exllm.types.chunks import Chunk
 from exllm.types.options import Timeouts
 from exllm.types.response import Response
 from exllm.types.stats import StreamStats
 
+READ_AHEAD_AFTER_S = 0.1
+"""A consumer that stays away longer than this is read ahead for."""
+
 
 class Pump:
     """Owns the source, the ring and the task of one stream.
 
-    The task reads the source while the ring has room, and stands still while it is full: then nobody reads the socket,
-    and TCP slows the provider. A request that fails before the answer has begun is sent again as the schedule says;
-    until then nothing is handed out. At the end, a failure, or `aclose`, the source is closed and the task ends.
+    The task sends the request and reads until the answer has begun; a request that fails before is sent again as the
+    schedule says, and until then nothing is handed out. From there on a consumer who waits reads the source itself
+    (`fill`), which saves a task switch for every network read. While no consumer waits, a task reads ahead until the
+    ring is full, and then stands still: nobody reads the socket any more, and TCP slows the provider. A source that is
+    not `is_shared` is read by the task alone.
+
+    At the end, a failure, or `aclose`, the source is closed and the task ends.
 
     Args:
         connect: makes the source of one attempt.
@@ -59,13 +58,15 @@ class Pump:
         model: str,
     ) -> None:
         self.ring: RingBuffer[Chunk] = RingBuffer(capacity)
-        self._accumulator = accumulator
         self.request_id: str | None = None
         self.warnings: tuple[str, ...] = ()
         self.error: ExLLMError | None = None
+        self.is_started = False
+        self.is_done = False  # nothing will be read any more; chunks may still wait in the ring
         self._connect = connect
         self._schedule = schedule
-        self._timeouts = timeouts
+        self._timing = Timing(timeouts)
+        self._accumulator = accumulator
         self._complete = complete
         self._provider = provider
         self._model = model
@@ -73,38 +74,29 @@ class Pump:
         self._source: ChunkSource | None = None
         self._task: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._interrupt: ExLLMError | None = None  # why the task was cancelled from within the stream
+        self._limit_timer: asyncio.TimerHandle | None = None
+        self._away_timer: asyncio.TimerHandle | None = None
+        self._interrupt: ExLLMError | None = None  # why the stream was ended from within
         self._clock: Callable[[], float] = _no_loop
+        self._always_ahead = False  # the task reads, whoever waits
+        self._consumer_reads = False
+        self._consumer_waited_s = 0.0  # while it was reading itself
+        self._pending: list[Chunk] = []  # what a read by the consumer gave beyond the ring's room
         self._chunks = 0
         self._bytes_read = 0
-        self._gaps = GapHistogram()
-        self._started_at = math.nan  # loop times; nan: has not happened
-        self._sent_at = math.nan  # the current attempt
-        self._first_at = math.nan
-        self._last_at = math.nan
-        self._ended_at = math.nan
 
     # -- life
 
-    @property
-    def is_started(self) -> bool:
-        return self._task is not None
-
-    @property
-    def is_done(self) -> bool:
-        """Nothing will be read any more; chunks may still wait in the ring."""
-        return self._task is not None and self._task.done()
-
     def start(self) -> None:
         """Begin, on the running loop. A second call does nothing."""
-        if self._task is None:
+        if not self.is_started:
             loop = asyncio.get_running_loop()
+            self.is_started = True
             self._clock = loop.time
-            self._started_at = self._sent_at = loop.time()
+            self._timing.started_at = self._timing.sent_at = loop.time()
             self._opened = loop.create_future()
-            self._task = loop.create_task(self._run(), name="exllm-pump")
-            self._watch()
+            self._task = loop.create_task(self._run(self._begin), name="exllm-pump")
+            self._watch_limits()
 
     async def opened(self) -> None:
         """Wait until the provider has begun to answer. Raises why it did not."""
@@ -118,152 +110,225 @@ class Pump:
 
         A task that waits for a chunk gets `StreamClosed`. Chunks that nobody took are discarded.
         """
+        source, task = self._source, self._task
         self.abort()
-        if self._task is not None and not self._task.done():
-            await asyncio.wait([self._task])
+        if task is not None and not task.done():
+            await asyncio.wait([task])
+        if source is not None:
+            await source.aclose()
 
     def abort(self) -> None:
         """Close the source now, without waiting for the task to end."""
-        task = self._task
-        if task is None:
+        if not self.is_started:
+            self.is_started = self.is_done = True
             self.ring.abort(StreamClosed("the stream was closed before it began"))
             return
-        if not task.done():
-            self._stop(StreamClosed("the stream was closed"))
+        self._stop(StreamClosed("the stream was closed"))
+        self._pending.clear()
         self.ring.abort(self.error or self._interrupt or StreamClosed("the stream was closed"))
 
     def _stop(self, reason: ExLLMError) -> None:
-        """End the task from within the loop, as a failure for `reason`."""
+        """End the stream from within the loop, as a failure for `reason`."""
+        if self.is_done:
+            return
         self._interrupt = self._interrupt or reason
         if self._source is not None:
             self._source.abort()
         if self._task is not None:
             self._task.cancel()
+        else:
+            self._fail(self._interrupt)
+
+    # -- for the consumer
+
+    async def fill(self, at_least: int = 1, timeout_s: float | None = None) -> None:
+        """Return when the ring holds a chunk. Raises StopAsyncIteration at the end, or why the stream failed.
+
+        Args:
+            at_least, timeout_s: see `RingBuffer.wait_readable`.
+        """
+        ring = self.ring
+        if not self.is_started:
+            self.start()
+        if at_least > 1 or timeout_s is not None:
+            self._always_ahead = True  # who waits for several, or not for ever, cannot be the one who reads
+            self._look_after_consumer()
+            if not await ring.wait_readable(at_least, timeout_s) and ring.is_ended:
+                raise StopAsyncIteration
+            return
+        while not ring.items:
+            if self._task is not None:
+                if not await ring.wait_readable():
+                    raise StopAsyncIteration
+            elif self._pending:
+                del self._pending[: ring.push_many_nowait(self._pending)]
+            elif not self._consumer_reads and not self.is_done:
+                await self._read_for_consumer()
+            elif not await ring.wait_readable():
+                raise StopAsyncIteration
+
+    async def _read_for_consumer(self) -> None:
+        source, timing = self._source, self._timing
+        assert source is not None, "the task has opened it"
+        began_at = timing.last_at = self._clock()  # the silence before was the consumer's
+        self._consumer_reads = True
+        try:
+            chunks = await source.read()
+        except ExLLMError as error:
+            self._fail(error)
+            return
+        finally:
+            self._consumer_reads = False
+            if self._away_timer is None:
+                self._away_timer = asyncio.get_running_loop().call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
+        if chunks is None:
+            self._end()
+            return
+        now = self._clock()
+        self._consumer_waited_s += now - began_at
+        self._take(chunks, now)
+        room = self.ring.push_many_nowait(chunks)
+        if room < len(chunks):
+            self._pending = chunks[room:]
+
+    def _look_after_consumer(self) -> None:
+        """Read ahead if the consumer is not back yet; nobody looks again until it comes."""
+        if self._away_timer is not None:
+            self._away_timer.cancel()
+            self._away_timer = None
+        if self._task is None and not self._consumer_reads and not self.is_done:
+            self._task = asyncio.get_running_loop().create_task(self._run(self._read_ahead), name="exllm-read-ahead")
 
     # -- the task
 
-    async def _run(self) -> None:
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self._attempt_until_answered()
+            await work()
         except asyncio.CancelledError:
-            self._fail(self._interrupt or StreamClosed("the event loop ended before the stream did"))
+            self._fail(StreamClosed("the event loop ended before the stream did"))
             if self._interrupt is None:
                 raise
         except ExLLMError as error:
-            self._fail(self._interrupt or error)
+            self._fail(error)
         except Exception as error:  # noqa: BLE001 - whatever a foreign backend raises leaves as one of ours
             wrapped = ProtocolError(f"{self._provider} failed in an unforeseen way: {type(error).__name__}: {error}")
             wrapped.__cause__ = error
             self._fail(wrapped)
-        else:
-            self.ring.close()
         finally:
-            self._ended_at = self._clock()
-            if self._timer is not None:
-                self._timer.cancel()
-            source, self._source = self._source, None
-            if self._opened is not None and not self._opened.done():
-                self._opened.set_result(None)
-            if source is not None:
-                self._bytes_read, self._raw = source.bytes_read, source.raw()
-                source.abort()
-                await source.aclose()
+            self._task = None
+            self._note_opened()
+            if self.is_done and self._source is not None:
+                await self._source.aclose()
 
-    async def _attempt_until_answered(self) -> None:
+    async def _begin(self) -> None:
+        """Try until an answer has begun, then read ahead."""
         while True:
             held: list[Chunk] = []  # the head of an answer whose body has not begun: it may yet be another attempt's
-            self._sent_at = self._clock()
+            self._timing.attempt_begins(self._clock())
             try:
                 source = self._source = await self._connect()
                 await source.open()
-                self._note_opened(source)
+                self.request_id, self.warnings = source.request_id, source.warnings
+                self._note_opened()
                 while (chunks := await source.read()) is not None:
-                    if self._chunks:
-                        await self._take(chunks)
-                        continue
                     held += chunks
                     if has_content(held):
-                        await self._take(held)
-                    else:
-                        self._last_at = self._clock()
-                if held and not self._chunks:
-                    await self._take(held)
+                        break
+                    self._timing.last_at = self._clock()
+                if held:
+                    self._take(held, self._clock())
+                    self._pending = held
+                await self._read_ahead()
                 return
             except ExLLMError as error:
-                if held and not self._chunks:
-                    self._accumulator.add(held)
+                wait_s = None if self._chunks or self._interrupt else self._schedule.wait_s(error)
+                if wait_s is None:
+                    if not self._chunks:
+                        self._accumulator.add(held)  # for the partial response
+                    raise
                 if self._source is not None:
                     self._source.abort()
                     await self._source.aclose()
-                wait_s = None if self._chunks or self._interrupt else self._schedule.wait_s(error)
-                if wait_s is None:
-                    raise
-                self._last_at = math.nan
-                self._sent_at = self._clock() + wait_s  # the wait does not count as the provider's silence
+                self._timing.attempt_begins(self._clock() + wait_s)
                 await asyncio.sleep(wait_s)
 
-    def _note_opened(self, source: ChunkSource) -> None:
-        self.request_id = source.request_id
-        self.warnings = source.warnings
+    async def _read_ahead(self) -> None:
+        """Read until the end, or until a consumer waits who can read for itself. Waits while the ring is full."""
+        ring, source = self.ring, self._source
+        assert source is not None, "_begin has opened it"
+        while True:
+            is_waited_for = ring.consumer_is_waiting
+            if self._pending:
+                await ring.push_many(self._pending)
+                self._timing.last_at = self._clock()  # the silence was the consumer's
+            if is_waited_for and source.is_shared and not self._always_ahead:
+                if self._away_timer is None:
+                    loop = asyncio.get_running_loop()
+                    self._away_timer = loop.call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
+                return
+            chunks = await source.read()
+            if chunks is None:
+                self._end()
+                return
+            self._take(chunks, self._clock())
+            self._pending = chunks
+
+    def _take(self, chunks: list[Chunk], now: float) -> None:
+        """Count and fold what came."""
+        self._timing.arrived(now, len(chunks))
+        self._chunks += len(chunks)
+        self._accumulator.add(chunks)
+
+    def _note_opened(self) -> None:
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(None)
 
-    async def _take(self, chunks: list[Chunk]) -> None:
-        """Count, fold and hand on; waits while the ring is full."""
-        now = self._clock()
-        if self._chunks:
-            self._gaps.add(now - self._last_at, len(chunks))
-        else:
-            self._first_at = now
-        self._last_at = now
-        self._chunks += len(chunks)
-        self._accumulator.add(chunks)
-        taken = self.ring.push_many_nowait(chunks)
-        if taken < len(chunks):
-            await self.ring.push_many(chunks[taken:])
-            self._last_at = self._clock()  # the silence was the consumer's
+    # -- the end
+
+    def _end(self) -> None:
+        self._finish()
+        self.ring.close()
 
     def _fail(self, error: ExLLMError) -> None:
+        if self.is_done:
+            return
+        error = self._interrupt or error
         error.provider = error.provider or self._provider
         error.model = error.model or self._model
         error.request_id = error.request_id or self.request_id
         error.attempts = self._schedule.attempts
+        self._finish()
         if error.partial is None and (self._chunks or self._accumulator.usage.provenance != "unknown"):
             error.partial = self.response()
         self.error = error
         self.ring.fail(error)
 
+    def _finish(self) -> None:
+        self.is_done = True
+        self._timing.ended_at = self._clock()
+        for timer in (self._limit_timer, self._away_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._source is not None:
+            self._bytes_read, self._raw = self._source.bytes_read, self._source.raw()
+            self._source.abort()
+
     # -- time limits
 
-    def _watch(self) -> None:
+    def _watch_limits(self) -> None:
         """One timer for all limits, armed for the earliest; reads only note the time, which costs next to nothing."""
-        overdue = self._overdue()
+        now, is_reading = self._clock(), self._is_reading()
+        overdue = self._timing.overdue(now, is_reading=is_reading)
         if overdue is not None:
             self._stop(overdue)
             return
-        deadline = min(self._silence_deadline(), self._started_at + (self._timeouts.total or math.inf))
+        deadline = self._timing.deadline(now, is_reading=is_reading)
         if deadline < math.inf:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(deadline, self._watch)
+            self._limit_timer = asyncio.get_running_loop().call_at(deadline, self._watch_limits)
 
-    def _silence_deadline(self) -> float:
-        limits = self._timeouts
-        if self.ring.producer_is_waiting:
-            return self._clock() + (limits.idle or math.inf)
-        if math.isnan(self._last_at):
-            return self._sent_at + (limits.first_chunk or math.inf)
-        return self._last_at + (limits.idle or math.inf)
-
-    def _overdue(self) -> RequestTimeout | None:
-        now = self._clock()
-        limits = self._timeouts
-        if now >= self._started_at + (limits.total or math.inf):
-            return TotalTimeout(f"the call took longer than {limits.total:g} s, the limit for the whole of it")
-        if now < self._silence_deadline():
-            return None
-        if math.isnan(self._last_at):
-            return FirstChunkTimeout(f"nothing of the answer arrived within {limits.first_chunk:g} s")
-        return IdleTimeout(f"the stream was silent for {limits.idle:g} s")
+    def _is_reading(self) -> bool:
+        """Somebody waits for the provider, and not the provider for the consumer."""
+        return self._consumer_reads or (self._task is not None and not self.ring.producer_is_waiting)
 
     # -- results
 
@@ -283,34 +348,25 @@ class Pump:
 
     def statistics(self) -> StreamStats:
         """The figures so far."""
-        ring = self.ring.statistics()
-        end = self._clock() if math.isnan(self._ended_at) and self._task is not None else self._ended_at
-        duration_s = _seconds(end - self._started_at)
-        first_chunk_s = _seconds(self._first_at - self._started_at)
-        tokens_per_s = None
-        output_tokens = self._accumulator.usage.output_tokens
-        if output_tokens and first_chunk_s is not None and self._last_at > self._first_at:
-            tokens_per_s = output_tokens / (self._last_at - self._first_at)
+        ring, timing = self.ring.statistics(), self._timing
+        duration_s = timing.duration_s(self._clock())
+        waiting_for_network_s = ring.waited_s + self._consumer_waited_s
         return StreamStats(
-            first_chunk_s=first_chunk_s,
+            first_chunk_s=timing.first_chunk_s,
             duration_s=duration_s,
             chunks=self._chunks,
             bytes=self._source.bytes_read if self._source is not None else self._bytes_read,
-            tokens_per_s=tokens_per_s,
-            inter_chunk_p50_s=self._gaps.quantile_s(0.5),
-            inter_chunk_p95_s=self._gaps.quantile_s(0.95),
-            waiting_for_network_s=ring.waited_s,
-            waiting_for_consumer_s=max(0.0, (duration_s or 0.0) - ring.waited_s),
+            tokens_per_s=timing.tokens_per_s(self._accumulator.usage.output_tokens),
+            inter_chunk_p50_s=timing.gaps.quantile_s(0.5),
+            inter_chunk_p95_s=timing.gaps.quantile_s(0.95),
+            waiting_for_network_s=waiting_for_network_s,
+            waiting_for_consumer_s=max(0.0, (duration_s or 0.0) - waiting_for_network_s),
             ring_capacity=ring.capacity,
             ring_high_water=ring.high_water,
             paused_s=ring.paused_s,
             dropped=ring.dropped + ring.overwritten,
             attempts=self._schedule.attempts,
         )
-
-
-def _seconds(span: float) -> float | None:
-    return None if math.isnan(span) else span
 
 
 def _no_loop() -> float:

@@ -9,11 +9,13 @@ from exllm.types.chunks import Chunk, StreamStart, UsageUpdate
 
 
 class ChunkSource(Protocol):
-    """One attempt at one answer. Read by one task; `abort` may be called by any task of the same loop, at any time."""
+    """One attempt at one answer. One task reads at a time; any task of the loop may call `abort` at any time."""
 
     request_id: str | None
     warnings: tuple[str, ...]
     bytes_read: int
+    is_shared: bool
+    """Any task may read, and `abort` ends a read that is under way. Otherwise one task reads from `open` to the end."""
 
     def raw(self) -> Any:
         """The provider's last object as plain data; None unless the request asked for it."""
@@ -31,7 +33,7 @@ class ChunkSource(Protocol):
         """Let go of the connection at once, without waiting. Idempotent; does nothing after the end."""
 
     async def aclose(self) -> None:
-        """Finish what `abort` began. Idempotent."""
+        """Finish what `abort` began: the connection is closed when this returns. Idempotent."""
 
 
 class IteratorSource:
@@ -39,6 +41,7 @@ class IteratorSource:
 
     request_id: str | None = None
     bytes_read = 0
+    is_shared = False  # asynchronous generators may be bound to their task, by timeouts and task groups
 
     def __init__(self, chunks: AsyncIterator[Chunk], warnings: tuple[str, ...] = ()) -> None:
         self._chunks = aiter(chunks)

@@ -81,8 +81,8 @@ class Stream:
         return _Chunks(self)
 
     async def __anext__(self) -> Chunk:
-        items = self._pump.ring.items
-        return self._pump.ring.pop_nowait() if items else await self._next()
+        await self._pump.fill()
+        return self._pump.ring.pop_nowait()
 
     def text(self) -> AsyncIterator[str]:
         """The text of the first choice, piece by piece; pieces are never empty."""
@@ -104,7 +104,7 @@ class Stream:
         """Read to the end and return the response."""
         try:
             while True:
-                await self._wait()
+                await self._pump.fill()
                 self._pump.ring.pop_many(len(self._pump.ring.items))
         except StopAsyncIteration:
             return self.response
@@ -148,24 +148,6 @@ class Stream:
         """The stream's figures so far."""
         return self._pump.statistics()
 
-    # -- inside
-
-    async def _wait(self, at_least: int = 1, timeout_s: float | None = None) -> None:
-        """Return when a chunk is there. Raises StopAsyncIteration at the end, or the stream's error.
-
-        Args:
-            at_least, timeout_s: see `RingBuffer.wait_readable`.
-        """
-        pump = self._pump
-        if not pump.is_started:
-            pump.start()
-        if not await pump.ring.wait_readable(at_least, timeout_s) and pump.ring.is_ended:
-            raise StopAsyncIteration
-
-    async def _next(self) -> Chunk:
-        await self._wait()
-        return self._pump.ring.pop_nowait()
-
 
 class _Iteration(Generic[T]):
     """One loop over a stream. Held by the loop alone, so that leaving the loop is noticed at once.
@@ -174,12 +156,13 @@ class _Iteration(Generic[T]):
     is closed right then, whether or not the stream object itself is kept.
     """
 
-    __slots__ = ("_items", "_pop", "_stream")
+    __slots__ = ("_items", "_pop", "_pump", "_stream")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._items = stream._pump.ring.items
-        self._pop = stream._pump.ring.pop_nowait
+        self._pump = stream._pump
+        self._items = self._pump.ring.items
+        self._pop = self._pump.ring.pop_nowait
 
     def __aiter__(self) -> Self:
         return self
@@ -191,8 +174,8 @@ class _Iteration(Generic[T]):
 
     def __del__(self) -> None:
         stream = getattr(self, "_stream", None)
-        if stream is not None and not stream._entered and stream._pump.is_started and not stream._pump.is_done:
-            _abandon(stream._pump)
+        if stream is not None and not stream._entered and self._pump.is_started and not self._pump.is_done:
+            _abandon(self._pump)
 
     @property
     def ring(self) -> RingBuffer[Chunk]:
@@ -202,7 +185,7 @@ class _Iteration(Generic[T]):
     async def wait(self, at_least: int = 1, timeout_s: float | None = None) -> None:
         """Return when a chunk is there. Raises StopAsyncIteration at the end, or the stream's error."""
         try:
-            await self._stream._wait(at_least, timeout_s)
+            await self._pump.fill(at_least, timeout_s)
         except BaseException:
             if not self._stream._entered:
                 await self._stream.aclose()
@@ -219,12 +202,12 @@ class _Chunks(_Iteration[Chunk]):
 
     def take(self, most: int) -> list[Chunk]:
         """Up to `most` chunks that are there."""
-        return self._stream._pump.ring.pop_many(most)
+        return self._pump.ring.pop_many(most)
 
     def abort(self) -> None:
         """Close the connection now, unless an ``async with`` owns the stream and will."""
         if not self._stream._entered:
-            self._stream._pump.abort()
+            self._pump.abort()
 
 
 class _Texts(_Iteration[str]):

@@ -65,6 +65,8 @@ class Route(msgspec.Struct, frozen=True):
 class HttpSource:
     """See `ChunkSource`. `read_body` is the unstreamed twin of `read`."""
 
+    is_shared = True
+
     def __init__(self, transport: HttpTransport, route: Route) -> None:
         self._transport = transport
         self._route = route
@@ -75,6 +77,7 @@ class HttpSource:
         self._whole = False  # the server answered a streaming request with one whole body
         self._last: bytes | None = None  # what `raw` is made of, when the request asks for it
         self._total_s: float | None = None
+        self._is_closing = False
         self.request_id: str | None = None
         self.warnings = route.warnings
         self.bytes_read = 0
@@ -164,10 +167,12 @@ class HttpSource:
         response, self._response = self._response, None
         if response is not None:
             response.close()
+            self._is_closing = True
 
     async def aclose(self) -> None:
-        if self._response is not None:
-            self.abort()
+        self.abort()
+        if self._is_closing:
+            self._is_closing = False
             await asyncio.sleep(0)  # the socket itself is closed by the loop's next turn
 
     def _decode(self, data: bytes) -> list[Chunk]:
