@@ -16,7 +16,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One turn: who speaks, and what.
 
     ``Message("user", "Hi")`` or ``Message("user", [Text("What is this?"), Image(path="cat.png")])``. A list of parts is
-    kept as a tuple. Conversation builders: `Message.system`, `Message.user`, `Message.assistant`, `Message.tool`.
+    kept as a tuple.
     """
 
     role: Role

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -14,13 +15,15 @@ def _no_arguments() -> dict[str, Any]:
     return {"type": "object", "properties": {}}
 
 
-class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
+class Tool(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, tag_field="kind", tag="function"):
     """A function that the model may ask you to call.
+
+    `exllm.tool` makes one of a callable. Written out, ``Tool(name, description, schema)`` is only a description: you
+    make the call yourself.
 
     Attributes:
         name, description: what the model reads.
         schema: JSON Schema of the arguments object.
-        handler: the callable behind it, when there is one; not serialised.
         strict: ask the provider to hold the model to the schema.
         cache_control: prompt-cache breakpoint after this tool.
     """
@@ -28,18 +31,74 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     description: str = ""
     schema: dict[str, Any] = msgspec.field(default_factory=_no_arguments)
-    handler: Callable[..., Any] | None = None
     strict: bool | None = None
     cache_control: CacheControl | None = None
 
+    @property
+    def handler(self) -> Callable[..., Any] | None:
+        """The callable behind it, when there is one.
+
+        It is no field, so that a tool is plain data: JSON leaves it out and equality does not look at it. Copies keep
+        it; pickling keeps it where it can be imported by its name.
+        """
+        return self.__dict__.get("__wrapped__")
+
+    def with_handler(self, handler: Callable[..., Any] | None) -> Self:
+        """The same tool with `handler` behind it."""
+        made = type(self)(self.name, self.description, self.schema, self.strict, self.cache_control)
+        if handler is not None:
+            # What `functools.wraps` would set, so that `help` and `inspect.signature` see the function.
+            made.__dict__["__wrapped__"] = handler
+            for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+                if isinstance(value := getattr(handler, name, None), str):
+                    made.__dict__[name] = value
+        return made
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the handler directly, as if it had not been decorated."""
-        if self.handler is None:
+        """Call the handler directly, as if it had not been decorated; an async one gives its coroutine."""
+        handler = self.handler
+        if handler is None:
             raise TypeError(f"tool {self.name!r} has no handler")
-        return self.handler(*args, **kwargs)
+        return handler(*args, **kwargs)
+
+    def __copy__(self) -> Self:
+        return self.with_handler(self.handler)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        from copy import deepcopy
+
+        plain = type(self)(self.name, self.description, deepcopy(self.schema, memo), self.strict, self.cache_control)
+        return plain.with_handler(self.handler)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = (self.name, self.description, self.schema, self.strict, self.cache_control)
+        return _restore, (type(self), fields, _address(self.handler))
 
 
-class ServerTool(msgspec.Struct, frozen=True, omit_defaults=True):
+class ServerTool(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="server"):
     """A tool that the provider runs itself, in its own words: ``{"type": "web_search_20250305", ...}``."""
 
     definition: dict[str, Any]
+
+
+def _address(handler: Callable[..., Any] | None) -> tuple[str, str] | None:
+    """Module and qualified name under which `handler`, or a tool made of it, can be found again."""
+    module, name = getattr(handler, "__module__", None), getattr(handler, "__qualname__", None)
+    if handler is None or not isinstance(module, str) or not isinstance(name, str):
+        return None
+    return (module, name) if _find(module, name) is handler else None
+
+
+def _find(module: str, name: str) -> Any:
+    found: Any = sys.modules.get(module)
+    for attribute in name.split("."):
+        found = getattr(found, attribute, None)
+    return found.handler if isinstance(found, Tool) else found
+
+
+def _restore(kind: type[Tool], fields: tuple[Any, ...], address: tuple[str, str] | None) -> Tool:
+    made = kind(*fields)
+    if address is None:
+        return made
+    __import__(address[0])
+    return made.with_handler(_find(*address))

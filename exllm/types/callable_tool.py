@@ -1,0 +1,220 @@
+"""`tool`: what the model has to know of a function, taken from its signature and docstring."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, overload
+
+import msgspec
+
+from exllm.types.docstring import parse_docstring
+from exllm.types.parts import CacheControl
+from exllm.types.tool import Tool
+
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_REFERENCE = "#/$defs/{name}"
+
+
+@overload
+def tool(
+    function: Callable[..., Any],
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    schema: Mapping[str, Any] | None = None,
+    strict: bool | None = None,
+    cache_control: CacheControl | None = None,
+) -> Tool: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    schema: Mapping[str, Any] | None = None,
+    strict: bool | None = None,
+    cache_control: CacheControl | None = None,
+) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    schema: Mapping[str, Any] | None = None,
+    strict: bool | None = None,
+    cache_control: CacheControl | None = None,
+) -> Tool | Callable[[Callable[..., Any]], Tool]:
+    """Make a tool of a function, sync or async; bare, with arguments, or as a plain call.
+
+    ::
+
+        @exllm.tool
+        async def weather(city: str, unit: Literal["C", "F"] = "C") -> str:
+            '''The weather right now.
+
+            Args:
+                city: name of the city, with the country.
+            '''
+
+    The result is called like the function, and can be given in ``tools=[...]``. The schema comes from the annotations,
+    which may be whatever msgspec can describe (numbers, text, dates, `Literal`, enums, unions, lists, dicts,
+    dataclasses, TypedDicts, Structs, nested); ``Annotated[int, msgspec.Meta(ge=0)]`` sets limits, ``Annotated[str,
+    "words"]`` describes.
+    Parameters with a default are optional. The docstring may be in Google's, Sphinx' or NumPy's style.
+
+    Args:
+        name, description: in place of the function's own.
+        schema: JSON Schema of the arguments, in place of the one from the signature.
+        strict, cache_control: see `Tool`.
+
+    Raises: TypeError that names the parameter that cannot be described; ValueError for a name that no provider takes.
+    """
+    caller = sys._getframe(1).f_locals
+
+    def make(function: Callable[..., Any]) -> Tool:
+        if isinstance(function, Tool):
+            function = function.handler or function
+        if not callable(function):
+            raise TypeError(f"@tool needs a function, got {type(function).__name__}")
+        title = getattr(function, "__name__", None) if name is None else name
+        if title is None:
+            raise TypeError(f"a {type(function).__name__} has no name; give one: tool(..., name='...')")
+        if not isinstance(title, str) or not _TOOL_NAME.fullmatch(title):
+            raise ValueError(
+                f"a tool's name is 1 to 64 letters, digits, '_' and '-', got {title!r}; give one: tool(..., name='...')"
+            )
+        words, parameters = parse_docstring(_documentation(function))
+        made = dict(_schema(function, title, parameters, caller) if schema is None else schema)
+        plain = Tool(title, words if description is None else description, made, strict, cache_control)
+        return plain.with_handler(function)
+
+    return make if function is None else make(function)
+
+
+def _documentation(function: Callable[..., Any]) -> str | None:
+    """Its docstring, but not that of a builtin type behind a partial or an instance."""
+    if isinstance(function, functools.partial):
+        return _documentation(function.func)
+    if not inspect.isroutine(function) and not inspect.isclass(function):
+        return type(function).__call__.__doc__ or type(function).__doc__
+    return function.__doc__
+
+
+def _schema(
+    function: Callable[..., Any], title: str, documented: Mapping[str, str], local_names: Mapping[str, Any]
+) -> dict[str, Any]:
+    parameters = _parameters(function, title)
+    hints = _hints(function, title, local_names)
+    types: dict[str, Any] = {}
+    descriptions: dict[str, str] = {}
+    for name in parameters:
+        if name not in hints:
+            raise TypeError(
+                f"tool {title!r}: parameter {name!r} has no annotation, so the model cannot be told its type"
+            )
+        types[name], words = _without_words(hints[name])
+        if words or documented.get(name):
+            descriptions[name] = words or documented[name]
+    schemas, components = _describe(types, title)
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    for name, parameter in parameters.items():
+        properties[name] = schemas[name]
+        if name in descriptions:
+            properties[name] = {**schemas[name], "description": descriptions[name]}
+        if parameter.default is parameter.empty:
+            required.append(name)
+        else:
+            properties[name] = {**properties[name], **_default(parameter.default)}
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = required
+    schema["additionalProperties"] = False
+    if components:
+        schema["$defs"] = components
+    return schema
+
+
+def _parameters(function: Callable[..., Any], title: str) -> dict[str, inspect.Parameter]:
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:
+        raise TypeError(f"tool {title!r}: Python does not know its signature; give schema={{...}}") from None
+    bound = _bound(function)
+    found: dict[str, inspect.Parameter] = {}
+    for position, (name, parameter) in enumerate(parameters.items()):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            star = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
+            raise TypeError(f"tool {title!r}: parameter '{star}{name}' cannot be described; name each parameter")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise TypeError(f"tool {title!r}: parameter {name!r} is positional-only, but models give arguments by name")
+        if position == 0 and name in ("self", "cls") and parameter.annotation is parameter.empty:
+            raise TypeError(f"tool {title!r}: parameter {name!r} is not bound; use tool(instance.{title}) instead")
+        if name not in bound:
+            found[name] = parameter
+    return found
+
+
+def _bound(function: Callable[..., Any]) -> frozenset[str]:
+    """Parameters that a `functools.partial` has filled in by name: not the model's business."""
+    return frozenset(function.keywords) if isinstance(function, functools.partial) else frozenset()
+
+
+def _hints(function: Callable[..., Any], title: str, local_names: Mapping[str, Any]) -> dict[str, Any]:
+    target: Any = function
+    while isinstance(target, functools.partial):
+        target = target.func
+    if inspect.isclass(target):
+        target = target.__init__
+    elif not inspect.isroutine(target):
+        target = type(target).__call__
+    try:
+        # The caller's locals: under `from __future__ import annotations` a type made in a function is only a name.
+        return typing.get_type_hints(inspect.unwrap(target), localns=dict(local_names), include_extras=True)
+    except (NameError, TypeError, SyntaxError) as error:
+        raise TypeError(
+            f"tool {title!r}: an annotation cannot be read ({error}); its types must be known where the tool is made"
+        ) from None
+
+
+def _without_words(hint: Any) -> tuple[Any, str]:
+    """``Annotated[T, "words"]`` as T and the words; msgspec would pass over them."""
+    if typing.get_origin(hint) is not typing.Annotated:
+        return hint, ""
+    return hint, " ".join(extra for extra in hint.__metadata__ if isinstance(extra, str))
+
+
+def _describe(types: Mapping[str, Any], title: str) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    try:
+        schemas, components = msgspec.json.schema_components(types.values(), ref_template=_REFERENCE)
+    except Exception as error:  # noqa: BLE001 - msgspec raises many kinds; which parameter it was is found out here
+        for name, hint in types.items():
+            try:
+                msgspec.json.schema_components([hint], ref_template=_REFERENCE)
+            except Exception as reason:  # noqa: BLE001
+                why = str(reason)
+                if "schema_hook" in why:  # msgspec's own advice is not for users of tools
+                    why = "use a dataclass, a TypedDict or a msgspec.Struct, or give schema={...}"
+                raise TypeError(
+                    f"tool {title!r}: JSON Schema cannot describe parameter {name!r} of type {_shown(hint)}: {why}"
+                ) from None
+        raise TypeError(f"tool {title!r}: JSON Schema cannot describe its parameters together: {error}") from None
+    return dict(zip(types, schemas, strict=True)), components
+
+
+def _shown(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def _default(value: Any) -> dict[str, Any]:
+    """``{"default": value}``, or nothing when the default is no JSON, such as a sentinel object."""
+    try:
+        return {"default": msgspec.to_builtins(value, str_keys=True)}
+    except (TypeError, ValueError):
+        return {}
