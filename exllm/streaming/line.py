@@ -30,18 +30,20 @@ class _Waiter:
 class WaitingLine:
     """Waiters in the order in which they came. Only the first is ever woken, and it stays first until it is served."""
 
-    __slots__ = ("_since", "_total_s", "waiters")
+    __slots__ = ("_since", "_total_s", "times", "waiters")
 
     def __init__(self) -> None:
         self.waiters: deque[_Waiter] = deque()
         self._since = 0.0
         self._total_s = 0.0
+        self.times = 0  # how often somebody began to wait while nobody else did
 
     async def wait(self, level: int, is_served: Callable[[], bool], timeout_s: float | None = None) -> None:
         """Stand in line until first and served, or until the time is up; then leave it. The caller wakes the next."""
         loop = asyncio.get_running_loop()
         if not self.waiters:
             self._since = time.monotonic()
+            self.times += 1
         waiter = _Waiter(level, loop.create_future())
         timer = None if timeout_s is None else loop.call_later(timeout_s, waiter.expire)
         self.waiters.append(waiter)

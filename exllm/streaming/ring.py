@@ -39,6 +39,7 @@ class RingStatistics(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dropped: int  # items that were new when the ring was full, and did not go in (overflow "drop")
     overwritten: int  # items that had to go for newer ones (overflow "overwrite")
     discarded: int  # items that `abort` threw away
+    pauses: int  # times that producers began to wait for room
     paused_s: float  # seconds during which at least one producer waited for room
     waited_s: float  # seconds during which at least one consumer waited for an item
 
@@ -365,6 +366,7 @@ class RingBuffer(Generic[T]):
             dropped=self._dropped,
             overwritten=self._overwritten,
             discarded=self._discarded,
+            pauses=self._producers.times,
             paused_s=self._producers.waited_s(),
             waited_s=self._consumers.waited_s(),
         )
