@@ -105,7 +105,7 @@ def _print_json(rows: Sequence[object]) -> int:
 
 
 def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> int:
-    console = Console()
+    console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         return _print("\n".join("\t".join(row) for row in rows))
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
@@ -113,7 +113,7 @@ def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> i
         column.overflow = "fold"  # a name that is cut short cannot be copied
     for row in rows:
         table.add_row(*row)
-    console.print(table, markup=False, highlight=False)
+    console.print(table)
     return 0
 
 

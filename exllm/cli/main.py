@@ -15,6 +15,8 @@ def main() -> None:
         print(f"exllm {__version__}")
         return
     try:
+        import rich  # noqa: F401 - the tables need it; better to say so here than in the middle of one
+
         from exllm.cli.app import app
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("typer", "rich"):
