@@ -1,13 +1,14 @@
 """Which providers and wires there are: built in, and registered by the user.
 
 Built-in specs are YAML files beside this module, each read when it is first asked for. Registering is for the process:
-do it once, at start-up.
+do it once, at start-up. All functions may be called from any thread.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -44,6 +45,8 @@ _registered: dict[str, ProviderSpec | Provider] = {}
 _registered_aliases: dict[str, str] = {}
 _registered_wires: dict[str, tuple[Wire, frozenset[str]]] = {}
 _loaded: dict[str, ProviderSpec | Provider] = {}
+_loaded_wires: dict[str, Wire] = {}
+_changing = threading.RLock()  # held to change these; reading one entry needs no lock. Re-entrant: listing loads specs
 
 
 class ProviderInfo(msgspec.Struct, frozen=True):
@@ -97,10 +100,8 @@ def get(name: str) -> ProviderSpec | Provider:
     found = _find(name)
     if found is None:
         raise _unknown(name, name)
-    provider = _registered.get(found) or _loaded.get(found)
-    if provider is None:
-        provider = _loaded[found] = _resolve(_BACKENDS[found])() if found in _BACKENDS else _read_built_in(found)
-    return provider
+    provider = _registered.get(found)
+    return _load(found) if provider is None else provider
 
 
 def register(
@@ -120,16 +121,16 @@ def register(
     if isinstance(added, ProviderSpec):
         check_quirks(added, _known_quirks(added.wire), where)
         aliases = added.aliases
-    if not replace:
-        for name in (added.name, *aliases):
+    with _changing:
+        for name in () if replace else (added.name, *aliases):
             owner = _find(name)
             if owner is not None:
                 raise ConfigurationError(
-                    f"{where}: there is a provider {owner!r} already; pass replace=True to override"
+                    f"{where}: {name!r} is taken by the provider {owner!r}; pass replace=True to override it"
                 )
-    unregister(added.name)
-    _registered[added.name] = added
-    _registered_aliases.update(dict.fromkeys(aliases, added.name))
+        unregister(added.name)
+        _registered[added.name] = added
+        _registered_aliases.update(dict.fromkeys(aliases, added.name))
     return added
 
 
@@ -140,16 +141,17 @@ def registered(name: str) -> ProviderSpec | Provider | None:
 
 def unregister(name: str) -> None:
     """Take back what `register` added; a built-in provider of that name is visible again. Unknown names are fine."""
-    if _registered.pop(name, None) is not None:
-        for alias in [alias for alias, owner in _registered_aliases.items() if owner == name]:
-            del _registered_aliases[alias]
+    with _changing:
+        if _registered.pop(name, None) is not None:
+            for alias in [alias for alias, owner in _registered_aliases.items() if owner == name]:
+                del _registered_aliases[alias]
 
 
 def list_providers() -> list[ProviderInfo]:
     """All providers, by name. Imports no backend and reads no key."""
     infos = {name: _backend_info(name) for name in _BACKENDS}
     infos |= {spec.name: _info(spec) for spec in _built_in_specs()}
-    infos |= {name: _info(provider) for name, provider in _registered.items()}
+    infos |= {name: _info(provider) for name, provider in dict(_registered).items()}  # a copy: others may register
     return [infos[name] for name in sorted(infos)]
 
 
@@ -169,9 +171,12 @@ def wire(name: str) -> Wire:
     """The wire called `name`. Raises `ConfigurationError` for an unknown one."""
     if name in _registered_wires:
         return _registered_wires[name][0]
-    if name not in _WIRES:
-        raise ConfigurationError(f"unknown wire {name!r}{near(name, _wire_names())}; there are {_wire_names()}")
-    found: Wire = _resolve(_WIRES[name])
+    found = _loaded_wires.get(name)
+    if found is None:
+        if name not in _WIRES:
+            known = _wire_names()
+            raise ConfigurationError(f"unknown wire {name!r}{near(name, known)}; there are {', '.join(known)}")
+        found = _loaded_wires[name] = _resolve(_WIRES[name])
     return found
 
 
@@ -180,9 +185,10 @@ def register_wire(wire: Wire, *, quirks: Iterable[str] = (), replace: bool = Fal
 
     Raises: ConfigurationError for a name that is taken.
     """
-    if not replace and wire.name in _wire_names():
-        raise ConfigurationError(f"there is a wire {wire.name!r} already; pass replace=True to override it")
-    _registered_wires[wire.name] = (wire, frozenset(quirks))
+    with _changing:
+        if not replace and wire.name in _wire_names():
+            raise ConfigurationError(f"there is a wire {wire.name!r} already; pass replace=True to override it")
+        _registered_wires[wire.name] = (wire, frozenset(quirks))
 
 
 # -- finding
@@ -190,11 +196,11 @@ def register_wire(wire: Wire, *, quirks: Iterable[str] = (), replace: bool = Fal
 
 def _find(name: str) -> str | None:
     """The provider's own name for a name or alias, without loading it if that can be helped."""
-    if name in _registered or name in _loaded or name in _BACKENDS:
+    if name in _registered:
         return name
-    if name in _registered_aliases:
+    if name in _registered_aliases:  # before the built-in names, which an alias may replace
         return _registered_aliases[name]
-    if name in _built_in_names():
+    if name in _BACKENDS or name in _built_in_names():
         return name
     return _built_in_aliases().get(name)
 
@@ -219,9 +225,7 @@ def _built_in_aliases() -> dict[str, str]:
 
 def _built_in_specs() -> Iterator[ProviderSpec]:
     for name in sorted(_built_in_names()):
-        spec = _loaded.get(name)
-        if spec is None:
-            spec = _loaded[name] = _read_built_in(name)
+        spec = _load(name)
         assert isinstance(spec, ProviderSpec)
         yield spec
 
@@ -231,6 +235,18 @@ def _wire_names() -> list[str]:
 
 
 # -- reading
+
+
+def _load(name: str) -> ProviderSpec | Provider:
+    """A built-in provider, made once: of a backend there must not be two, each with its own models in memory."""
+    provider = _loaded.get(name)
+    if provider is None:
+        with _changing:
+            provider = _loaded.get(name)
+            if provider is None:
+                provider = _resolve(_BACKENDS[name])() if name in _BACKENDS else _read_built_in(name)
+                _loaded[name] = provider
+    return provider
 
 
 def _read_built_in(name: str) -> ProviderSpec:
