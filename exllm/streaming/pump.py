@@ -181,6 +181,8 @@ class Pump:
             self._consumer_reads = False
             if self._away_timer is None:
                 self._away_timer = asyncio.get_running_loop().call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
+        if self.is_done:  # somebody ended it meanwhile; the ring says why
+            return
         if chunks is None:
             self._end()
             return

@@ -2,7 +2,8 @@
 
 aiohttp's `StreamReader` keeps the end of every HTTP chunk for `readchunk`, and takes its pieces out one by one.
 Services send one event per HTTP chunk, so that this is much of what reading a fast stream costs. `BodyReader` leaves it
-out. It changes no bytes, and pauses the socket at the same level.
+out. It pauses the socket at the same level, and gives the same bytes; more of them where the connection breaks, as
+aiohttp's reader then throws away what nobody had taken.
 
 It builds on names that aiohttp does not promise. Where one of them is missing, aiohttp's own reader stays in place.
 """
@@ -41,11 +42,14 @@ class BodyReader(StreamReader):
         """Where HTTP chunks end is of no interest."""
 
     async def readany(self) -> bytes:
-        """All that is there, after waiting for something if need be; ``b""`` at the end."""
-        if self._exception is not None:
-            raise self._exception
+        """All that is there, after waiting for something if need be; ``b""`` at the end.
+
+        Raises what broke the connection, once all that had come before was given.
+        """
         buffer = self._buffer
         while not buffer:
+            if self._exception is not None:
+                raise self._exception
             if self._eof:
                 return b""
             await self._wait("readany")
