@@ -24,9 +24,12 @@ from exllm.providers.openai_chat_events import (
     decode_event,
     decode_first_event,
     decode_forgiving,
+    decode_string,
     decode_tier,
     snippet,
 )
+from exllm.providers.openai_chat_finish import failure_code, finish_reason
+from exllm.providers.openai_chat_template import TextTemplate
 from exllm.providers.openai_chat_usage import usage_of
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import (
@@ -42,34 +45,6 @@ from exllm.types.chunks import (
 from exllm.types.parts import Citation
 from exllm.types.request import Request
 from exllm.types.usage import Usage
-
-# What services say where OpenAI says stop, length, tool_calls, content_filter. A word that is not here means "stop":
-# the provider ended the answer by itself. `Finish.raw` keeps the word.
-_FINISH_REASONS: dict[str, FinishReason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",  # Mistral
-    "model_context_window_exceeded": "length",  # Anthropic behind gateways, Z.ai
-    "context_length": "length",
-    "tool_calls": "tool_calls",
-    "tool_call": "tool_calls",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "content-filter": "content_filter",
-    "safety": "content_filter",  # Gemini behind gateways
-    "recitation": "content_filter",
-    "prohibited_content": "content_filter",
-    "sensitive": "content_filter",  # Z.ai
-    "refusal": "refusal",
-}
-# Words that say that the answer failed: those raise.
-_FAILURES = {
-    "error": "server_error",  # OpenRouter, Mistral
-    "network_error": "server_error",  # Z.ai
-    "insufficient_system_resource": "overloaded_error",  # DeepSeek
-    "abort": "server_error",  # vLLM, SGLang
-}
 
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/opus", "aac": "audio/aac"}
 _PINGS = frozenset({"ping", "keepalive", "heartbeat"})
@@ -95,6 +70,7 @@ class OpenAIChatDecoder:
         "_out",
         "_request",
         "_started",
+        "_template",
         "_tier",
         "_usage",
         "finished",
@@ -112,6 +88,7 @@ class OpenAIChatDecoder:
         self._cited: set[str] = set()
         self._listed: dict[str, list[Any]] = {}
         self._usage: Usage | None = None
+        self._template = TextTemplate()
         self._tier: str | None = None
         audio_format = str((options.audio or {}).get("format", ""))
         self._audio_type = _AUDIO_TYPES.get(audio_format, "audio/pcm" if audio_format == "pcm16" else None)
@@ -120,18 +97,30 @@ class OpenAIChatDecoder:
         """See `StreamDecoder.feed`."""
         out: list[Chunk] = []
         self._out = out
+        if self.finished:
+            return out
         append = out.append
         choices_seen = self._choices
+        template = self._template
+        prefix, suffix, start, stop, least, text_index = template.shape
         for frame in frames:
-            if self.finished:
-                break
+            data = frame.data
+            if data[:start] == prefix and data[stop:] == suffix and len(data) >= least:
+                text = _string_inside(data[start:stop])
+                if text is not None:
+                    template.matched = True
+                    if text:
+                        append(TextDelta(text, text_index))
+                    continue
             if not choices_seen:
                 self._first(frame)
                 continue
             try:
-                event = decode_event(frame.data)
+                event = decode_event(data)
             except msgspec.DecodeError:
                 self._unreadable(frame, Event)
+                if self.finished:
+                    break
                 continue
             choices = event.choices
             # One choice with a piece of text and nothing else: most frames of most streams. Every field that could hold
@@ -162,14 +151,11 @@ class OpenAIChatDecoder:
                     and event.citations is None
                     and event.search_results is None
                 ):
-                    index = choice.index
-                    if not index:
-                        if delta.content:
-                            append(TextDelta(delta.content))
-                        continue
+                    index = choice.index or 0
                     if index in choices_seen:
                         if delta.content:
                             append(TextDelta(delta.content, index))
+                            prefix, suffix, start, stop, least, text_index = template.learn(data, delta.content, index)
                         continue
             self._event(event, frame)
         self._out = []
@@ -318,10 +304,9 @@ class OpenAIChatDecoder:
             self._out.append(CitationDelta(citation))
 
     def _finish(self, index: int, raw: str | None) -> None:
-        if raw is not None and raw.lower() in _FAILURES:
-            raise self._failure(
-                {"error": {"message": f"the provider ended the answer with {raw!r}", "code": _FAILURES[raw.lower()]}}
-            )
+        code = None if raw is None else failure_code(raw)
+        if code is not None:
+            raise self._failure({"error": {"message": f"the provider ended the answer with {raw!r}", "code": code}})
         if index in self._finishes and self._finishes[index] == raw:  # OpenRouter says it again with the usage
             return
         self._finishes[index] = raw
@@ -329,7 +314,7 @@ class OpenAIChatDecoder:
         if raw is None:
             reason = "tool_calls" if self._choices[index].calls_for_caller else "stop"
         else:
-            reason = _FINISH_REASONS.get(raw.lower(), "stop")
+            reason = finish_reason(raw)
         self._out.append(Finish(reason, index, raw))
 
     # -- whole bodies
@@ -394,3 +379,14 @@ def _string(value: Any) -> str | None:
 
 def _whole_number(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _string_inside(raw: bytes) -> str | None:
+    """The string that is `raw` between quotes in JSON; None when it is none, so that the whole frame must be parsed."""
+    try:
+        text = raw.decode()
+        if '"' in text:
+            return None
+        return decode_string(b'"%b"' % raw) if "\\" in text else text
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        return None

@@ -180,6 +180,7 @@ decode_event = msgspec.json.Decoder(Event).decode
 decode_first_event = msgspec.json.Decoder(FirstEvent).decode
 decode_body = msgspec.json.Decoder(Body).decode
 decode_tier = msgspec.json.Decoder(TierOnly).decode
+decode_string = msgspec.json.Decoder(str).decode
 decode_any = msgspec.json.decode
 
 T = TypeVar("T", Event, FirstEvent, Body)
