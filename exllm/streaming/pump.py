@@ -23,6 +23,9 @@ from exllm.types.stats import StreamStats
 READ_AHEAD_AFTER_S = 0.1
 """A consumer that stays away longer than this is read ahead for."""
 
+CLEAN_UP_S = 1.0
+"""How long a cancelled `aclose` waits for the stream's task, which was cancelled before it."""
+
 
 class Pump:
     """Owns the source, the ring and the task of one stream.
@@ -76,11 +79,12 @@ class Pump:
         self._opened: asyncio.Future[None] | None = None
         self._limit_timer: asyncio.TimerHandle | None = None
         self._away_timer: asyncio.TimerHandle | None = None
-        self._interrupt: ExLLMError | None = None  # why the stream was ended from within
+        self._is_stopped = False  # the stream was ended from within, and its task cancelled
         self._clock: Callable[[], float] = _no_loop
         self._always_ahead = False  # the task reads, whoever waits
         self._consumer_reads = False
         self._consumer_waited_s = 0.0  # while it was reading itself
+        self._held: list[Chunk] = []  # the head of an answer whose body has not begun: it may yet be another attempt's
         self._pending: list[Chunk] = []  # what a read by the consumer gave beyond the ring's room
         self._chunks = 0
         self._bytes_read = 0
@@ -113,31 +117,32 @@ class Pump:
         source, task = self._source, self._task
         self.abort()
         if task is not None and not task.done():
-            await asyncio.wait([task])
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                await asyncio.wait([task], timeout=CLEAN_UP_S)  # it was cancelled, too, and only has to clean up
+                raise
         if source is not None:
             await source.aclose()
 
     def abort(self) -> None:
         """Close the source now, without waiting for the task to end."""
+        closed = StreamClosed("the stream was closed", provider=self._provider, model=self._model)
         if not self.is_started:
             self.is_started = self.is_done = True
-            self.ring.abort(StreamClosed("the stream was closed before it began"))
-            return
-        self._stop(StreamClosed("the stream was closed"))
+        self._stop(closed)
         self._pending.clear()
-        self.ring.abort(self.error or self._interrupt or StreamClosed("the stream was closed"))
+        self.ring.abort(self.error or closed)
 
     def _stop(self, reason: ExLLMError) -> None:
         """End the stream from within the loop, as a failure for `reason`."""
         if self.is_done:
             return
-        self._interrupt = self._interrupt or reason
-        if self._source is not None:
-            self._source.abort()
+        self._is_stopped = True
+        self._fail(reason)  # not left to the task: one that is cancelled before its first step never runs
+        self._note_opened()
         if self._task is not None:
             self._task.cancel()
-        else:
-            self._fail(self._interrupt)
 
     # -- for the consumer
 
@@ -208,7 +213,7 @@ class Pump:
             await work()
         except asyncio.CancelledError:
             self._fail(StreamClosed("the event loop ended before the stream did"))
-            if self._interrupt is None:
+            if not self._is_stopped:
                 raise
         except ExLLMError as error:
             self._fail(error)
@@ -217,15 +222,16 @@ class Pump:
             wrapped.__cause__ = error
             self._fail(wrapped)
         finally:
-            self._task = None
             self._note_opened()
-            if self.is_done and self._source is not None:
+            if not self.is_done:
+                self._task = None  # the consumer reads on
+            elif self._source is not None:
                 await self._source.aclose()
 
     async def _begin(self) -> None:
         """Try until an answer has begun, then read ahead."""
         while True:
-            held: list[Chunk] = []  # the head of an answer whose body has not begun: it may yet be another attempt's
+            held = self._held = []
             self._timing.attempt_begins(self._clock())
             try:
                 source = self._source = await self._connect()
@@ -243,10 +249,8 @@ class Pump:
                 await self._read_ahead()
                 return
             except ExLLMError as error:
-                wait_s = None if self._chunks or self._interrupt else self._schedule.wait_s(error)
+                wait_s = None if self._chunks or self.is_done else self._schedule.wait_s(error)
                 if wait_s is None:
-                    if not self._chunks:
-                        self._accumulator.add(held)  # for the partial response
                     raise
                 if self._source is not None:
                     self._source.abort()
@@ -294,12 +298,13 @@ class Pump:
     def _fail(self, error: ExLLMError) -> None:
         if self.is_done:
             return
-        error = self._interrupt or error
         error.provider = error.provider or self._provider
         error.model = error.model or self._model
         error.request_id = error.request_id or self.request_id
         error.attempts = self._schedule.attempts
         self._finish()
+        if not self._chunks:
+            self._accumulator.add(self._held)  # no other attempt follows: this head is the answer's
         if error.partial is None and (self._chunks or self._accumulator.usage.provenance != "unknown"):
             error.partial = self.response()
         self.error = error

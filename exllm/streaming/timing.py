@@ -41,8 +41,13 @@ class Timing:
         self.last_at = now
 
     def deadline(self, now: float, *, is_reading: bool) -> float:
-        """When the first limit will be broken, if nothing comes before. Silence counts only while somebody reads."""
-        return min(self._silent_until(now, is_reading), self.started_at + (self._limits.total or math.inf))
+        """When to ask `overdue` next: a limit may be broken then. Silence counts only while somebody reads."""
+        limits = self._limits
+        return min(
+            self._silent_until(now, is_reading),
+            now + (limits.idle or math.inf),  # a chunk may come any moment, and silence after it
+            self.started_at + (limits.total or math.inf),
+        )
 
     def overdue(self, now: float, *, is_reading: bool) -> RequestTimeout | None:
         """The limit that is broken."""
