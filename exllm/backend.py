@@ -132,7 +132,8 @@ class ForeignBackend:
                 while True:
                     try:
                         response = await self._provider.chat(request)
-                        return complete(self._call, response)
+                        warnings = self._call.warnings + response.warnings
+                        return msgspec.structs.replace(complete(self._call, response), warnings=warnings)
                     except ExLLMError as error:
                         wait_s = schedule.wait_s(error)
                         if wait_s is None:
