@@ -177,6 +177,5 @@ class MockProvider:
             return None
         if isinstance(step, BaseException):
             raise step
-        if self._delay_s:
-            await asyncio.sleep(self._delay_s)
+        await asyncio.sleep(self._delay_s)  # with 0 as well: a real provider lets others run between two chunks
         return step

@@ -28,7 +28,7 @@ from exllm.types.request import Request
 from exllm.types.response import Choice, Response
 from exllm.types.usage import Usage
 
-_WORDS = re.compile(r"\s*\S+|\s+\Z")
+_WORDS = re.compile(r"\s*\S+(?:\s+\Z)?|\s+\Z")
 _ARGUMENT_PIECE_CHARS = 8
 
 
