@@ -1,0 +1,74 @@
+"""One answer of a local model as an asynchronous iterator."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from exllm.local.generation import Emit, generate
+from exllm.local.loader import Loader
+from exllm.local.planning import plan_answer
+from exllm.local.settings import split_extra
+from exllm.local.worker import Worker
+from exllm.types.chunks import Chunk
+from exllm.types.request import Request
+
+
+class LocalStream:
+    """One answer as an asynchronous iterator. `aclose` ends the generation within one token, and its thread."""
+
+    def __init__(self, loader: Loader, request: Request) -> None:
+        self._loader = loader
+        self._request = request
+        self._load_options, self._extras = split_extra(request.extra)
+        self._worker: Worker | None = None
+        self._is_over = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        if self._is_over:
+            raise StopAsyncIteration
+        try:
+            if self._worker is None:
+                self._worker = await self._begin()
+            return await self._worker.chunks.get()
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Stop generating; return when the thread has ended and the model is free for the next. Idempotent."""
+        self._is_over = True
+        if self._worker is not None:
+            await self._worker.aclose()
+
+    def __del__(self) -> None:
+        worker = getattr(self, "_worker", None)
+        if worker is not None:
+            worker.stop()  # forgotten half-way: at least the model is free again
+
+    async def _begin(self) -> Worker:
+        # The thread holds these and not the stream, or a forgotten stream would never be noticed.
+        loader, request, extras = self._loader, self._request, self._extras
+        model = await loader.acquire(request.model, self._load_options)
+        try:
+            await model.turn.acquire()
+        except BaseException:
+            loader.release(model)
+            raise
+        engine = model.engine
+        assert engine is not None, "acquire() gives loaded models"
+
+        def write(emit: Emit) -> None:
+            generate(engine, plan_answer(engine, model.name, request, extras), emit)
+
+        def on_end() -> None:
+            model.workers.discard(worker)
+            model.turn.release()
+            loader.release(model)
+
+        worker = Worker(engine, write, on_end)
+        model.workers.add(worker)
+        worker.start()
+        return worker

@@ -1,0 +1,345 @@
+"""Which models are in memory: loading, sharing, evicting, unloading."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import threading
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from exllm.config import ConfigSource, Env, lookup
+from exllm.errors import ConfigurationError, ExLLMError, Overloaded, ServerError, StreamClosed
+from exllm.local.engine import Aborted, Engine, OpenEngine
+from exllm.local.gguf import read_header
+from exllm.local.loaded import LoadedModel, LocalModel
+from exllm.local.places import ModelFile, available_models, find_model, model_directories
+from exllm.local.settings import DEFAULT_CONTEXT_TOKENS, LoadOptions, load_options
+
+MEMORY_VARIABLE = "EXLLM_LOCAL_MEMORY_BYTES"
+
+
+class Loader:
+    """Loads models in threads and keeps them until they are unloaded, evicted, or the process ends.
+
+    It may be used from any number of event loops. A model is loaded once, however many ask for it at the same time, and
+    again only for options that the one in memory was not loaded with.
+
+    Args:
+        directories: where models are looked up by name; by default what the config or EXLLM_MODELS_DIR says, and the
+            user's own folder.
+        memory_budget_bytes: most memory for all models together, estimated from their files: weights and attention
+            cache. Models that nobody uses make room, the least recently used first. By default
+            EXLLM_LOCAL_MEMORY_BYTES, else no limit.
+        config: where the two defaults are read.
+        open_engine: loads a file; llama.cpp by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        directories: Sequence[Path | str] | None = None,
+        memory_budget_bytes: int | None = None,
+        config: ConfigSource | None = None,
+        open_engine: OpenEngine | None = None,
+    ) -> None:
+        self._config = config or Env()
+        self._directories = None if directories is None else tuple(Path(entry).expanduser() for entry in directories)
+        self.memory_budget_bytes = memory_budget_bytes
+        self._open_engine = open_engine or _open_llama
+        self._guard = threading.Lock()
+        self._models: list[LoadedModel] = []
+        self._found: dict[str, ModelFile] = {}  # by the name that was asked for
+        self._threads: set[threading.Thread] = set()
+        _loaders.add(self)
+
+    # -- for everybody
+
+    async def load(self, model: str, **options: Any) -> LocalModel:
+        """Load a model now, with these `LoadOptions`, instead of at its first call.
+
+        Raises: NotFound; InvalidRequest for wrong options or a file that is no model; ConfigurationError when it cannot
+        fit in the memory budget, Overloaded when it could if models in use were not; MissingExtra.
+        """
+        async with self.use(model, load_options(options)) as loaded:
+            return loaded.describe()
+
+    async def unload(self, model: str) -> bool:
+        """Free the memory of a model, with whatever options it was loaded; whether it was in memory.
+
+        Calls that come later load it again. Those that are running or in line are waited for.
+        """
+        file = await asyncio.to_thread(self._find, model)
+        with self._guard:
+            gone = [entry for entry in self._models if entry.path == file.path]
+            self._models = [entry for entry in self._models if entry not in gone]
+        for entry in gone:
+            await self._discard(entry)
+        return bool(gone)
+
+    async def list_models(self) -> list[LocalModel]:
+        """What is loaded, and what could be, by name."""
+        files = await asyncio.to_thread(self._available)
+        with self._guard:
+            loaded = [entry.describe() for entry in self._models]
+        paths = {entry.path for entry in loaded}
+        return sorted([*loaded, *(file for file in files if file.path not in paths)], key=lambda entry: entry.name)
+
+    async def aclose(self) -> None:
+        """Stop all answers, which then raise StreamClosed, and free all models. The loader can be used again."""
+        with self._guard:
+            gone, self._models = self._models, []
+            threads = list(self._threads)
+        for entry in gone:
+            for worker in list(entry.workers):
+                worker.stop(StreamClosed("the loader of local models was closed", provider="local"))
+        for entry in gone:
+            await self._discard(entry)
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+
+    # -- for the provider
+
+    @asynccontextmanager
+    async def use(self, model: str, options: LoadOptions) -> AsyncIterator[LoadedModel]:
+        """The model, loaded, and safe from eviction until the block is left. Raises what `load` raises."""
+        entry = await self.acquire(model, options)
+        try:
+            yield entry
+        finally:
+            self.release(entry)
+
+    async def acquire(self, model: str, options: LoadOptions) -> LoadedModel:
+        """As `use`, for those who cannot use a block; `release` must follow."""
+        entry = self._ready_at_once(model, options)
+        if entry is None:
+            file, needed_bytes = await asyncio.to_thread(self._measure, model, options)
+            with self._guard:
+                self._found[model] = file
+                entry = self._matching(file.path, options) or self._begin_to_load(file, options, needed_bytes)
+                entry.users += 1
+        if entry.engine is None:
+            try:
+                await entry.ready()
+            except BaseException:
+                self.release(entry)
+                raise
+        return entry
+
+    async def acquire_loaded(self, model: str) -> LoadedModel | None:
+        """The model if it is in memory, with whatever options; `release` must follow."""
+        file = await asyncio.to_thread(self._find, model)
+        with self._guard:
+            entry = self._matching(file.path, LoadOptions())
+            if entry is None or entry.engine is None:
+                return None
+            entry.users += 1
+            return entry
+
+    async def find(self, model: str) -> ModelFile:
+        """The file that `model` stands for. Raises NotFound."""
+        return await asyncio.to_thread(self._find, model)
+
+    def release(self, entry: LoadedModel) -> None:
+        """The caller is done with it. Any thread."""
+        with self._guard:
+            entry.users -= 1
+            entry.last_used = time.monotonic()
+            if entry.users:
+                return
+            if not entry.loading.done():
+                entry.is_unwanted = True
+                with contextlib.suppress(ValueError):
+                    self._models.remove(entry)
+            if entry.idle is not None:
+                entry.idle.set_result(None)
+
+    # -- inside
+
+    def _ready_at_once(self, model: str, options: LoadOptions) -> LoadedModel | None:
+        """The model, if it was found before and is in memory: without an await, so that calls stay in their order."""
+        with self._guard:
+            file = self._found.get(model)
+            entry = self._matching(file.path, options) if file is not None else None
+            if entry is not None:
+                entry.users += 1
+            return entry
+
+    def _begin_to_load(self, file: ModelFile, options: LoadOptions, needed_bytes: int) -> LoadedModel:
+        entry = LoadedModel(file.name, file.path, options, needed_bytes)
+        victims = self._make_room(entry)
+        self._models.append(entry)
+        thread = threading.Thread(target=self._load, args=(entry, victims), name="exllm-load", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+        return entry
+
+    def _find(self, model: str) -> ModelFile:
+        return find_model(model, self._folders())
+
+    def _folders(self) -> Sequence[Path]:
+        return model_directories(self._config) if self._directories is None else self._directories
+
+    def _available(self) -> list[LocalModel]:
+        found = []
+        for file in available_models(self._folders()):
+            try:
+                header = read_header(file.path)
+            except ExLLMError:
+                continue  # whatever it is, it is no model
+            size = file.size_bytes + header.kv_cache_bytes(_context_tokens(header.context_length, LoadOptions()))
+            found.append(LocalModel(file.name, str(file.path), size, context_tokens=header.context_length))
+        return found
+
+    def _measure(self, model: str, options: LoadOptions) -> tuple[ModelFile, int]:
+        file = self._find(model)
+        header = read_header(file.path)
+        tokens = _context_tokens(header.context_length, options)
+        return file, file.size_bytes + header.kv_cache_bytes(tokens, options.type_k or "f16", options.type_v or "f16")
+
+    def _matching(self, path: Path, options: LoadOptions) -> LoadedModel | None:
+        candidates = [entry for entry in self._models if entry.path == path and options.satisfied_by(entry.options)]
+        return max(candidates, key=lambda entry: entry.last_used, default=None)
+
+    def _budget_bytes(self) -> int | None:
+        if self.memory_budget_bytes is not None:
+            return self.memory_budget_bytes
+        text = lookup(self._config, "local", "memory_bytes", (MEMORY_VARIABLE,))
+        if text is None:
+            return None
+        if not text.isdecimal():
+            raise ConfigurationError(
+                f"the memory for local models must be a number of bytes, not {text!r}", provider="local"
+            )
+        return int(text)
+
+    def _make_room(self, new: LoadedModel) -> Sequence[LoadedModel]:
+        """Take idle models out of the list, least recently used first, until `new` fits."""
+        budget = self._budget_bytes()
+        if budget is None:
+            return []
+        if new.size_bytes > budget:
+            raise ConfigurationError(
+                f"{new.name} needs about {_mib(new.size_bytes)}, and the budget for local models is {_mib(budget)}; "
+                f"give it a smaller n_ctx, or raise the budget",
+                provider="local",
+            )
+        idle = sorted((entry for entry in self._models if not entry.users), key=lambda entry: entry.last_used)
+        over = sum(entry.size_bytes for entry in self._models) + new.size_bytes - budget
+        victims: list[LoadedModel] = []
+        while over > 0 and idle:
+            victims.append(idle.pop(0))
+            over -= victims[-1].size_bytes
+        if over > 0:
+            busy = ", ".join(entry.name for entry in self._models if entry.users)
+            raise Overloaded(
+                f"{new.name} needs about {_mib(new.size_bytes)} of the {_mib(budget)} for local models, and these are "
+                f"in use: {busy}",
+                provider="local",
+            )
+        self._models = [entry for entry in self._models if entry not in victims]
+        return victims
+
+    def _load(self, entry: LoadedModel, victims: Sequence[LoadedModel]) -> None:
+        engine: Engine | None = None
+        error: BaseException = AssertionError("there is an engine")
+        try:
+            for victim in victims:
+                _close(victim)
+            engine = self._open_engine(entry.path, entry.options, lambda: entry.is_unwanted)
+        except Aborted:
+            error = StreamClosed("loading was stopped, as nobody waited for it any more", provider="local")
+        except ExLLMError as failure:
+            error = failure
+        except Exception as failure:  # noqa: BLE001 - it must not vanish with the thread
+            error = ServerError(
+                f"loading {entry.name} failed: {type(failure).__name__}: {failure}", provider="local", retryable=False
+            )
+            error.__cause__ = failure
+        with self._guard:
+            self._threads.discard(threading.current_thread())
+            if engine is None:
+                with contextlib.suppress(ValueError):
+                    self._models.remove(entry)
+            unwanted = entry.is_unwanted
+            if engine is not None:
+                entry.loading.set_result(engine)
+            else:
+                entry.loading.set_exception(error)
+        if unwanted and engine is not None:
+            engine.close()
+
+    async def _discard(self, entry: LoadedModel) -> None:
+        """Close a model that is in the list no more, when its last user is gone."""
+        with self._guard:
+            if entry.users:
+                entry.idle = entry.idle or concurrent.futures.Future()
+                entry.idle.set_running_or_notify_cancel()
+            idle = entry.idle
+        if idle is not None:
+            await asyncio.wrap_future(idle)
+        if entry.engine is not None:
+            await asyncio.to_thread(_close, entry)
+
+
+_default: Loader | None = None
+
+
+def default_loader() -> Loader:
+    """The loader that `exllm.local` and the provider ``local`` share in this process."""
+    global _default
+    if _default is None:
+        _default = Loader()
+    return _default
+
+
+async def load(model: str, **options: Any) -> LocalModel:
+    """`Loader.load` of the default loader."""
+    return await default_loader().load(model, **options)
+
+
+async def unload(model: str) -> bool:
+    """`Loader.unload` of the default loader."""
+    return await default_loader().unload(model)
+
+
+async def list_models() -> list[LocalModel]:
+    """`Loader.list_models` of the default loader."""
+    return await default_loader().list_models()
+
+
+_loaders: weakref.WeakSet[Loader] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Free what is loaded while the libraries behind it still stand; some GPU backends insist."""
+    for loader in list(_loaders):
+        for entry in loader._models:
+            if not entry.users:
+                _close(entry)
+
+
+def _close(entry: LoadedModel) -> None:
+    if entry.engine is not None:
+        entry.engine.close()
+
+
+def _open_llama(path: Path, options: LoadOptions, should_stop: Callable[[], bool]) -> Engine:
+    from exllm.local.llama_engine import LlamaEngine
+
+    return LlamaEngine(path, options, should_stop)
+
+
+def _context_tokens(trained_with: int | None, options: LoadOptions) -> int:
+    return options.n_ctx or min(trained_with or DEFAULT_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS)
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:,.0f} MiB"

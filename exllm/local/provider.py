@@ -1,0 +1,72 @@
+"""``local/...``: GGUF models in this process, by llama-cpp-python."""
+
+from __future__ import annotations
+
+import contextlib
+
+from exllm.local.answer import LocalStream
+from exllm.local.loader import Loader, default_loader
+from exllm.local.places import BUNDLED_MODEL
+from exllm.streaming.accumulator import Accumulator
+from exllm.types.model import ModelEntry
+from exllm.types.options import Timeouts
+from exllm.types.request import Request
+from exllm.types.response import Response
+
+_NO_LIMIT = float("inf")
+
+
+class LocalProvider:
+    """A `Provider` whose models are files on this machine.
+
+    The second half of the model string is the bundled model's name, a path, or a name in the model folders
+    (`exllm.local.places`). ``extra={...}`` takes the fields of `LoadOptions` and `CallExtras`.
+
+    Calls for one model are answered one after the other, in their order; those for different models at the same time.
+
+    Args:
+        loader: whose models these are; by default the one that all of `exllm.local` shares.
+    """
+
+    name = "local"
+    label = "In process (llama-cpp-python)"
+    default_model = BUNDLED_MODEL
+    local = True
+    timeouts = Timeouts(first_chunk=_NO_LIMIT, idle=_NO_LIMIT)
+    options = frozenset({
+        "temperature", "max_tokens", "top_p", "top_k", "min_p", "stop", "seed", "frequency_penalty",
+        "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls",
+        "response_format",
+    })  # fmt: skip
+
+    def __init__(self, loader: Loader | None = None) -> None:
+        self._loader = loader
+
+    @property
+    def loader(self) -> Loader:
+        """The loader, made at the first need."""
+        if self._loader is None:
+            self._loader = default_loader()
+        return self._loader
+
+    def stream(self, request: Request) -> LocalStream:
+        """The answer in chunks; nothing happens before the first is asked for."""
+        return LocalStream(self.loader, request)
+
+    async def chat(self, request: Request) -> Response:
+        """The whole answer: the same chunks, folded."""
+        accumulator = Accumulator(request.provider, request.model)
+        async with contextlib.aclosing(self.stream(request)) as chunks:
+            async for chunk in chunks:
+                accumulator.add((chunk,))
+        return accumulator.response()
+
+    async def list_models(self) -> list[ModelEntry]:
+        """The bundled model and those in the model folders."""
+        return [
+            ModelEntry(
+                self.name, model.name, context_window=model.context_tokens,
+                raw={"path": model.path, "bytes": model.bytes, "loaded": model.loaded},
+            )
+            for model in await self.loader.list_models()
+        ]  # fmt: skip
