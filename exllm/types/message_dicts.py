@@ -251,11 +251,13 @@ def _citation(given: Any) -> Citation:
 
 
 def _anthropic_media(kind: str, fields: dict[str, Any], where: str) -> Part | None:
-    source = fields.pop("source")
+    source = fields["source"]
+    is_custom = kind == "document" and source["type"] == "content"  # blocks of the document, cited one by one
+    if is_custom or (source["type"] == "file" and not fields.keys() <= {"source", "cache_control"}):
+        return ProviderPart("anthropic", {"type": kind, **_popped(fields)})
+    del fields["source"]
     cache = _cache_control(fields)
     if source["type"] == "file":
-        if fields:  # title, context, citations: more than a reference can hold
-            return ProviderPart("anthropic", {"type": kind, "source": dict(source), **_popped(fields)})
         return FileRef(source["file_id"], cache_control=cache)
     place: dict[str, Any]
     match source["type"]:
@@ -265,11 +267,6 @@ def _anthropic_media(kind: str, fields: dict[str, Any], where: str) -> Part | No
             place = {"url": source["url"]}
         case "text":
             place = {"data": source["data"].encode(), "media_type": "text/plain"}
-        case "content" if kind == "document":  # custom blocks, cited one by one
-            block = {"type": kind, "source": dict(source), **_popped(fields)}
-            if cache is not None:
-                block["cache_control"] = msgspec.to_builtins(cache)
-            return ProviderPart("anthropic", block)
         case other:
             raise InvalidRequest(f"{where}: unknown source {other!r}; known are base64, url, text, content and file")
     if kind == "image":
