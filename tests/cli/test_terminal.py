@@ -120,8 +120,10 @@ async def test_a_turn_that_fails_leaves_no_trace_in_the_conversation() -> None:
 async def test_ctrl_c_at_the_prompt_asks_again() -> None:
     async with Terminal("chat", "-m", "mock") as terminal:
         await terminal.shows("> ")
-        terminal.type("half a quest\x03")
-        await terminal.shows("> ", 2)
+        terminal.type("half a quest\x0c")  # Ctrl-L: the line editor, once it listens, shows its line again
+        await terminal.shows("> half a quest", 2)
+        terminal.type("\x03")
+        await terminal.shows("> ", 3)
         terminal.type("\x04")
         assert await terminal.ends() == 0
     assert "Traceback" not in terminal.seen
