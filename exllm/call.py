@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Wire, supported_options
 from exllm.types.message import Message
 from exllm.types.normalise import Messages, has_paths, normalise_messages
-from exllm.types.options import DEFAULT_CHAT_TOTAL_S, DEFAULT_TIMEOUTS, Options, Timeouts, check_options
+from exllm.types.options import DEFAULT_CHAT_TOTAL_S, DEFAULT_TIMEOUTS, NO_OPTIONS, Options, Timeouts, check_options
 from exllm.types.request import Request
 
 Timeout = float | Timeouts | None
@@ -70,13 +71,15 @@ def prepare(
         name = backend.name
         wire: Wire | None = registry.wire(backend.wire)
         assert wire is not None
-        checked, warnings = _only_supported(checked, supported_options(wire, backend), backend.label, settings)
+        if checked is not NO_OPTIONS:
+            supported = supported_options(wire, backend)
+            checked, warnings = _only_supported(checked, supported, backend.label, settings)
         defaults, retry = backend.timeouts, settings.retry or backend.retry
     else:
         wire = None
-        supported = getattr(backend, "options", None)
-        if supported is not None:
-            checked, warnings = _only_supported(checked, supported, name, settings)
+        taken = getattr(backend, "options", None)
+        if taken is not None:
+            checked, warnings = _only_supported(checked, taken, name, settings)
         defaults, retry = getattr(backend, "timeouts", Timeouts()), settings.retry or RetryPolicy()
     if model_id is None:
         model_id = configuration.lookup(settings.config, name, "default_model") or getattr(
@@ -84,6 +87,8 @@ def prepare(
         )
         if not model_id:
             raise ConfigurationError(f"{name!r} has no default model; write '{name}/<model>'", provider=name)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float | Timeouts | None):
+        raise TypeError(f"timeout must be seconds or exllm.Timeouts, got {timeout!r}")
     normal: tuple[Message, ...] = normalise_messages(messages)
     request = Request(
         name,
@@ -115,10 +120,9 @@ def _only_supported(
     return kept, tuple(f"{label} cannot take {name}; it was dropped" for name in refused)
 
 
+@lru_cache(256)
 def _limits(timeout: Timeout, client: Timeouts, provider: Timeouts, *, stream: bool) -> Timeouts:
     """The call's limits over the client's, over the provider's, over the defaults; all set, `inf` for none."""
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float | Timeouts | None):
-        raise TypeError(f"timeout must be seconds or exllm.Timeouts, got {timeout!r}")
     call = timeout if isinstance(timeout, Timeouts) else Timeouts(total=timeout)
     limits = call.over(client).over(provider).over(DEFAULT_TIMEOUTS)
     if limits.total is None:

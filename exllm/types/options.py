@@ -105,6 +105,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
     def given(self) -> dict[str, Any]:
         """The options that were asked for, by name."""
+        if self is NO_OPTIONS:
+            return {}
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
@@ -145,7 +147,7 @@ class OptionArguments(TypedDict, total=False):
     betas: Sequence[str] | None
 
 
-_NO_OPTIONS = Options()
+NO_OPTIONS = Options()
 _NAMES = Options.__struct_fields__
 _RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
@@ -168,7 +170,7 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
         ValueError: a number outside the range that any provider takes.
     """
     if not arguments:
-        return _NO_OPTIONS
+        return NO_OPTIONS
     values: dict[str, Any] = {}
     for name, value in arguments.items():
         if name not in _CONVERTERS:
