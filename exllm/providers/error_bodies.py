@@ -35,8 +35,8 @@ def read_error_body(body: bytes) -> ErrorFacts:
     if not text:
         return ErrorFacts()
     try:
-        return read_error(msgspec.json.decode(body))
-    except msgspec.DecodeError:
+        return read_error(msgspec.json.decode(body.decode("utf-8", "replace")))
+    except (msgspec.DecodeError, RecursionError):
         pass
     if text[:1] == "<":
         title = re.search(r"<(title|h1)[^>]*>(.*?)</\1>", text[:8192], re.IGNORECASE | re.DOTALL)

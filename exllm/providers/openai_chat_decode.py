@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
 from exllm.providers.error_mapping import error_in_stream
 from exllm.providers.openai_chat_choice import ChoiceDecoder
 from exllm.providers.openai_chat_events import (
+    UNREADABLE,
     Body,
     ChoiceEvent,
     Delta,
@@ -27,6 +26,7 @@ from exllm.providers.openai_chat_events import (
     decode_string,
     decode_tier,
     snippet,
+    standard_utf8,
 )
 from exllm.providers.openai_chat_finish import failure_code, finish_reason
 from exllm.providers.openai_chat_template import TextTemplate
@@ -117,7 +117,7 @@ class OpenAIChatDecoder:
                 continue
             try:
                 event = decode_event(data)
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 self._unreadable(frame, Event)
                 if self.finished:
                     break
@@ -178,7 +178,7 @@ class OpenAIChatDecoder:
         """Frames up to the first one that has a choice."""
         try:
             event = decode_first_event(frame.data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self._unreadable(frame, FirstEvent)
             return
         self._begin(event)
@@ -198,6 +198,8 @@ class OpenAIChatDecoder:
             return
         if not data:
             return
+        data = standard_utf8(data)
+        frame = Frame(data, frame.event, frame.id)
         try:
             event, surprises = decode_forgiving(data, type_)
         except ProtocolError as error:
@@ -323,7 +325,8 @@ class OpenAIChatDecoder:
         """The chunks of an unstreamed answer."""
         try:
             body = decode_body(data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
+            data = standard_utf8(data)
             try:
                 body, surprises = decode_forgiving(data, Body)
             except ProtocolError as error:
@@ -356,7 +359,7 @@ class OpenAIChatDecoder:
     def _listed_failure(self, data: bytes, *, named: bool) -> ExLLMError | None:
         try:
             raw = decode_any(data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raw = data.decode("utf-8", "replace")
         listed = isinstance(raw, list) and raw and isinstance(raw[0], dict) and "error" in raw[0]
         return self._failure(raw) if named or listed else None
@@ -388,5 +391,5 @@ def _string_inside(raw: bytes) -> str | None:
         if '"' in text:
             return None
         return decode_string(b'"%b"' % raw) if "\\" in text else text
-    except (UnicodeDecodeError, msgspec.DecodeError):
+    except UNREADABLE:
         return None

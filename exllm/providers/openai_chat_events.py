@@ -182,6 +182,8 @@ decode_body = msgspec.json.Decoder(Body).decode
 decode_tier = msgspec.json.Decoder(TierOnly).decode
 decode_string = msgspec.json.Decoder(str).decode
 decode_any = msgspec.json.decode
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise: for bad JSON or wrong types, for bad UTF-8, for nesting without end."""
 
 T = TypeVar("T", Event, FirstEvent, Body)
 _PLACE = re.compile(r"at `\$(.*)`$")
@@ -197,18 +199,24 @@ def decode_forgiving(data: bytes, type_: type[T]) -> tuple[T, dict[str, Any]]:
     """
     try:
         raw = decode_any(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ProtocolError(f"not JSON ({error}): {snippet(data)}") from error
     surprises: dict[str, Any] = {}
-    while True:
+    for left in range(_MOST_SURPRISES, -1, -1):
         try:
             return msgspec.convert(raw, type_), surprises
         except msgspec.ValidationError as error:
             place = _PLACE.search(str(error))
-            if place is None or len(surprises) >= _MOST_SURPRISES:
+            if place is None or not left:
                 raise ProtocolError(f"not an answer of this protocol ({error}): {snippet(data)}") from error
             path = place.group(1)
             surprises[path.lstrip(".")] = _take_out(raw, path)
+    raise AssertionError("the last round returns or raises")
+
+
+def standard_utf8(data: bytes) -> bytes:
+    """`data` with U+FFFD where it is no UTF-8, as the standards for streams and for HTML have it."""
+    return data.decode("utf-8", "replace").encode()
 
 
 def google_signature(extra_content: dict[str, Any]) -> str | None:
