@@ -12,7 +12,7 @@ import anthropic
 import httpx2
 import msgspec
 
-from exllm.errors import ProtocolError
+from exllm.errors import ExLLMError, ProtocolError
 from exllm.providers.anthropic_messages import WIRE
 from exllm.providers.spec import Auth, Paths, ProviderSpec
 from exllm.streaming.accumulator import Accumulator
@@ -63,7 +63,7 @@ def request_for(*, stream: bool = True) -> Request:
     return Request("anthropic", "claude-sonnet-4-5", (Message("user", "Hi"),), stream=stream)
 
 
-def decode_stream(slices: Iterable[bytes]) -> tuple[list[Chunk], Exception | None]:
+def decode_stream(slices: Iterable[bytes]) -> tuple[list[Chunk], ExLLMError | None]:
     """The chunks of a stream whose bytes arrive as `slices`, and the error that ended it."""
     framing, decoder = SSEDecoder(), WIRE.decoder(request_for(), SPEC)
     chunks: list[Chunk] = []
@@ -75,7 +75,7 @@ def decode_stream(slices: Iterable[bytes]) -> tuple[list[Chunk], Exception | Non
         except ProtocolError:
             chunks += decoder.take()
         chunks += decoder.close()
-    except Exception as error:
+    except ExLLMError as error:
         return chunks + decoder.take(), error
     return chunks, None
 
