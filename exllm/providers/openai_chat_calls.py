@@ -4,8 +4,8 @@ OpenAI numbers its calls and names the id once. Others leave out the index (Mist
 altogether (Gemini), give every call the index 0 (Ollama before 0.5, Gemini), make up a new id for every piece (vLLM
 before 0.9), or repeat the id in each piece. The rules, in this order:
 
-1. A known index is its call, unless the piece has a name and shows by something else that a new call has begun: by
-   another id, by another name, or because the call at that index was complete in its first piece.
+1. A known index is its call, unless both have a name and something else shows that a new call has begun: another id,
+   another name, or that the call at that index was complete in its first piece.
 2. Without an index, a known id is its call.
 3. Without an index, a piece with a name, or with an unknown id when there is no call yet, begins a call.
 4. Otherwise it continues: the call at the same place of the list if several pieces came together, else the last call.
@@ -110,7 +110,7 @@ class Calls:
         id_ = piece.id or ""
         if piece.index is not None:
             call = self._by_index.get(piece.index)
-            if call is None or not name:
+            if call is None or not name or not call.name:
                 return call
             if id_ and call.id:
                 return call if id_ == call.id else self._by_id.get(id_)
