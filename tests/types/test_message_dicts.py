@@ -40,7 +40,7 @@ def parts_of(role: str, *blocks: dict[str, Any]) -> Any:
 def test_our_own_shape_is_what_messages_encode_to() -> None:
     messages = (
         Message("system", "Be brief."),
-        Message("user", (Text("What?", cache_control=CacheControl(ttl="1h")), Image(data=b"x", media_type="image/png"))),
+        Message("user", (Text("Eh?", cache_control=CacheControl(ttl="1h")), Image(data=b"x", media_type="image/png"))),
         Message("user", (Document(url="https://a/b.pdf", title="B", citations=True), FileRef("file-1"))),
         Message("user", (Audio(data=b"x", media_type="audio/wav"),)),
         Message(
