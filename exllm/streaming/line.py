@@ -40,6 +40,8 @@ class WaitingLine:
 
     async def wait(self, level: int, is_served: Callable[[], bool], timeout_s: float | None = None) -> None:
         """Stand in line until first and served, or until the time is up; then leave it. The caller wakes the next."""
+        if not self.waiters and is_served():
+            return
         loop = asyncio.get_running_loop()
         if not self.waiters:
             self._since = time.monotonic()
