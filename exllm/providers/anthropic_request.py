@@ -141,8 +141,11 @@ def _output_format(options: Options, spec: ProviderSpec) -> dict[str, Any] | Non
 def _headers(options: Options, body: dict[str, Any], spec: ProviderSpec) -> dict[str, str]:
     headers: dict[str, str] = {}
     given = {name.lower(): value for name, value in spec.headers.items()}
-    if VERSION_HEADER not in given:
-        headers[VERSION_HEADER] = SAMPLING_API_VERSION if _SAMPLING & body.keys() else API_VERSION
+    version = given.get(VERSION_HEADER, API_VERSION)
+    if version == API_VERSION and _SAMPLING & body.keys():
+        version = SAMPLING_API_VERSION
+    if version != given.get(VERSION_HEADER):
+        headers[VERSION_HEADER] = version
     if options.betas:
         already = [name.strip() for name in given.get("anthropic-beta", "").split(",") if name.strip()]
         headers["anthropic-beta"] = ",".join(dict.fromkeys([*already, *options.betas]))

@@ -61,8 +61,8 @@ def test_each_documented_error_has_its_exception(status: int, kind: str, error: 
     ("status", "error"),
     [
         (400, InvalidRequest), (401, AuthenticationError), (403, PermissionDenied), (404, NotFound),
-        (408, RequestTimeout), (413, InvalidRequest), (429, RateLimited), (500, ServerError), (502, ServerError), (503, Overloaded),
-        (529, Overloaded),
+        (408, RequestTimeout), (413, InvalidRequest), (429, RateLimited), (500, ServerError),
+        (502, ServerError), (503, Overloaded), (529, Overloaded),
     ],
 )  # fmt: skip
 def test_any_other_body_leaves_the_status_to_decide(status: int, error: type[ExLLMError], body: bytes) -> None:

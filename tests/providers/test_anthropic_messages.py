@@ -11,7 +11,9 @@ from aiohttp.test_utils import TestServer
 import exllm
 from exllm.providers import registry
 from exllm.providers.anthropic_messages import QUIRKS, WIRE, MessagesWire
+from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Wire
+from exllm.types.request import Request
 from tests.providers.anthropic_recordings import SPEC, load
 
 STREAM = load("anthropic__anthropic-messages__testanthropiccommon-claude-sonnet-4-multi-tool-streaming__0")
@@ -26,6 +28,17 @@ def test_the_registry_finds_the_wire() -> None:
     assert as_wire(registry.wire("anthropic_messages")) is WIRE
     assert isinstance(WIRE, MessagesWire)
     assert QUIRKS == {}
+
+
+def test_the_built_in_provider_speaks_the_newest_version_and_the_older_one_for_sampling() -> None:
+    spec = registry.get("anthropic")
+    assert isinstance(spec, ProviderSpec)
+    messages = (exllm.Message("user", "Hi"),)
+    sent = {}
+    for temperature in (None, 0.5):
+        request = Request("anthropic", "claude-sonnet-4-5", messages, exllm.Options(temperature))
+        sent[temperature] = {**spec.headers, **WIRE.build(request, spec).headers}
+    assert sent == {None: {"anthropic-version": "2026-10-21"}, 0.5: {"anthropic-version": "2023-06-01"}}
 
 
 def test_all_options_that_are_not_refused_are_known_ones() -> None:
