@@ -109,7 +109,7 @@ _CONTEXT_WORDS = re.compile(
     r"|prompt (?:is )?too long|input is too long|too many input tokens|input tokens exceeded"
     r"|exceeds the maximum number of tokens|maximum prompt length|exceeded model token limit"
     r"|input token length too long|prompt exceeds max length|greater than the context length"
-    r"|reduce the length of the (?:messages|prompt|input)|inputs? tokens \+ max_new_tokens",
+    r"|reduce the length of the (?:messages|prompt|input)|inputs?`? tokens \+ `?max_new_tokens",
     re.IGNORECASE,
 )
 _QUOTA_WORDS = re.compile(
