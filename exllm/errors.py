@@ -109,7 +109,7 @@ class ExLLMError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception pickles by calling the class with args; keyword facts live in __dict__. The cause is kept as well,
         # because a report that lost it is of little use.
-        return _rebuild, (type(self), self.message, dict(self.__dict__), self.__cause__)
+        return _rebuild, (type(self), self.message, dict(self.__dict__), _portable(self.__cause__))
 
 
 def _rebuild(cls: type[ExLLMError], message: str, facts: dict[str, Any], cause: BaseException | None) -> ExLLMError:
@@ -118,6 +118,19 @@ def _rebuild(cls: type[ExLLMError], message: str, facts: dict[str, Any], cause: 
     error.__dict__.update(facts)
     error.__cause__ = cause
     return error
+
+
+def _portable(cause: BaseException | None) -> BaseException | None:
+    """`cause`, or its words where it cannot travel: some of aiohttp's errors hold objects that do not pickle."""
+    import pickle  # only when an error is pickled or copied
+
+    if cause is None or isinstance(cause, ExLLMError):
+        return cause
+    try:
+        pickle.loads(pickle.dumps(cause))
+    except Exception:  # noqa: BLE001 - whatever a foreign class raises, it cannot travel
+        return RuntimeError(f"{type(cause).__name__}: {cause}")
+    return cause
 
 
 # -- fix the call or the setup

@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 import msgspec
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from exllm.errors import (
     ConfigurationError,
@@ -90,8 +91,8 @@ class HttpTransport:
                 proxy=self.pool.proxy_for(url),
                 timeout=aiohttp.ClientTimeout(total=total_s, sock_connect=call.connect_s),
             )
-        except Exception as error:
-            raise map_send_error(error, url, call.connect_s, total_s) from error
+        except Exception as error:  # noqa: BLE001 - mapped to one of ours
+            raise map_send_error(error, url, call.connect_s, total_s) from without_headers(error)
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
@@ -105,7 +106,7 @@ def map_send_error(error: Exception, url: str, connect_s: float | None, total_s:
         case aiohttp.ConnectionTimeoutError():
             return ConnectTimeout(f"no connection to {origin} within {connect_s or 0:g} s")
         case TimeoutError():
-            return TotalTimeout(f"no answer from {origin} within {total_s or 0:g} s")
+            return TotalTimeout(f"no answer from {origin} within {round(total_s or 0, 3):g} s")
         case aiohttp.InvalidURL() | ValueError():
             return ConfigurationError(f"{origin!r} is not a usable base URL: {error}")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
@@ -128,6 +129,15 @@ def map_send_error(error: Exception, url: str, connect_s: float | None, total_s:
             return ProtocolError(f"{origin} does not speak HTTP as expected: {error.message}")
         case _:
             return ConnectionFailed(f"the request to {origin} failed: {type(error).__name__}: {error}")
+
+
+def without_headers(error: Exception) -> Exception:
+    """`error` as a cause that may be shown: aiohttp's errors remember the request's headers, and so the key."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        empty: CIMultiDict[str] = CIMultiDict()
+        error.request_info = error.request_info._replace(headers=CIMultiDictProxy(empty))
+        error.args = (error.request_info, error.history)
+    return error
 
 
 def map_read_error(error: Exception, url: str) -> ExLLMError:
