@@ -179,9 +179,7 @@ ANTHROPIC = Dialect(
         _event({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
     ),
     _anthropic_end("end_turn"),
-    lambda text: _event(
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
-    ),  # fmt: skip
+    lambda text: _event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}),
     (_event({"type": "ping"}), b": keep-alive\n\n"),
     _anthropic_error,
     lambda message: json.dumps({"type": "error", "error": {"type": "api_error", "message": message}}).encode(),

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 GRACE_S = 2.0
+REQUEST_ID = "req-7"
 
 
 class Received(NamedTuple):
@@ -62,7 +63,7 @@ class Peer:
             headers=(
                 ("content-type", content_type),
                 ("transfer-encoding", "chunked"),
-                ("x-request-id", "req-7"),
+                ("x-request-id", REQUEST_ID),
                 *headers,
             )
         )
@@ -88,11 +89,14 @@ class Peer:
     ) -> None:
         """A whole answer with its length."""
         self.keep_open = True
-        await self.head(
-            status,
-            (("content-type", content_type), ("content-length", str(len(body))), ("x-request-id", "req-7"), *headers),
-        )
+        usual = (("content-type", content_type), ("content-length", str(len(body))), ("x-request-id", REQUEST_ID))
+        await self.head(status, (*usual, *headers))
         await self.send(body)
+
+    async def redirect(self, location: str, status: str = "307 Temporary Redirect") -> None:
+        """Send the other side elsewhere."""
+        self.keep_open = True
+        await self.head(status, (("location", location), ("content-length", "0")))
 
     def reset(self) -> None:
         """Close the connection with a TCP reset."""
@@ -189,9 +193,7 @@ class FaultServer:
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - the test's own mistake, raised at its end
             self.failures.append(error)
         finally:
             self.left_at.append(time.monotonic())
