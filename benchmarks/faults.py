@@ -319,9 +319,7 @@ async def retained_memory(patient: Patient) -> Outcome:
 Fault = Callable[[Patient], Awaitable[Outcome]]
 AT_ONCE: list[Fault] = [truncated, cut, garbage, error_event, stall, keepalive_stall, too_many_requests]
 ONE_BY_ONE: list[Fault] = [break_and_drop, close, close_while_reading, cancel, backpressure, retained_memory]
-FAULTS: dict[str, str] = {
-    fault.__name__: (fault.__doc__ or "").strip() for fault in (*AT_ONCE, *ONE_BY_ONE, two_loops)
-}
+FAULTS: dict[str, str] = {fault.__name__: (fault.__doc__ or "").strip() for fault in (*AT_ONCE, *ONE_BY_ONE, two_loops)}
 
 
 async def _guarded(fault: Fault, patient: Patient) -> Outcome:

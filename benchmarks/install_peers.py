@@ -24,13 +24,20 @@ def install(environment: Path, requirements: Path) -> None:
         subprocess.run([*pip, "--no-deps", package], check=True)
 
 
+def install_all(directory: Path, names: set[str]) -> None:
+    """Make the environments called `names` under `directory`, unless they are there."""
+    for name in sorted(names):
+        marker = directory / name / "installed"
+        if not marker.exists():
+            print(f"{name} -> {directory / name}", flush=True)
+            install(directory / name, REQUIREMENTS / f"{name}.txt")
+            marker.touch()
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("directory", type=Path)
-    directory: Path = options.parse_args().directory
-    for requirements in sorted(REQUIREMENTS.glob("*.txt")):
-        print(f"{requirements.stem} -> {directory / requirements.stem}", flush=True)
-        install(directory / requirements.stem, requirements)
+    install_all(options.parse_args().directory, {requirements.stem for requirements in REQUIREMENTS.glob("*.txt")})
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def _same(what: str, got: object, expected: object) -> None:
 
 
 async def check(adapter: Adapter) -> Result:
-    """The text of a stream, of one in large blocks and of a whole body is what was sent. Warms the client up as well."""
+    """The text of a stream, of one in large blocks and of a whole body is what was sent. Warms the client up too."""
     for model in (f"burst-{CHECKED_EVENTS}", f"block-{CHECKED_EVENTS}", f"rounds-{CHECKED_EVENTS}"):
         _same(model, await adapter.whole_text(model), whole_text(CHECKED_EVENTS))
     await _consume(adapter, f"burst-{CHECKED_EVENTS}")
@@ -175,7 +175,7 @@ async def _run(order: dict[str, Any]) -> Result:
     server_url = f"http://127.0.0.1:{order['port']}"
     adapter = entry.adapter(server_url)
     for model in _models(order["job"], order["params"]):
-        with urllib.request.urlopen(f"{server_url}/control/prepare/{entry.dialect}/{model}") as answer:
+        with urllib.request.urlopen(f"{server_url}/control/prepare/{entry.dialect}/{model}") as answer:  # noqa: ASYNC210
             answer.read()
     try:
         await check(adapter)

@@ -1,4 +1,4 @@
-"""Resident memory of this process: now, and its peak since a moment of our choosing (Linux; elsewhere since the start)."""
+"""Resident memory of this process: now, and its peak since a moment of our choosing (since the start, off Linux)."""
 
 from __future__ import annotations
 

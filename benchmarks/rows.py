@@ -81,12 +81,21 @@ ROWS = [
         "one_stream",
         {"model": "block-20000", "warm_up": "block-1000"},
         {"model": "block-5000", "warm_up": "block-500"},
-        ["floor", "raw", "exllm", "exllm-accumulating", "raw-anthropic", "exllm-anthropic", "anthropic", "openai",
-         "litellm"],
+        [
+            "floor",
+            "raw",
+            "exllm",
+            "exllm-accumulating",
+            "raw-anthropic",
+            "exllm-anthropic",
+            "anthropic",
+            "openai",
+            "litellm",
+        ],
         [CPU._replace(form="{:,.2f}"), Column("chunks_per_s", "chunks/s", "{:,.0f}")],
         [Target("cpu_us_per_chunk", 1.5, client) for client in ("exllm", "exllm-accumulating", "exllm-anthropic")],
         quick_params={"model": "block-2000", "warm_up": "block-200"},
-    ),  # fmt: skip
+    ),
     Row(
         "live",
         "A live stream: one event per TCP write every 2 ms",
@@ -203,8 +212,19 @@ ROWS = [
         "import",
         {},
         {},
-        ["asyncio", "exllm", "raw", "aisuite", "openai", "pydantic-ai", "google-genai", "anthropic", "langchain",
-         "any-llm", "litellm"],
+        [
+            "asyncio",
+            "exllm",
+            "raw",
+            "aisuite",
+            "openai",
+            "pydantic-ai",
+            "google-genai",
+            "anthropic",
+            "langchain",
+            "any-llm",
+            "litellm",
+        ],
         [
             Column("wall_ms", "wall ms", "{:,.0f}"),
             Column("cpu_ms", "CPU ms", "{:,.0f}"),
@@ -214,4 +234,4 @@ ROWS = [
         repeat=5,
         chart="cpu_ms",
     ),
-]  # fmt: skip
+]

@@ -1,11 +1,11 @@
-"""The fake provider: a process of its own that answers on loopback in three dialects. See `playlists` for what it plays.
+"""The fake provider: a process of its own that answers on loopback in three dialects. `playlists` says what it plays.
 
     python -m benchmarks.server [--core N] [--max-seconds S]
 
 It prints ``{"port": N}``, and ends when its standard input closes, so that it cannot outlive the benchmark.
 
-``GET /control/stream/<model>`` tells what became of the last stream of that model; ``GET /control/prepare/<dialect>/<model>``
-builds a playlist ahead of time, so that its making is not measured.
+``GET /control/stream/<model>`` tells what became of the last stream of that model. ``GET
+/control/prepare/<dialect>/<model>`` builds a playlist ahead of time, so that its making is not measured.
 """
 
 from __future__ import annotations

@@ -39,16 +39,12 @@ CLIENTS: dict[str, ClientEntry] = {
     "exllm-anthropic": ClientEntry("exllm_client", "anthropic", "exllm"),
     "raw-uvloop": ClientEntry("raw", "openai", "uvloop", loop="uvloop"),
     "exllm-uvloop": ClientEntry("exllm_client", "openai", "uvloop", loop="uvloop"),
-    "anthropic": ClientEntry(
-        "anthropic_sdk", "anthropic", "anthropic", "sdks", import_statement="import anthropic"
-    ),
+    "anthropic": ClientEntry("anthropic_sdk", "anthropic", "anthropic", "sdks", import_statement="import anthropic"),
     "openai": ClientEntry("openai_sdk", "openai", "openai", "sdks", slow=True, import_statement="import openai"),
     "any-llm": ClientEntry(
         "any_llm_client", "openai", "any-llm-sdk", "any-llm", slow=True, import_statement="import any_llm"
     ),
-    "aisuite": ClientEntry(
-        "aisuite_client", "openai", "aisuite", "sdks", slow=True, import_statement="import aisuite"
-    ),
+    "aisuite": ClientEntry("aisuite_client", "openai", "aisuite", "sdks", slow=True, import_statement="import aisuite"),
     "langchain": ClientEntry(
         "langchain_client",
         "openai",

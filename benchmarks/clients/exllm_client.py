@@ -11,9 +11,7 @@ from benchmarks.clients.adapter import KEY, PROMPT, Adapter, Consumed
 
 
 class Client(Adapter):
-    def __init__(
-        self, dialect: str, server_url: str, timeout_s: float | None = None, accumulate: bool = False
-    ) -> None:
+    def __init__(self, dialect: str, server_url: str, timeout_s: float | None = None, accumulate: bool = False) -> None:
         super().__init__(dialect, server_url, timeout_s)
         base_url = server_url + {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}[dialect]
         settings: dict[str, Any] = {}

@@ -1,0 +1,165 @@
+"""From measurements to RESULTS.md, results.json and the charts."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.chart import bar_chart
+from benchmarks.clients import BASELINES, CLIENTS
+from benchmarks.faults import FAULTS
+from benchmarks.rows import ROWS, Row, Target
+
+Measured = dict[str, dict[str, list[dict[str, float]]]]  # row key -> client -> repetitions
+Found = Mapping[str, Mapping[str, Iterable[str]]]  # client -> fault -> (verdict, what happened)
+Medians = dict[str, dict[str, float]]  # client -> metric -> median
+
+MARKS = {"good": "✓", "bad": "✗", "neutral": "–"}
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        if names:
+            model = f"{names[0]}, {len(names)} cores"
+    return {"cpu": model, "system": platform.system(), "python": platform.python_version()}
+
+
+def medians_of(repetitions: Mapping[str, list[dict[str, float]]]) -> Medians:
+    return {
+        client: {metric: statistics.median([run[metric] for run in runs]) for metric in runs[0]}
+        for client, runs in repetitions.items()
+        if runs
+    }
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def row_table(row: Row, medians: Medians) -> str:
+    """One line per client, with the first column against `raw` on the same bytes."""
+    metric = row.columns[0].metric
+    lines = []
+    for client in row.clients:
+        figures = medians.get(client)
+        if figures is None:
+            continue
+        base = medians.get(_baseline(row, client), {}).get(metric)
+        ratio = f"{figures[metric] / base:.2f}" if base else ""
+        name = f"**{client}**" if client.startswith("exllm") else client
+        lines.append([name, *[column.form.format(figures[column.metric]) for column in row.columns], ratio])
+    against = "asyncio" if row.job == "import" else "raw"
+    return table(["client", *[column.title for column in row.columns], f"{row.columns[0].title} / {against}"], lines)
+
+
+def _baseline(row: Row, client: str) -> str:
+    if row.job == "import":
+        return "asyncio"
+    base = BASELINES[CLIENTS[client].dialect]
+    return f"{base}-uvloop" if CLIENTS[client].loop == "uvloop" else base
+
+
+def verdict(row: Row, target: Target, medians: Medians) -> tuple[str, bool] | None:
+    """The target in words with what was reached, and whether it was; None when it was not measured."""
+    own = medians.get(target.client, {}).get(target.metric)
+    if own is None:
+        return None
+    value = own
+    if target.kind != "absolute":
+        base = medians.get(_baseline(row, target.client), {}).get(target.metric)
+        if not base:
+            return None
+        value = own / base if target.kind == "ratio" else own - base
+    against = {"ratio": " x " + _baseline(row, target.client), "added": f" {target.unit} added",
+               "absolute": f" {target.unit}"}[target.kind]  # fmt: skip
+    sign = ">=" if target.at_least else "<="
+    reached = value >= target.limit if target.at_least else value <= target.limit
+    return f"{target.client}: {target.metric} {sign} {target.limit:g}{against}: {value:.2f}", reached
+
+
+def faults_table(found: Found) -> str:
+    """Faults down, clients across."""
+    clients = list(found)
+    lines = []
+    for fault, description in FAULTS.items():
+        cells = []
+        for client in clients:
+            mark, happened = found[client].get(fault, ("neutral", "not tried"))
+            cells.append(f"{MARKS[mark]} {happened}")
+        lines.append([description, *cells])
+    return table(["what happens", *clients], lines)
+
+
+def write_report(
+    folder: Path, measured: Measured, found: Found, versions: Mapping[str, str], where: Mapping[str, str]
+) -> None:
+    """Write RESULTS.md, results.json and charts/*.svg into `folder`."""
+    medians = {key: medians_of(clients) for key, clients in measured.items()}
+    when = datetime.now(UTC).date().isoformat()
+    parts = [_HEAD.format(when=when, **where)]
+    parts.append(
+        table(["package", "version"], [[name, versions[name]] for name in sorted(versions) if name != "unknown"])
+    )
+    parts.append(_targets(medians))
+    charts = folder / "charts"
+    charts.mkdir(exist_ok=True)
+    for row in ROWS:
+        if row.key not in medians:
+            continue
+        parts.append(f"\n## {row.title}\n\n{_amounts(row)}\n")
+        if row.chart:
+            bars = {client: medians[row.key][client][row.chart] for client in row.clients if client in medians[row.key]}
+            column = next(column for column in row.columns if column.metric == row.chart)
+            (charts / f"{row.key}.svg").write_text(bar_chart(f"{row.title}: {column.title}", bars))
+            parts.append(f"![{row.title}](charts/{row.key}.svg)\n")
+        parts.append(row_table(row, medians[row.key]))
+    if found:
+        parts.append(f"\n## When things go wrong\n\n{_FAULTS_HEAD}\n{faults_table(found)}")
+    (folder / "RESULTS.md").write_text("\n".join(parts))
+    raw = {"when": when, "machine": dict(where), "versions": dict(versions), "measured": measured, "faults": found}
+    (folder / "results.json").write_text(json.dumps(raw, indent=1) + "\n")
+
+
+def _targets(medians: Mapping[str, Medians]) -> str:
+    lines = []
+    for row in ROWS:
+        for target in row.targets:
+            outcome = verdict(row, target, medians.get(row.key, {}))
+            if outcome is not None:
+                lines.append([row.key, outcome[0], "✓" if outcome[1] else "✗"])
+    return "\n## Targets\n\n" + table(["row", "target: reached", ""], lines)
+
+
+def _amounts(row: Row) -> str:
+    if not row.params:
+        return f"Median of {row.repeat}."
+    slow = f"; slow clients: `{json.dumps(row.slow_params)}`, at most 3" if row.slow_params != row.params else ""
+    return f"Job `{row.job}` with `{json.dumps(row.params)}`, median of {row.repeat}{slow}."
+
+
+_HEAD = """# Benchmarks
+
+Written by `python -m benchmarks.run` on {when}. {cpu}; {system}; Python {python}. Ratios hold from machine to machine,
+absolute times do not.
+
+One fake server (a process of its own on its own core) sends every client the same bytes on loopback; each measurement
+is a fresh process on another core; the clients of a row take turns. Before it is timed, each client must make the right
+text of three streams and one whole body. `raw` is aiohttp, a hand-split stream and typed msgspec decoding in one loop:
+what a careful engineer would write by hand for one provider, with no timeouts, retries, errors, ring or statistics.
+`floor` is an `asyncio.Protocol` below aiohttp. `exllm` streams with `accumulate=False`, as the others keep nothing
+either; `exllm-accumulating` is the default, which also builds the final response. CPU is that of the client's process.
+"""
+
+_FAULTS_HEAD = """Each library used as its documentation says, against a server that misbehaves. Where a time
+limit matters it was told 1 s, and watched for 5 s. ✓ is what we would want of a library, ✗ is not, – is a matter of taste.
+"""
