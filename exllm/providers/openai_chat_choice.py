@@ -1,4 +1,9 @@
-"""One choice's deltas to chunks; the whole message of an unstreamed answer is one big delta."""
+"""One choice's deltas to chunks; the whole message of an unstreamed answer is one big delta.
+
+Sources: platform.openai.com/docs/api-reference/chat/streaming; docs.mistral.ai/capabilities/reasoning (parts);
+console.groq.com/docs/compound (``executed_tools``); openrouter.ai/docs/features/multimodal (``images``); the recorded
+answers in the tests.
+"""
 
 from __future__ import annotations
 

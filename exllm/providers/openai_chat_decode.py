@@ -1,4 +1,8 @@
-"""Answers of Chat Completions to chunks: frame by frame for streams, in one go for whole bodies, by the same code."""
+"""Answers of Chat Completions to chunks: frame by frame for streams, in one go for whole bodies, by the same code.
+
+Sources: platform.openai.com/docs/api-reference/chat/streaming and /object; docs.perplexity.ai (sources beside the
+choices); openrouter.ai/docs/api-reference/errors (errors in streams); the recorded answers in the tests.
+"""
 
 from __future__ import annotations
 

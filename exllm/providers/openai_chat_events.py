@@ -3,6 +3,9 @@
 `Event` is the hot one, decoded once per frame of a stream: ids and names that repeat in every frame are left out, they
 are read from the first frame alone (`FirstEvent`). Dialects that are not OpenAI's carry a comment that says whose they
 are.
+
+Sources: platform.openai.com/docs/api-reference/chat/streaming and /object, the same page of each service that a comment
+names, the recorded answers in the tests.
 """
 
 from __future__ import annotations

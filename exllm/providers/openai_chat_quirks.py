@@ -32,7 +32,7 @@ QUIRKS: dict[str, str] = {
     "tool_result_name": "tool messages carry the `name` of the tool (Moonshot, Mistral)",
     "document_url": "documents are `{type: document_url, document_url:}` (Mistral)",
     "file_url": "`file_data` of a document may be a URL (OpenRouter)",
-    "tool_images": "tool messages may hold images (Ollama, vLLM, OpenRouter)",
+    "tool_images": "tool messages may hold images (Ollama)",
     "input_audio_string": "`input_audio` is base64 text or a URL, not an object (Mistral)",
     "google_thought_signature": "signatures of tool calls travel in `extra_content.google.thought_signature` (Gemini)",
     # -- reasoning: what is asked for

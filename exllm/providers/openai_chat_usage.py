@@ -1,4 +1,7 @@
-"""Token counts of OpenAI-compatible services, in one meaning."""
+"""Token counts of OpenAI-compatible services, in one meaning.
+
+Sources: platform.openai.com/docs/api-reference/chat/object (`usage`); the services named in ``openai_chat_events.py``.
+"""
 
 from __future__ import annotations
 
