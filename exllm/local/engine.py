@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from exllm.local.prompt import ChatFormat
 from exllm.local.settings import LoadOptions, Sampling
 
 
@@ -21,10 +22,12 @@ class Engine(Protocol):
 
     context_tokens: int
     """Most tokens that prompt and answer may have together."""
-    vocabulary_tokens: int
-    chat_template: str | None
-    bos_text: str
-    eos_text: str
+
+    def chat_format(self, template: str | None, name: str | None) -> ChatFormat:
+        """How conversations are written down: by llama-cpp-python's `name`, `template`, or the model's own way.
+
+        Raises: InvalidRequest for an unknown name, or a template with an error in it.
+        """
 
     def tokenize(self, text: str, *, add_bos: bool = False, special: bool = False) -> list[int]:
         """The tokens of `text`. With `special`, the names of control tokens in it become those tokens."""

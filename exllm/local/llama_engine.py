@@ -16,6 +16,7 @@ from exllm.errors import InvalidRequest, ServerError
 from exllm.local.engine import Aborted
 from exllm.local.llama_library import AbortFlag, llama_errors, llama_library
 from exllm.local.llama_sampler import LlamaSampler, likeliest
+from exllm.local.prompt import ChatFormat, chat_format
 from exllm.local.settings import DEFAULT_CONTEXT_TOKENS, LoadOptions, Sampling
 
 _ABORTED = 2  # what llama_decode returns
@@ -46,16 +47,14 @@ class LlamaEngine:
         self._context: Any = None
         self._sampler: LlamaSampler | None = None
         self._flag = AbortFlag()
+        self._formats: dict[tuple[str | None, str | None], ChatFormat] = {}  # a template takes a while to compile
         self._evaluated: list[int] = []  # what the attention cache holds
         self._pending: int | None = None  # chosen, and not evaluated yet
         self._memory: Any = None
         self._batch_tokens = _DEFAULT_BATCH_TOKENS
         self._model = self._load_model(path, options, should_stop, vocabulary_only)
         self._vocabulary = llama.llama_model_get_vocab(self._model)
-        self.vocabulary_tokens: int = llama.llama_vocab_n_tokens(self._vocabulary)
-        self.chat_template = self._metadata("tokenizer.chat_template")
-        self.bos_text = self._token_text(llama.llama_vocab_bos(self._vocabulary))
-        self.eos_text = self._token_text(llama.llama_vocab_eos(self._vocabulary))
+        self._vocabulary_tokens: int = llama.llama_vocab_n_tokens(self._vocabulary)
         self.context_tokens = 0
         if not vocabulary_only:
             self._make_context(path, options)
@@ -136,6 +135,18 @@ class LlamaEngine:
                 return list(tokens[:count])
             room = -count
 
+    def chat_format(self, template: str | None, name: str | None) -> ChatFormat:
+        wanted = (template, name)
+        if wanted not in self._formats:
+            llama = self._llama
+            self._formats[wanted] = chat_format(
+                template or self._metadata("tokenizer.chat_template"),
+                self._token_text(llama.llama_vocab_bos(self._vocabulary)),
+                self._token_text(llama.llama_vocab_eos(self._vocabulary)),
+                name=name,
+            )
+        return self._formats[wanted]
+
     def is_end(self, token: int) -> bool:
         return bool(self._llama.llama_vocab_is_eog(self._vocabulary, token))
 
@@ -171,7 +182,7 @@ class LlamaEngine:
             self._sampler.close()
             self._sampler = None
         self._pending = None
-        self._sampler = LlamaSampler(self._context, self._vocabulary, self.vocabulary_tokens, sampling)
+        self._sampler = LlamaSampler(self._context, self._vocabulary, self._vocabulary_tokens, sampling)
         kept = self._keep_common(prompt)
         self._evaluate(prompt[kept:])
         return kept
@@ -186,7 +197,7 @@ class LlamaEngine:
         return self._pending
 
     def log_probabilities(self, token: int, most: int) -> tuple[float, list[tuple[int, float]]]:
-        return likeliest(self._llama.llama_get_logits_ith(self._context, -1), self.vocabulary_tokens, token, most)
+        return likeliest(self._llama.llama_get_logits_ith(self._context, -1), self._vocabulary_tokens, token, most)
 
     def _keep_common(self, prompt: Sequence[int]) -> int:
         """Forget all but the beginning that `prompt` shares with what was evaluated before; return its length."""

@@ -9,7 +9,7 @@ from exllm.errors import UnsupportedOption
 from exllm.local.engine import Engine
 from exllm.local.generation import Plan, check_length
 from exllm.local.grammar import call_grammar, response_grammar
-from exllm.local.prompt import ChatFormat, chat_format, template_messages, template_tools
+from exllm.local.prompt import ChatFormat, template_messages, template_tools
 from exllm.local.settings import CallExtras, sampling
 from exllm.local.tool_calls import ToolCallReader
 from exllm.types.message import Message
@@ -24,7 +24,7 @@ def plan_answer(engine: Engine, model_name: str, request: Request, extras: CallE
     Raises: UnsupportedOption, InvalidRequest, ContextLengthExceeded.
     """
     options = request.options
-    style, tools = make_format(engine, model_name, extras), list(options.tools or ())
+    style, tools = engine.chat_format(extras.chat_template, extras.chat_format), list(options.tools or ())
     choice = options.tool_choice
     if choice == "none":
         tools = []
@@ -54,12 +54,6 @@ def plan_answer(engine: Engine, model_name: str, request: Request, extras: CallE
         calls,
         options.parallel_tool_calls is False,
     )
-
-
-def make_format(engine: Engine, model_name: str, extras: CallExtras) -> ChatFormat:
-    """The chat format that a call uses."""
-    template = extras.chat_template or engine.chat_template
-    return chat_format(template, engine.bos_text, engine.eos_text, name=extras.chat_format, source=model_name)
 
 
 def encode(

@@ -41,9 +41,7 @@ class ChatFormat(Protocol):
         """The prompt that asks for the assistant's next message. Raises InvalidRequest when the template refuses."""
 
 
-def chat_format(
-    template: str | None, bos_text: str, eos_text: str, *, name: str | None = None, source: str = "the model file"
-) -> ChatFormat:
+def chat_format(template: str | None, bos_text: str, eos_text: str, *, name: str | None = None) -> ChatFormat:
     """The format by `name` (llama-cpp-python's) if given, else by `template`, else ChatML.
 
     Raises: InvalidRequest for an unknown name or a template with an error in it.
@@ -51,19 +49,16 @@ def chat_format(
     if name is not None:
         return _NamedFormat(name)
     if template is None:
-        return _TemplateFormat(CHATML, bos_text, eos_text, source, stops=("<|im_end|>",))
-    return _TemplateFormat(template, bos_text, eos_text, source)
+        return _TemplateFormat(CHATML, bos_text, eos_text, stops=("<|im_end|>",))
+    return _TemplateFormat(template, bos_text, eos_text)
 
 
 class _TemplateFormat:
-    def __init__(
-        self, template: str, bos_text: str, eos_text: str, source: str, *, stops: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, template: str, bos_text: str, eos_text: str, *, stops: tuple[str, ...] = ()) -> None:
         formats = _llama_chat_format()
         import jinja2
         from jinja2 import meta
 
-        self._source = source
         self._stops = stops
         self._template_errors = (jinja2.TemplateError, ValueError, TypeError, KeyError)
         try:
@@ -74,7 +69,7 @@ class _TemplateFormat:
             )
             variables = meta.find_undeclared_variables(environment.parse(template))
         except jinja2.TemplateError as error:
-            raise InvalidRequest(f"the chat template of {source} has an error: {error}", provider="local") from None
+            raise InvalidRequest(f"the chat template has an error: {error}", provider="local") from None
         self.call_style: CallStyle | None = None
         self.argument_key = "arguments"
         if "tools" in variables:
@@ -92,9 +87,7 @@ class _TemplateFormat:
             # Templates ask `if tools`, and some `if tools is not none`.
             text = self._formatter(messages=list(messages), tools=list(tools) or None).prompt
         except self._template_errors as error:
-            raise InvalidRequest(
-                f"the chat template of {self._source} refuses the messages: {error}", provider="local"
-            ) from None
+            raise InvalidRequest(f"the chat template refuses the messages: {error}", provider="local") from None
         return Prompt(text, False, self._stops)
 
 

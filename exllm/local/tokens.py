@@ -9,9 +9,9 @@ from typing import Any
 from exllm.errors import UnsupportedOption
 from exllm.local.engine import Engine
 from exllm.local.loader import Loader, default_loader
-from exllm.local.planning import encode, make_format
+from exllm.local.planning import encode
 from exllm.local.prompt import template_tools
-from exllm.local.settings import CallExtras, LoadOptions
+from exllm.local.settings import LoadOptions
 from exllm.types.message import Message
 from exllm.types.normalise import Messages, normalise_messages
 
@@ -35,12 +35,11 @@ async def count_tokens(
     """
     loader = loader or default_loader()
     messages = None if isinstance(content, str) else normalise_messages(content)
-    extras = CallExtras(chat_template=chat_template, chat_format=chat_format)
 
     def count(engine: Engine) -> int:
         if messages is None:
             return len(engine.tokenize(str(content)))
-        return _count_messages(engine, model, messages, tools, extras)
+        return _count_messages(engine, model, messages, tools, (chat_template, chat_format))
 
     loaded = await loader.acquire_loaded(model)
     if loaded is not None:
@@ -64,9 +63,9 @@ async def count_tokens(
 
 
 def _count_messages(
-    engine: Engine, model: str, messages: Sequence[Message], tools: Sequence[Any], extras: CallExtras
+    engine: Engine, model: str, messages: Sequence[Message], tools: Sequence[Any], asked: tuple[str | None, str | None]
 ) -> int:
-    style = make_format(engine, model, extras)
+    style = engine.chat_format(*asked)
     if tools and style.call_style is None:
         raise UnsupportedOption(f"the chat template of {model} knows no tools", provider="local", model=model)
     tokens, _ = encode(engine, style, messages, template_tools(tools))
