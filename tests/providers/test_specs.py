@@ -1,0 +1,131 @@
+"""Every built-in spec: it parses, it is complete, it is sourced, and a call through it can be built."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+import yaml
+
+from exllm import Message, Options
+from exllm.config import Static
+from exllm.providers import ProviderSpec, registry
+from exllm.providers.spec import check_quirks
+from exllm.providers.wire import supported_options
+from exllm.types.request import Request
+
+NAMES = sorted(registry._built_in_names())
+WITHOUT_DEFAULT_MODEL = {
+    "azure",  # the model is the name of a deployment
+    "vllm",  # it serves what it was started with, under that name only
+}
+RESERVED = {"local", "mock", "gemini", "vertex", "bedrock", "bedrock-invoke", "cohere", "ollama", "openai-responses"}
+
+
+def spec_of(name: str) -> ProviderSpec:
+    spec = registry._load(name)
+    assert isinstance(spec, ProviderSpec)
+    return spec
+
+
+def test_there_are_all_that_were_promised() -> None:
+    assert len(NAMES) >= 25
+    assert {
+        "openai", "anthropic", "azure", "groq", "xai", "mistral", "perplexity", "openrouter", "lmstudio", "together",
+        "fireworks", "deepseek", "deepinfra", "databricks", "vllm", "huggingface", "baseten", "cerebras", "nvidia",
+        "moonshot",
+    } <= set(NAMES)  # fmt: skip
+
+
+def test_names_and_aliases_are_unique_and_leave_the_reserved_ones_free() -> None:
+    taken = [name for spec in map(spec_of, NAMES) for name in (spec.name, *spec.aliases)]
+    assert len(taken) == len(set(taken))
+    assert not RESERVED & set(taken)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_spec_is_complete(name: str) -> None:
+    spec = spec_of(name)
+    assert spec.name == name
+    assert spec.label != spec.name
+    assert spec.docs.startswith("https://")
+    assert bool(spec.default_model) is (name not in WITHOUT_DEFAULT_MODEL)
+    check_quirks(spec, registry._known_quirks(spec.wire), name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_servers_on_this_machine_are_without_https_and_without_key(name: str) -> None:
+    spec = spec_of(name)
+    host = urlsplit(spec.base_url).hostname
+    assert spec.local is (host == "localhost")
+    assert spec.base_url.startswith("http://localhost:" if spec.local else "https://")
+    assert spec.auth.required is not spec.local
+    if not spec.local:
+        assert spec.api_key_env
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_variables_end_in_what_they_hold(name: str) -> None:
+    spec = spec_of(name)
+    for variable in spec.api_key_env:
+        assert re.search(r"_(API_KEY|TOKEN|PAT|SECRET_KEY|KEY)$", variable), variable
+    for variable in spec.base_url_env:
+        assert re.search(r"_(BASE_URL|ENDPOINT|HOST)$", variable), variable
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_spec_restricts_is_something_that_its_wire_could_do(name: str) -> None:
+    spec = spec_of(name)
+    wire = registry.wire(spec.wire)
+    assert spec.unsupported <= wire.options
+    restricted = spec.parameters.keys() & set(Options.__struct_fields__)
+    assert restricted <= supported_options(wire, spec)
+    for values in spec.parameters.values():
+        assert len(values) == len(set(map(repr, values)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_request_can_be_built_and_goes_to_the_providers_host(name: str) -> None:
+    from exllm.call import access
+
+    spec = spec_of(name)
+    key = "k-0123456789"
+    values = {"api_key": key, **dict.fromkeys(spec.settings, "mine")}
+    way = access(spec, Static({name: values}), None, None)
+    assert "{" not in way.base_url
+    assert key in way.headers[spec.auth.header]
+    request = Request(name, spec.default_model or "m", (Message("user", "Hi"),), Options(max_tokens=5))
+    built = registry.wire(spec.wire).build(request, spec)
+    assert built.path == spec.paths.chat
+    body = msgspec.json.decode(built.body)
+    assert body["model"] == request.model
+    assert 5 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+    assert body["stream"] is True
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_says_nothing_twice_and_nothing_that_is_the_default(name: str) -> None:
+    text = (registry.SPECS_DIRECTORY / f"{name}.yaml").read_text(encoding="utf-8")
+    data: dict[str, Any] = yaml.safe_load(text)
+    keys = re.findall(r"^(\w+):", text, re.MULTILINE)
+    assert len(keys) == len(set(keys))
+    defaults = msgspec.to_builtins(ProviderSpec("", "", ""))
+    assert [key for key, value in data.items() if defaults[key] == value] == []
+    for field in ("quirks", "unsupported", "aliases", "api_key_env"):
+        values = data.get(field, [])
+        assert len(values) == len(set(values))
+
+
+def test_the_specs_are_part_of_the_package() -> None:
+    import exllm
+
+    assert registry.SPECS_DIRECTORY.is_relative_to(Path(exllm.__file__).parent)
+
+
+def test_slow_starters_get_more_time() -> None:
+    for name in ("lmstudio", "ollama-openai", "gemini-openai"):
+        assert (spec_of(name).timeouts.first_chunk, spec_of(name).timeouts.idle) == (600, 600)
