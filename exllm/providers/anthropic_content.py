@@ -191,7 +191,10 @@ def _document(part: Document) -> Block:
 
 
 def _file(part: FileRef) -> Block:
-    """An uploaded file, as the block that its type asks for; https://platform.claude.com/docs/en/build-with-claude/files."""
+    """An uploaded file, as the block that its type asks for. No beta header: the Files API left beta.
+
+    https://platform.claude.com/docs/en/build-with-claude/files
+    """
     media_type = part.media_type or "application/pdf"
     if media_type.startswith("image/"):
         block: Block = {"type": "image", "source": {"type": "file", "file_id": part.id}}

@@ -80,6 +80,7 @@ class MessagesDecoder:
     """See `StreamDecoder`. One per answer."""
 
     __slots__ = (
+        "_call_count",
         "_calls",
         "_counter",
         "_inputs",
@@ -88,6 +89,7 @@ class MessagesDecoder:
         "_open",
         "_provider",
         "_stop",
+        "_tools_wanted",
         "_undelivered",
         "finished",
     )  # fmt: skip
@@ -99,7 +101,9 @@ class MessagesDecoder:
         self._message_id: str | None = None
         self._counter = UsageCounter()
         self._stop: dict[str, Any] = {}
-        self._calls: dict[int, int] = {}  # index of a tool block -> number of the call
+        self._calls: dict[int, int] = {}  # index of a tool block -> number of the call; some services repeat an index
+        self._call_count = 0
+        self._tools_wanted = False
         self._inputs: dict[int, str] = {}  # arguments that came whole with the start of a block
         self._open: dict[int, OpenBlock] = {}  # blocks without a common name, until they are complete
         self._undelivered: list[Chunk] = []
@@ -221,7 +225,7 @@ class MessagesDecoder:
         if details:
             chunks.append(ProviderEvent("usage", details, self._provider))
         raw = string(self._stop, "stop_reason") or None
-        reason = FINISH_REASONS.get(raw or "", "tool_calls" if raw is None and self._calls else "stop")
+        reason = FINISH_REASONS.get(raw or "", "tool_calls" if raw is None and self._tools_wanted else "stop")
         chunks.append(Finish(reason, raw=raw, message=self._explanation(raw)))
         self.finished = True
 
@@ -270,7 +274,7 @@ class MessagesDecoder:
             raise self._nonsense("an event that is not an object", frame.data)
         kind = event.get("type")
         if kind not in EVENT_TYPES:
-            if event.get("error"):  # an error in the shape of another API, from a gateway
+            if event.get("error") or frame.event == "error":  # an error in the shape of another API, from a gateway
                 raise error_in_stream(event, provider=self._provider, model=self._model)
             chunks.append(ProviderEvent(str(kind or frame.event), event, self._provider))
             return
@@ -285,7 +289,10 @@ class MessagesDecoder:
         raise self._nonsense(f"a {kind} event that makes no sense ({error})", frame.data) from error
 
     def _start_call(self, index: int, block: dict[str, Any], raw: msgspec.Raw | bytes, chunks: list[Chunk]) -> None:
-        number = self._calls[index] = len(self._calls)
+        number = self._calls[index] = self._call_count
+        self._call_count += 1
+        is_servers = block["type"] == "server_tool_use"
+        self._tools_wanted = self._tools_wanted or not is_servers
         arguments = block.get("input")
         if arguments:
             self._inputs[index] = bytes(decode_block_input(raw).input).decode()
@@ -294,7 +301,7 @@ class MessagesDecoder:
                 number,
                 string(block, "id"),
                 string(block, "name"),
-                provider_executed=block["type"] == "server_tool_use",
+                provider_executed=is_servers,
                 signature=call_signature(block),
             )
         )

@@ -47,17 +47,17 @@ PIECE_TYPES = frozenset({"text_delta", "input_json_delta", "thinking_delta", "si
 
 
 class BlockDelta(_Tagged, tag="content_block_delta"):
-    index: int
     delta: Piece
+    index: int = 0  # left out by some compatible services, whose blocks then follow each other
 
 
 class BlockStart(_Tagged, tag="content_block_start"):
-    index: int
     content_block: msgspec.Raw
+    index: int = 0
 
 
 class BlockStop(_Tagged, tag="content_block_stop"):
-    index: int
+    index: int = 0
 
 
 class MessageStart(_Tagged, tag="message_start"):

@@ -191,6 +191,11 @@ def test_every_stop_reason_has_its_meaning(raw: str | None, reason: str, message
     assert decode([start(), *text(0, "x"), *ending])[-1] == Finish(reason, raw=raw, message=message)  # type: ignore[arg-type]
 
 
+def test_without_a_stop_reason_the_calls_to_answer_decide() -> None:
+    assert response([start(), *call(0, "1", "f", "{}"), *end(None)]).finish_reason == "tool_calls"
+    assert response([start(), *call(0, "1", "f", "{}", kind="server_tool_use"), *end(None)]).finish_reason == "stop"
+
+
 def test_what_is_unknown_is_passed_on() -> None:
     unknown_event = {"type": "event_of_tomorrow", "x": 1}
     unknown_delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "delta_of_tomorrow", "x": 2}}

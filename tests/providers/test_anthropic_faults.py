@@ -13,6 +13,7 @@ from exllm.errors import (
     ServerError,
     StreamInterrupted,
 )
+from exllm.streaming.frame import Frame
 from exllm.types.chunks import (
     TextDelta,
 )
@@ -46,6 +47,8 @@ def test_an_error_event_raises_after_what_had_arrived(error: Event, kind: type[E
 def test_an_error_in_the_shape_of_another_api_raises_too() -> None:
     with pytest.raises(RateLimited, match="slow"):
         decode([start(), {"error": {"message": "slow down", "code": 429}}])
+    with pytest.raises(ServerError, match="broke"):
+        decoder().feed([Frame(b'{"message": "it broke"}', "error")])
 
 
 def test_a_repeated_start_is_no_second_answer_but_another_id_is() -> None:

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from exllm.streaming.accumulator import Accumulator
 from exllm.streaming.sse import SSEDecoder
 from exllm.types.parts import ToolCall
 from tests.providers.anthropic_recordings import fold
-from tests.providers.anthropic_streams import Event, call, decode, decoder, end, frame, start, text
+from tests.providers.anthropic_streams import Event, block, call, decode, decoder, end, frame, start, text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -82,6 +83,22 @@ def test_any_slicing_of_the_bytes_gives_the_same_calls(
         accumulator.add(own.feed(framing.feed(body[begin : begin + size])))
     assert own.finished
     assert list(accumulator.response().tool_calls) == calls
+
+
+@pytest.mark.parametrize("index", [0, None], ids=["repeated", "missing"])
+def test_calls_that_follow_each_other_need_no_index_of_their_own(index: int | None) -> None:
+    calls = [ToolCall(f"toolu_{number}", "f", f'{{"n": {number}}}') for number in range(4)]
+    events = text(0, "x") + [event for each in calls for event in call(0, each.id, each.name, *each.arguments)]
+    for event in events:
+        if index is None:
+            del event["index"]
+    assert calls_of(decode([start(), *events, *end("tool_use")])) == calls
+
+
+def test_a_call_without_an_id_gets_one() -> None:
+    nameless = {"type": "tool_use", "name": "f", "input": {}}
+    (found,) = calls_of(decode([start(), *block(0, nameless), *end("tool_use")]))
+    assert found.id
 
 
 @settings(deadline=None)
