@@ -1,0 +1,113 @@
+"""The examples run as they are written, with the mock in the place of the model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from websockets.asyncio.client import connect
+
+import exllm
+from exllm.providers.mock import SENTENCE
+from tests.cli.command import environment
+from tests.faults.dialects import OPENAI, TEXT
+from tests.faults.server import FaultServer
+from tests.integrations.web import serving
+
+FOLDER = Path(__file__).parents[2] / "examples"
+LIMIT_S = 30.0
+
+
+async def _start(name: str, *arguments: str, **changes: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(FOLDER / name),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(**changes),
+    )
+
+
+async def _run(name: str, *arguments: str, **changes: str) -> str:
+    process = await _start(name, *arguments, **changes)
+    out, err = await asyncio.wait_for(process.communicate(), LIMIT_S)
+    assert (process.returncode, err) == (0, b""), err.decode()
+    return out.decode()
+
+
+async def test_stream_to_terminal_shows_the_text_and_what_it_took() -> None:
+    text, figures = (await _run("stream_to_terminal.py", "mock", "Hi")).splitlines()
+    assert text == SENTENCE
+    assert "tokens, first after" in figures
+
+
+async def test_tee_to_file_shows_the_text_and_logs_every_chunk(tmp_path: Path) -> None:
+    path = tmp_path / "answer.ndjson"
+    assert await _run("tee_to_file.py", str(path), "mock", "Hi") == f"{SENTENCE}\n"
+    chunks = [msgspec.json.decode(line, type=exllm.Chunk) for line in path.read_bytes().splitlines()]
+    assert "".join(chunk.text for chunk in chunks) == SENTENCE
+
+
+async def test_several_providers_all_answer_or_say_why_not() -> None:
+    async with FaultServer(OPENAI.reply()) as server:
+        out = await _run(
+            "several_providers.py", "Hi", "mock", "openai", "anthropic", OPENAI_API_KEY="k", OPENAI_BASE_URL=server.url
+        )
+    answers = dict(line.split(": ", 1) for line in out.splitlines() if line)
+    assert len(answers) == 3
+    assert any(name.startswith("mock ") and text == SENTENCE for name, text in answers.items())
+    assert any(name.startswith("openai ") and text == TEXT for name, text in answers.items())
+    assert "ANTHROPIC_API_KEY" in answers["anthropic"]
+
+
+async def test_custom_provider_reaches_its_server() -> None:
+    async with FaultServer(OPENAI.reply()) as server:
+        out = await _run("custom_provider.py", f"{server.url}/v1", "my-model", "Hello!")
+    assert out == f"{TEXT}\n"
+    (request,) = server.requests
+    assert (request.path, request.json["model"], request.json["max_tokens"]) == (
+        "/v1/chat/completions",
+        "my-model",
+        200,
+    )
+
+
+async def test_batches_to_websocket_sends_the_answer_in_few_messages() -> None:
+    process = await _start("batches_to_websocket.py", "mock", "0")
+    assert process.stdout is not None
+    try:
+        url = (await asyncio.wait_for(process.stdout.readline(), LIMIT_S)).decode().strip()
+        async with asyncio.timeout(LIMIT_S), connect(url, proxy=None) as socket:
+            await socket.send("Hi")
+            chunks: list[exllm.Chunk] = []
+            messages = 0
+            while not chunks or not any(isinstance(chunk, exllm.Finish) for chunk in chunks):
+                message = await socket.recv()
+                messages += 1
+                chunks += msgspec.json.decode(message, type=list[exllm.Chunk])
+    finally:
+        process.kill()
+        await process.communicate()
+    assert "".join(chunk.text for chunk in chunks) == SENTENCE
+    assert messages < len(chunks)
+
+
+async def test_fastapi_app_streams_events_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXAMPLE_MODEL", "mock")
+    monkeypatch.syspath_prepend(str(FOLDER.parent))
+    from examples.fastapi_app import app
+
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as browser:
+        asked = {"question": "Hi"}
+        assert (await browser.get("/text", params=asked)).text == SENTENCE
+        assert (await browser.get("/answer", params=asked)).json()["answer"] == SENTENCE
+        events = (await browser.get("/events", params=asked)).text.strip().split("\n\n")
+    name, data = events[-1].split("\n")
+    assert name == "event: response"
+    assert json.loads(data.removeprefix("data: "))["choices"][0]["message"]["content"] == SENTENCE
