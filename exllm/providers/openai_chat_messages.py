@@ -89,7 +89,9 @@ class MessageWriter:
         if role == "developer" and "no_developer_role" in self._quirks:
             role = "system"
         written: dict[str, Any] = {"role": role}
-        if message.name is not None:
+        if message.name is not None and "no_message_name" in self._quirks:
+            self._warn(f"{self._spec.label} takes no names of messages; they were not sent")
+        elif message.name is not None:
             written["name"] = message.name
         if isinstance(content, str):
             written["content"] = content

@@ -9,17 +9,18 @@ from __future__ import annotations
 QUIRKS: dict[str, str] = {
     # -- field names
     "max_tokens_field": "the limit is `max_tokens`; `max_completion_tokens` is unknown or ignored "
-    "(Mistral, DeepSeek, Perplexity, Together, Moonshot, llama.cpp, Ollama, LM Studio, ...)",
+    "(Mistral, DeepSeek, Perplexity, Together, llama.cpp, Ollama, LM Studio, ...)",
     "random_seed": "`seed` is called `random_seed` (Mistral)",
     "tool_choice_any": "`tool_choice: required` is called `any` (Mistral before 2025, Snowflake)",
     "logprobs_count": "`logprobs` is the number of alternatives, not a switch (Together)",
     # -- what is refused
     "no_stream_options": "`stream_options` is refused or needless: streams have usage anyway (Mistral, Perplexity)",
     "no_developer_role": "only `system` exists: `developer` messages are sent as `system` (nearly all but OpenAI)",
+    "no_message_name": "messages carry no `name`: it is refused (Groq, Z.ai)",
     "text_content_only": "`content` must be a string: text parts are joined (DeepSeek, Cerebras, Snowflake)",
     "string_tool_content": "`content` of tool messages must be a string, though users may send parts (Groq, Together)",
     "short_tool_call_ids": "ids of tool calls must be nine letters or digits: others are hashed to that (Mistral)",
-    "no_json_schema": "`response_format` knows `json_object` only: a schema is refused (DeepSeek, Moonshot, Z.ai)",
+    "no_json_schema": "`response_format` knows `json_object` only: a schema is refused (DeepSeek, Z.ai)",
     "schema_in_json_object": "a JSON Schema goes into `response_format: {type: json_object, schema:}` "
     "(the server of llama-cpp-python)",
     # -- additions

@@ -129,3 +129,10 @@ def test_the_specs_are_part_of_the_package() -> None:
 def test_slow_starters_get_more_time() -> None:
     for name in ("lmstudio", "ollama-openai", "gemini-openai"):
         assert (spec_of(name).timeouts.first_chunk, spec_of(name).timeouts.idle) == (600, 600)
+
+
+def test_groq_is_sent_no_names_of_messages_and_that_is_said() -> None:
+    request = Request("groq", "m", (Message("user", "Hi", "ann"),))
+    built = registry.wire("openai_chat").build(request, spec_of("groq"))
+    assert msgspec.json.decode(built.body)["messages"] == [{"role": "user", "content": "Hi"}]
+    assert built.warnings == ("Groq takes no names of messages; they were not sent",)
