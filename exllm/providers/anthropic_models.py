@@ -2,6 +2,7 @@
 
 Read from the model's name, so that dated snapshots, ``-latest`` and the names of Bedrock and Vertex are understood, and
 models to come count as the newest. Sources: https://platform.claude.com/docs/en/about-claude/models/overview,
+https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages,
 https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking,
 https://platform.claude.com/docs/en/build-with-claude/effort and, for the unstreamed limit, Anthropic's Python SDK.
 """
@@ -62,7 +63,5 @@ def model_facts(model: str) -> ModelFacts:
     if version < (4, 6):
         return ModelFacts(64_000, effort=family == "opus")
     if version < (4, 8):
-        return ModelFacts(64_000 if family == "sonnet" else 128_000, adaptive=True, effort=True)
-    if (family, version) == ("sonnet", (5, 0)):
         return ModelFacts(128_000, adaptive=True, effort=True)
     return _NEWEST

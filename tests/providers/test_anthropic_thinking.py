@@ -48,7 +48,7 @@ def fields(model: str, **options: Any) -> dict[str, Any]:
         ("claude-sonnet-4-5-20250929", 64_000),
         ("anthropic/claude-haiku-4.5", 64_000),
         ("claude-opus-4-5", 64_000),
-        ("claude-sonnet-4-6", 64_000),
+        ("claude-sonnet-4-6", 128_000),
         ("claude-opus-4-6", 128_000),
         ("claude-sonnet-5", 128_000),
         ("claude-haiku-5-5", 128_000),
