@@ -22,6 +22,7 @@ from exllm.errors import (
     StreamInterrupted,
     TotalTimeout,
 )
+from exllm.transport.body_end import end_with_connection
 from exllm.transport.sessions import SessionPool, TransportSettings
 from exllm.version import __version__
 
@@ -68,6 +69,7 @@ class HttpTransport:
         for _ in range(MAX_REDIRECTS):
             response = await self._send_once(call, url, total_s)
             if response.status not in _REDIRECTS:
+                end_with_connection(response)
                 return response
             target = urljoin(url, response.headers.get("location", ""))
             response.close()

@@ -114,6 +114,7 @@ class HttpSource:
                 f"{route.spec.label} answered with {content_type}, not with a stream; is the base URL right?",
                 body=body.decode(errors="replace"),
                 status=response.status,
+                request_id=self.request_id,
             )
             raise scrub(error, route.secret)
         read_whole_reads(response)
