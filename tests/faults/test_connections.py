@@ -88,9 +88,9 @@ async def test_what_came_before_the_cut_is_not_lost_on_a_slow_consumer(dialect: 
         texts = stream.text()
         seen = [await anext(texts)]
         await asyncio.sleep(0.3)
-        with pytest.raises(exllm.StreamInterrupted) as caught:
+        with pytest.raises(exllm.StreamInterrupted) as caught:  # noqa: PT012 - a loop that ends with an error
             async for text in texts:
-                seen.append(text)  # noqa: PERF401 - it ends with an error
+                seen.append(text)  # noqa: PERF401
     assert seen == words
     assert caught.value.partial is not None
     assert caught.value.partial.text == "".join(words)
