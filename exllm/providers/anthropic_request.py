@@ -79,7 +79,7 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
     body |= request.extra
     try:
         content = _encode(body)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the request cannot be written as JSON: {error}", provider=spec.name) from error
     return HttpRequest(
         spec.paths.chat, content, _headers(options, body, spec), warnings=(*turns.warnings, *thinking.warnings)

@@ -2,8 +2,8 @@
 
 Newer models decide themselves how much to think (``adaptive``) and take an effort; older ones think for as many tokens
 as they are given. Each option is said in the words of the model at hand, and a translation is told as a warning.
-Whether a model can be kept from thinking, and whether it shows its thoughts unasked, differs from model to model: the API
-tells, and ``thinking={"type": "adaptive", "display": "summarized"}`` asks to see them.
+Whether a model can be kept from thinking, and whether it shows its thoughts unasked, differs from model to model: the
+API tells, and ``thinking={"type": "adaptive", "display": "summarized"}`` asks to see them.
 Sources: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking,
 https://platform.claude.com/docs/en/build-with-claude/extended-thinking,
 https://platform.claude.com/docs/en/build-with-claude/effort

@@ -27,8 +27,7 @@ class Turns:
         self._content = ContentEncoder(provider)
         self._provider = provider
         self._system_turns = system_turns
-        self._system: list[Block] = []
-        self._system_text: list[str] | None = []  # None as soon as text alone does not say all
+        self._system: list[tuple[Message, list[Block]]] = []
 
     @property
     def warnings(self) -> list[str]:
@@ -38,9 +37,9 @@ class Turns:
     @property
     def system(self) -> str | list[Block] | None:
         """The system prompt: a string for a single plain text, blocks otherwise, None for none."""
-        if self._system_text is not None and len(self._system_text) == 1:
-            return self._system_text[0]
-        return self._system or None
+        if len(self._system) == 1:
+            return _content(*self._system[0])
+        return [block for _, blocks in self._system for block in blocks] or None
 
     def add(self, messages: Sequence[Message]) -> None:
         """Take all messages. Raises `InvalidRequest` for content that has no place, and for a prompt without a turn."""
@@ -61,7 +60,7 @@ class Turns:
     def _add_system(self, message: Message, blocks: list[Block]) -> None:
         if not blocks:
             return
-        if not all(block["type"] == "text" for block in blocks):
+        if not all(block.get("type") == "text" for block in blocks):
             raise InvalidRequest(
                 "a system message of the Anthropic Messages API holds text only", provider=self._provider
             )
@@ -70,29 +69,26 @@ class Turns:
                 self._add_turn("system", message, blocks)
                 return
             self._content.warn("a system message in the middle of the conversation was moved to the system prompt")
-        self._system += blocks
-        if self._system_text is not None:
-            is_plain = isinstance(message.content, str)
-            self._system_text = [*self._system_text, blocks[0]["text"]] if is_plain else None
+        self._system.append((message, blocks))
 
     def _add_turn(self, side: str, message: Message, blocks: list[Block]) -> None:
         last = self.messages[-1] if self.messages else None
         if last is None or last["role"] != side:
-            self.messages.append({"role": side, "content": _content(message, blocks)})
-            return
-        content = last["content"]
-        joined = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        joined = joined + blocks
-        if side == "user":
-            joined.sort(key=_is_no_result)  # stable: results first, the rest as it was
-        last["content"] = joined
+            last = {"role": side, "content": _content(message, blocks)}
+            self.messages.append(last)
+        else:
+            if isinstance(last["content"], str):
+                last["content"] = [{"type": "text", "text": last["content"]}]
+            last["content"].extend(blocks)
+        if message.role == "tool":
+            last["content"].sort(key=_is_no_result)  # stable: results first, the rest as it was
 
 
 def _content(message: Message, blocks: list[Block]) -> str | list[Block]:
     if isinstance(message.content, str):
         return message.content
-    return sorted(blocks, key=_is_no_result) if message.role == "tool" else blocks
+    return blocks
 
 
 def _is_no_result(block: Block) -> bool:
-    return bool(block["type"] != "tool_result")
+    return bool(block.get("type") != "tool_result")

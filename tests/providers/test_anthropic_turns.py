@@ -70,6 +70,16 @@ def test_results_come_first_in_their_turn_and_keep_their_order() -> None:
     assert kinds == [("tool_result", "1"), ("tool_result", "2"), ("text", None)]
 
 
+def test_parts_of_a_tool_message_that_are_no_results_come_after_the_results() -> None:
+    part = ProviderPart("anthropic", {"type": "text", "text": "by the way"})
+    messages = [
+        Message("user", "Hi"),
+        Message("assistant", [ToolCall("1", "f")]),
+        Message("tool", [part, ToolResult("1", "one")]),
+    ]
+    assert [block["type"] for block in body_of(messages)["messages"][2]["content"]] == ["tool_result", "text"]
+
+
 def test_an_empty_result_needs_no_content() -> None:
     turns = body_of(
         [Message("user", "Hi"), Message("assistant", [ToolCall("1", "f")]), Message("tool", [ToolResult("1")])]
