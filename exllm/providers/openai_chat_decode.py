@@ -94,7 +94,8 @@ class OpenAIChatDecoder:
         self._usage: Usage | None = None
         self._template = TextTemplate()
         self._tier: str | None = None
-        audio_format = str((options.audio or {}).get("format", ""))
+        audio = options.audio or request.extra.get("audio")
+        audio_format = str(audio.get("format")) if isinstance(audio, dict) else ""
         self._audio_type = _AUDIO_TYPES.get(audio_format, "audio/pcm" if audio_format == "pcm16" else None)
 
     def feed(self, frames: Sequence[Frame]) -> list[Chunk]:
@@ -229,7 +230,9 @@ class OpenAIChatDecoder:
                 self._choice(choice.index or 0, choice.delta, choice, whole=False)
         elif event.usage is None and x_groq is None and event.citations is None:
             self._unknown(frame)
-        self._top(event.citations, event.search_results, event.usage, x_groq, frame.data)
+        if event.usage is not None and event.usage.service_tier is None:
+            self._tier = decode_tier(frame.data).service_tier or self._tier
+        self._top(event.citations, event.search_results, event.usage, x_groq)
 
     def _unknown(self, frame: Frame) -> None:
         """No choices and no usage: a ping, an empty frame, or an event that the protocol does not know."""
@@ -248,7 +251,6 @@ class OpenAIChatDecoder:
         search_results: list[Any] | None,
         usage: UsageEvent | None,
         x_groq: XGroq | None,
-        data: bytes,
     ) -> None:
         """What stands beside the choices."""
         if search_results is not None:
@@ -258,7 +260,6 @@ class OpenAIChatDecoder:
         if usage is None and x_groq is not None:
             usage = x_groq.usage
         if usage is not None:
-            self._tier = decode_tier(data).service_tier or self._tier
             counts = usage_of(usage, self._tier)
             if counts != self._usage:  # some repeat it in every frame
                 self._usage = counts
@@ -348,7 +349,7 @@ class OpenAIChatDecoder:
             self._choice(index, choice.message, choice, whole=True)
             if index not in self._finishes:
                 self._finish(index, None)
-        self._top(body.citations, body.search_results, body.usage, body.x_groq, data)
+        self._top(body.citations, body.search_results, body.usage, body.x_groq)
         self.finished = True
         return self.take()
 

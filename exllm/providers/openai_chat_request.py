@@ -71,7 +71,8 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     Raises: UnsupportedOption, InvalidRequest; TypeError when `extra` holds what JSON cannot.
     """
     options = request.options
-    check_parameters(spec, {**options.given(), **request.extra})
+    if spec.parameters:
+        check_parameters(spec, {**options.given(), **request.extra})
     writer = MessageWriter(spec, options.cache_control)
     body: dict[str, Any] = {"model": request.model, "messages": writer.write(request.messages)}
     body.update({name: value for name in _SAME if (value := getattr(options, name)) is not None})

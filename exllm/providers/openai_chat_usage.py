@@ -80,7 +80,10 @@ def _cost_usd(event: UsageEvent) -> float | None:
 
 
 def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
+    for count in counts:
+        if count is not None:
+            return count
+    return None
 
 
 def _sum(*counts: int | None) -> int | None:

@@ -101,6 +101,13 @@ def side_by_side(cuts: list[int]) -> list[Pieces]:
     return deltas + [[piece(fragment, index) for index, fragment in enumerate(turn)] for turn in turns]
 
 
+def side_by_side_without_index(cuts: list[int]) -> list[Pieces]:
+    """Nothing but the place in the list says whose fragment it is."""
+    return [
+        [{key: value for key, value in one.items() if key != "index"} for one in delta] for delta in side_by_side(cuts)
+    ]
+
+
 def whole_in_one(cuts: list[int]) -> list[Pieces]:
     return [[piece(arguments, index, id_, name) for index, (id_, name, arguments) in enumerate(EXPECTED)]]
 
@@ -128,6 +135,7 @@ def indexes_with_gaps(cuts: list[int]) -> list[Pieces]:
 
 STYLES = [
     openai_order, with_first_fragment, everything_repeated, without_index, by_id_alone, interleaved, side_by_side,
+    side_by_side_without_index,
     whole_in_one, whole_without_index, whole_all_at_index_zero, cut_all_at_index_zero, indexes_with_gaps,
 ]  # fmt: skip
 

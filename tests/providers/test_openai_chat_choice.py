@@ -118,6 +118,7 @@ def test_mistrals_content_of_parts() -> None:
         {"type": "thinking", "thinking": "yes"},
         {"type": "text", "text": "Yes."},
         {"type": "reference", "reference_ids": [1]},
+        {"type": "image_url", "image_url": "https://x.example/a.png"},
         {"type": "tool_file", "file_id": "f1"},
     ]
     response = fold(decode([choice({"content": parts}), choice({}, "stop"), DONE]))
@@ -125,7 +126,8 @@ def test_mistrals_content_of_parts() -> None:
     assert response.reasoning == "hm yes"
     assert response.text == "Yes."
     assert response.citations == (Citation(source=parts[3]),)
-    assert response.parts[-1].data == parts[4]  # type: ignore[union-attr]
+    assert Image(url="https://x.example/a.png") in response.parts
+    assert response.parts[-1].data == parts[5]  # type: ignore[union-attr]
     assert fold(decode_body({"content": parts})).parts == response.parts
 
 

@@ -304,6 +304,7 @@ def test_a_body_that_is_no_answer_is_a_protocol_error(body: bytes) -> None:
     [
         ({"error": {"message": "bad key", "code": "invalid_api_key"}}, AuthenticationError),
         ({"detail": "maximum context length is 5 tokens"}, ContextLengthExceeded),
+        ({"x_groq": {"error": "failed"}}, ServerError),
         ({"choices": [], "message": "prompt is too long"}, ContextLengthExceeded),
         ({"choices": [{"message": {}, "error": {"code": 429, "message": "slow"}}]}, RateLimited),
         ({"choices": [{"message": {}, "finish_reason": "error"}]}, ServerError),

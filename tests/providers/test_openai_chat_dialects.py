@@ -136,7 +136,7 @@ def test_the_wire_takes_only_known_options_and_knows_its_quirks() -> None:
 
 def test_every_quirk_changes_some_request() -> None:
     everything = [
-        Message("developer", [Text("a", cache_control=CacheControl())]),
+        Message("developer", [Text("a", cache_control=CacheControl())], "ada"),
         Message("user", [Text("b"), Audio(data=WAV, media_type="audio/wav")]),
         Message("user", [Text("c"), Document(data=PDF, media_type="application/pdf")]),
         Message("user", [Text("d"), Text("e")]),
@@ -159,6 +159,13 @@ def test_developer_is_system_where_there_is_no_developer() -> None:
     assert body([Message("developer", "x")], None, "no_developer_role")["messages"] == [
         {"role": "system", "content": "x"}
     ]
+
+
+def test_names_of_messages_are_left_out_with_a_warning_where_they_are_refused() -> None:
+    built = build([Message("user", "Hi", name="ada")], None, "no_message_name")
+
+    assert json.loads(built.body)["messages"] == USER
+    assert len(built.warnings) == 1
 
 
 def test_text_parts_are_joined_where_content_is_a_string() -> None:
@@ -277,6 +284,12 @@ def test_media_at_a_url_is_refused_where_the_service_fetches_none() -> None:
     assert part["file"]["file_data"] == "https://x.example/a.pdf"
 
 
+def test_what_a_document_says_beside_its_bytes_is_told_to_be_lost() -> None:
+    document = Document(data=PDF, media_type="application/pdf", context="Old.", citations=True)
+
+    assert len(build([Message("user", [document])]).warnings) == 2
+
+
 def test_provider_parts_go_back_only_where_they_came_from() -> None:
     own, foreign = ProviderPart("acme", {"type": "x", "y": 1}), ProviderPart("other", {"type": "z"})
     ran = ProviderPart("acme", {"type": "executed_tool", "output": "42"})
@@ -284,6 +297,7 @@ def test_provider_parts_go_back_only_where_they_came_from() -> None:
     built = build([Message("assistant", [Text("a"), own, foreign, ran])])
     assert json.loads(built.body)["messages"][0]["content"] == [{"type": "text", "text": "a"}, {"type": "x", "y": 1}]
     assert len(built.warnings) == 1
+    assert body([Message("user", [own])])["messages"][0]["content"] == [{"type": "x", "y": 1}]
     with pytest.raises(InvalidRequest, match="cannot hold a ProviderPart"):
         build([Message("user", [foreign])])
 
