@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator
 from typing import Any
@@ -40,10 +41,10 @@ class RetrySchedule:
         self._backoff: Generator[float, Any, None] | None = None
         self.attempts = 1
 
-    def wait_s(self, error: ExLLMError) -> float | None:
+    def wait_s(self, error: ExLLMError, time_left_s: float = math.inf) -> float | None:
         """Seconds to wait before the next attempt, or None when `error` should be raised.
 
-        A wait that the provider asks for is taken as it is. One above the policy's cap is not sat out: `error.retry_at`
+        A wait that the provider asks for is taken as it is, if it ends within `time_left_s`. One above the policy's cap is not sat out: `error.retry_at`
         then says when to come back.
         """
         error.attempts = self.attempts
@@ -53,9 +54,12 @@ class RetrySchedule:
             return None
         if not error.retryable or isinstance(error, _NOT_SENT_AGAIN) or self.attempts >= self._policy.attempts:
             return None
-        self.attempts += 1
         backoff_s = self._next_backoff_s()
-        return backoff_s if asked_s is None else asked_s
+        wait_s = backoff_s if asked_s is None else asked_s
+        if wait_s >= time_left_s:
+            return None
+        self.attempts += 1
+        return wait_s
 
     def _next_backoff_s(self) -> float:
         import backoff  # only when something failed: it imports asyncio and logging

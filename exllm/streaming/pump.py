@@ -249,7 +249,8 @@ class Pump:
                 await self._read_ahead()
                 return
             except ExLLMError as error:
-                wait_s = None if self._chunks or self.is_done else self._schedule.wait_s(error)
+                time_left_s = self._timing.time_left_s(self._clock())
+                wait_s = None if self._chunks or self.is_done else self._schedule.wait_s(error, time_left_s)
                 if wait_s is None:
                     raise
                 if self._source is not None:

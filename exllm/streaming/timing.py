@@ -49,6 +49,10 @@ class Timing:
             self.started_at + (limits.total or math.inf),
         )
 
+    def time_left_s(self, now: float) -> float:
+        """What the limit for the whole call leaves."""
+        return self.started_at + (self._limits.total or math.inf) - now
+
     def overdue(self, now: float, *, is_reading: bool) -> RequestTimeout | None:
         """The limit that is broken."""
         limits = self._limits
