@@ -18,10 +18,11 @@ HeaderValue: TypeAlias = bool | int | bytes | str | UUID
 """A header's value. The four sizes of integers are `int`, and so is a timestamp: milliseconds since 1970, UTC."""
 
 MessageType = Literal["event", "exception", "error"]
+_Block: TypeAlias = tuple[str, MessageType, dict[str, HeaderValue]]  # what one block of headers says
 
 _PRELUDE = Struct(">III")  # bytes of the message, bytes of its headers, CRC-32 of the two
 _CRC = Struct(">I")
-_OVERHEAD = _PRELUDE.size + _CRC.size
+_PRELUDE_SIZE, _CRC_SIZE = _PRELUDE.size, _CRC.size
 _NUMBERS = {2: Struct(">b"), 3: Struct(">h"), 4: Struct(">i"), 5: Struct(">q"), 8: Struct(">q")}
 _TRUE, _FALSE, _BYTES, _STRING, _UUID = 0, 1, 6, 7, 9
 _LENGTH = Struct(">H")
@@ -70,8 +71,8 @@ class EventStreamDecoder:
     def __init__(self, max_frame_bytes: int = 16 * 1024 * 1024) -> None:
         self.max_frame_bytes = max_frame_bytes
         self._tail = bytearray()  # the unfinished message
-        self._needed = _PRELUDE.size  # bytes that it must have before there is any use in looking at it
-        self._blocks: dict[bytes, tuple[str, MessageType, dict[str, HeaderValue]]] = {}
+        self._needed = _PRELUDE_SIZE  # bytes that it must have before there is any use in looking at it
+        self._blocks: dict[bytes, _Block] = {}
         self._failure: ExLLMError | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -86,25 +87,33 @@ class EventStreamDecoder:
             data = bytes(tail)
             tail.clear()
         frames: list[Frame] = []
-        view = memoryview(data)
         start, size = 0, len(data)
         try:
             while True:
-                self._needed = _PRELUDE.size
-                if size - start < _PRELUDE.size:
+                if size - start < _PRELUDE_SIZE:
+                    self._needed = _PRELUDE_SIZE
                     break
-                total, headers_size = self._read_prelude(view[start : start + _PRELUDE.size])
+                total, headers_size, checksum = _PRELUDE.unpack_from(data, start)
+                self._check_prelude(data[start : start + 8], total, headers_size, checksum)
                 if size - start < total:
                     self._needed = total
                     break
-                frames.append(self._read_message(view[start : start + total], headers_size))
-                start += total
+                headers_at, end = start + _PRELUDE_SIZE, start + total
+                data_at, data_end = headers_at + headers_size, end - _CRC_SIZE
+                # The checksum of the prelude is that of the message so far.
+                if crc32(data[start + 8 : data_end], checksum) != _CRC.unpack_from(data, data_end)[0]:
+                    raise ProtocolError("an event-stream message has a wrong checksum")
+                block = data[headers_at:data_at]
+                event, message_type, headers = self._blocks.get(block) or self._read_block(block)
+                # The headers are copied, so that nobody can change those of a later frame.
+                frames.append(EventStreamFrame(data[data_at:data_end], event, "", message_type, headers.copy()))
+                start = end
         except ProtocolError as error:
             self._failure = error
             if not frames:
                 raise
             return frames
-        tail += view[start:]
+        tail += data[start:]
         return frames
 
     def close(self) -> list[Frame]:
@@ -120,33 +129,22 @@ class EventStreamDecoder:
             raise StreamInterrupted(f"the body ended within a message, {have} bytes after its beginning")
         return []
 
-    def _read_prelude(self, prelude: memoryview) -> tuple[int, int]:
-        """The bytes of the message and those of its headers."""
-        total, headers_size, checksum = _PRELUDE.unpack(prelude)
-        if crc32(prelude[:8]) != checksum:
+    def _check_prelude(self, prelude: bytes, total: int, headers_size: int, checksum: int) -> None:
+        if crc32(prelude) != checksum:
             raise ProtocolError("an event-stream message has a wrong checksum in its prelude")
-        if headers_size + _OVERHEAD > total:
+        if headers_size + _PRELUDE_SIZE + _CRC_SIZE > total:
             raise ProtocolError(f"an event-stream message of {total} bytes claims {headers_size} bytes of headers")
         if total > self.max_frame_bytes:
             raise FrameTooLarge(
                 f"an event-stream message of {total} bytes is over the limit of {self.max_frame_bytes} bytes"
             )
-        return total, headers_size
 
-    def _read_message(self, message: memoryview, headers_size: int) -> Frame:
-        if crc32(message[: -_CRC.size]) != _CRC.unpack(message[-_CRC.size :])[0]:
-            raise ProtocolError("an event-stream message has a wrong checksum")
-        payload_at = _PRELUDE.size + headers_size
-        block = bytes(message[_PRELUDE.size : payload_at])
-        known = self._blocks.get(block)
-        if known is None:
-            headers = _read_headers(block)
-            known = (*_kind(headers), headers)
-            if len(self._blocks) < _MOST_BLOCKS and headers_size <= _LARGEST_BLOCK:
-                self._blocks[block] = known
-        event, message_type, headers = known
-        # The headers are copied, so that nobody can change those of a later frame.
-        return EventStreamFrame(bytes(message[payload_at : -_CRC.size]), event, "", message_type, headers.copy())
+    def _read_block(self, block: bytes) -> _Block:
+        headers = _read_headers(block)
+        known = (*_kind(headers), headers)
+        if len(self._blocks) < _MOST_BLOCKS and len(block) <= _LARGEST_BLOCK:
+            self._blocks[block] = known
+        return known
 
 
 def _read_headers(block: bytes) -> dict[str, HeaderValue]:
