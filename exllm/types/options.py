@@ -10,6 +10,7 @@ import msgspec
 
 from exllm.types.parts import CacheControl
 from exllm.types.tool import ServerTool, Tool
+from exllm.types.tool_dicts import tools_of
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 ToolChoice = str | dict[str, Any]
@@ -148,6 +149,7 @@ class OptionArguments(TypedDict, total=False):
 
 
 NO_OPTIONS = Options()
+_LONGEST_SHOWN = 200  # characters of a wrong value in a message
 _NAMES = Options.__struct_fields__
 _RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
@@ -182,11 +184,16 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
         try:
             values[name] = _CONVERTERS[name](value)
         except (TypeError, ValueError, msgspec.ValidationError) as error:
-            raise TypeError(f"option {name!r} cannot be {value!r}: {error}") from None
+            raise TypeError(f"option {name!r} cannot be {_shown(value)}: {error}") from None
         bounds = _RANGES.get(name)
         if bounds is not None and not bounds[0] <= values[name] <= bounds[1]:
             raise ValueError(f"option {name!r} must be between {bounds[0]:g} and {bounds[1]:g}, got {value!r}")
     return Options(**values)
+
+
+def _shown(value: Any) -> str:
+    words = repr(value)
+    return words if len(words) <= _LONGEST_SHOWN else f"{words[:_LONGEST_SHOWN]}..."
 
 
 def _strings(value: Any) -> tuple[str, ...]:
@@ -227,6 +234,14 @@ def _mapping(value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+def _texts_by_name(value: Any) -> dict[str, str]:
+    return {_text(name): _text(item) for name, item in _mapping(value).items()}
+
+
+def _numbers_by_name(value: Any) -> dict[str, float]:
+    return {_text(name): _number(item) for name, item in _mapping(value).items()}
+
+
 def _mappings(value: Any) -> tuple[dict[str, Any], ...]:
     return tuple(_mapping(item) for item in value)
 
@@ -259,32 +274,6 @@ def _cache_control(value: Any) -> CacheControl | None:
     return value if isinstance(value, CacheControl) else msgspec.convert(value, CacheControl)
 
 
-def _tools(value: Any) -> tuple[Tool | ServerTool, ...]:
-    return tuple(_one_tool(item) for item in value)
-
-
-def _one_tool(item: Any) -> Tool | ServerTool:
-    if isinstance(item, Tool | ServerTool):
-        return item
-    if isinstance(item, Mapping):
-        function = item.get("function")
-        if item.get("type") == "function" and isinstance(function, Mapping):  # the OpenAI shape
-            return Tool(
-                function["name"], function.get("description") or "", function.get("parameters") or {"type": "object"},
-                strict=function.get("strict"),
-            )  # fmt: skip
-        if "name" in item and "input_schema" in item:  # the Anthropic shape
-            return Tool(item["name"], item.get("description") or "", dict(item["input_schema"]))
-        if "name" in item and "schema" in item:  # our own
-            return msgspec.convert(item, Tool)
-        return ServerTool(dict(item))
-    if callable(item):
-        from exllm.types.callable_tool import tool
-
-        return tool(item)
-    raise TypeError(f"expected a Tool, a function or a dict, got {item!r}")
-
-
 def _anything(value: Any) -> Any:
     return value
 
@@ -299,12 +288,12 @@ _CONVERTERS: dict[str, Any] = {
     "seed": _integer,
     "frequency_penalty": _number,
     "presence_penalty": _number,
-    "logit_bias": _mapping,
+    "logit_bias": _numbers_by_name,
     "n": _integer,
     "logprobs": _boolean,
     "top_logprobs": _integer,
     "user": _text,
-    "tools": _tools,
+    "tools": tools_of,
     "tool_choice": _tool_choice,
     "parallel_tool_calls": _boolean,
     "response_format": _response_format,
@@ -317,7 +306,7 @@ _CONVERTERS: dict[str, Any] = {
     "web_search": _switch_or_mapping,
     "service_tier": _text,
     "store": _boolean,
-    "metadata": _mapping,
+    "metadata": _texts_by_name,
     "verbosity": _text,
     "cache_control": _cache_control,
     "safety_settings": _mappings,

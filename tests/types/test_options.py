@@ -77,18 +77,55 @@ def test_natural_arguments_are_brought_to_one_form() -> None:
     assert check_options({"cache_control": {"type": "ephemeral", "ttl": "1h"}}).cache_control == CacheControl(ttl="1h")
 
 
-def test_tools_in_the_shapes_of_openai_anthropic_and_our_own_are_one() -> None:
-    schema = {"type": "object", "properties": {"at": {"type": "string"}}}
-    tools = check_options(
-        {
-            "tools": [
-                {"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": schema}},
-                {"name": "look", "description": "Looks.", "input_schema": schema},
-                {"name": "look", "description": "Looks.", "schema": schema},
-            ]
-        }
-    ).tools
-    assert tools == (Tool("look", "Looks.", schema),) * 3
+SCHEMA = {"type": "object", "properties": {"at": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": SCHEMA}},
+        {"type": "function", "name": "look", "description": "Looks.", "parameters": SCHEMA, "strict": None},
+        {"name": "look", "description": "Looks.", "input_schema": SCHEMA},
+        {"type": "custom", "name": "look", "description": "Looks.", "input_schema": SCHEMA},
+        {"name": "look", "description": "Looks.", "schema": SCHEMA},
+    ],
+)
+def test_tools_in_the_shapes_of_openai_anthropic_and_our_own_are_one(shape: dict[str, Any]) -> None:
+    assert check_options({"tools": [shape]}).tools == (Tool("look", "Looks.", SCHEMA),)
+
+
+def test_what_a_shape_says_of_a_tool_is_kept() -> None:
+    marked = {"name": "look", "input_schema": SCHEMA, "cache_control": {"type": "ephemeral"}, "strict": True}
+    assert check_options({"tools": [marked]}).tools == (
+        Tool("look", schema=SCHEMA, strict=True, cache_control=CacheControl()),
+    )
+    more = {"name": "look", "input_schema": SCHEMA, "defer_loading": True}
+    assert check_options({"tools": [more]}).tools == (ServerTool(more),)
+
+
+def test_tools_of_the_provider_go_as_they_are() -> None:
+    for own in ({"type": "web_search"}, {"type": "mcp", "server_label": "x"}, {"google_search": {}}):
+        assert check_options({"tools": [own]}).tools == (ServerTool(own),)
+
+
+@pytest.mark.parametrize(
+    ("tools", "words"),
+    [
+        (Tool("look"), "expected a list of tools"),
+        ({"name": "look", "schema": {}}, "expected a list of tools"),
+        ([Tool("look"), {"name": "look", "schema": {}}], "two tools are called 'look'"),
+        ([{"type": "function", "function": {}}], "a function without a name"),
+        ([{"name": 7, "schema": {}}], "name"),
+    ],
+)
+def test_tools_that_make_no_sense_are_refused(tools: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=f"option 'tools' cannot be .*{words}"):
+        check_options({"tools": tools})
+
+
+def test_a_long_wrong_value_is_shown_in_part() -> None:
+    with pytest.raises(TypeError, match=r"'x{199}\.\.\.: expected a number"):
+        check_options({"temperature": "x" * 10_000})
 
 
 @pytest.mark.parametrize(
@@ -126,6 +163,9 @@ def test_an_unknown_option_is_a_type_error_with_the_nearest_name(wrong: str, nea
         ("response_format", "xml"),
         ("thinking", "yes"),
         ("metadata", [("a", "b")]),
+        ("metadata", {"a": 1}),
+        ("logit_bias", {"1": "much"}),
+        ("logit_bias", {1: 1}),
         ("web_search", "on"),
         ("cache_control", {"ttl": "2h"}),
         ("safety_settings", [1]),
