@@ -1,0 +1,59 @@
+"""What is public, pinned: a name that comes or goes is a decision, not an accident."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import exllm
+import exllm.config
+import exllm.providers
+import exllm.streaming
+import exllm.testing
+
+PUBLIC = {
+    exllm: """
+        Audio AudioDelta AuthenticationError BudgetExceeded CacheControl Choice Chunk Citation CitationDelta Client
+        ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Document ExLLMError FileRef Finish
+        FinishReason FirstChunkTimeout FrameTooLarge IdleTimeout Image ImageDelta InvalidRequest Message MissingExtra
+        NotFound Options Overloaded Part PermissionDenied ProtocolError ProviderEvent ProviderPart QuotaExceeded
+        RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request RequestTimeout Response RetryPolicy Role
+        ServerError ServerTool Stream StreamClosed StreamInterrupted StreamStart StreamStats Text TextDelta Timeouts
+        TokenLogprob Tool ToolCall ToolCallDelta ToolResult TotalTimeout UnsupportedOption Usage UsageUpdate __version__
+        chat config cost model_catalog providers stream streaming testing tool
+    """,
+    exllm.config: "Chain ConfigSource Env File Static lookup",
+}
+
+
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
+def test_public_names_are_these(module: object) -> None:
+    assert sorted(module.__all__) == PUBLIC[module].split()  # type: ignore[attr-defined, index]
+
+
+@pytest.mark.parametrize("module", [exllm, exllm.config, exllm.providers, exllm.streaming, exllm.testing])
+def test_every_public_class_and_function_has_a_docstring(module: object) -> None:
+    for name in module.__all__:  # type: ignore[attr-defined]
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert (value.__doc__ or "").strip(), f"{name} has no docstring"
+            assert not (value.__doc__ or "").startswith(f"{name}("), f"{name} has only a generated docstring"
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (exllm.Client, "aclose chat configured default_model list_models stream"),
+        (exllm.Stream, "aclose batches collect error events response stats tee text"),
+    ],
+)
+def test_public_methods_are_these_and_are_explained(owner: type, names: str) -> None:
+    public = {name: value for name, value in vars(owner).items() if not name.startswith("_")}
+    assert sorted(public) == names.split()
+    assert all((value.__doc__ or "").strip() for value in public.values())
+
+
+def test_blocks_named_in_the_design_are_there() -> None:
+    wanted = "SSEDecoder NDJSONDecoder EventStreamDecoder RingBuffer FlowController ChunkBatcher"
+    assert set(wanted.split()) <= set(exllm.streaming.__all__)
