@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from exllm.local.places import BUNDLED_PATH
 from exllm.local.provider import LocalProvider
 from exllm.providers import registry
 from tests.local.fake_engine import Shelf
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `local` are not part of the run where llama-cpp-python is not installed."""
-    if find_spec("llama_cpp") is None:
-        left_out = [item for item in items if item.get_closest_marker("local")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture
