@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Generic, Protocol, Self, TypeVar
 
-from exllm.streaming.ring import Overflow, RingBuffer, RingStatistics
+from exllm.streaming.ring import Overflow, RingBuffer, RingClosed, RingStatistics
 
 T = TypeVar("T")
 
@@ -64,7 +64,12 @@ class _Hub(Generic[T]):
                     ring.fail(error)
                 return
             while (full := self._full_ring()) is not None:
-                await full.wait_writable()
+                try:
+                    await full.wait_writable()
+                except RingClosed:  # its branch has left; the others go on
+                    continue
+            if not self.rings:
+                return
             items = self.feed.take(self._room())
             for ring in self.rings:
                 ring.push_many_nowait(items)
