@@ -44,8 +44,8 @@ class RetrySchedule:
     def wait_s(self, error: ExLLMError, time_left_s: float = math.inf) -> float | None:
         """Seconds to wait before the next attempt, or None when `error` should be raised.
 
-        A wait that the provider asks for is taken as it is, if it ends within `time_left_s`. One above the policy's cap is not sat out: `error.retry_at`
-        then says when to come back.
+        A wait that the provider asks for is taken as it is. One above the policy's cap is not sat out: `error.retry_at`
+        then says when to come back. No wait is begun that does not end within `time_left_s`.
         """
         error.attempts = self.attempts
         asked_s = error.retry_after_s
