@@ -155,6 +155,8 @@ def _result(result: ToolResult, where: str) -> ToolResult:
         if type(part) not in _RESULT_PARTS:
             raise InvalidRequest(f"{where}.content[{index}]: a tool may answer with text, images and documents only")
         parts.append(from_data_url(part, where) if type(part) in _MEDIA else part)  # type: ignore[type-var]
+    if type(content) is tuple and all(new is old for new, old in zip(parts, content, strict=True)):
+        return result
     return msgspec.structs.replace(result, content=tuple(parts))
 
 
