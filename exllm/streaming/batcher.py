@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterable
 from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
@@ -42,7 +43,7 @@ class BatcherStatistics(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     early: int  # batches that went out at once, because no other chunk was to be expected in time
     last: int  # batches that went out because nothing more comes, or by `flush`
     pending: int  # chunks that wait for the next batch
-    mean_gap_s: float | None  # running mean of the time between arrivals, cut at 2 * max_delay; None: not known yet
+    is_rare: bool  # chunks come so rarely that they go out at once
 
 
 class ChunkBatcher(Generic[T]):
@@ -56,9 +57,8 @@ class ChunkBatcher(Generic[T]):
 
     A batch goes out when it is full, when its oldest chunk has waited for `max_delay`, or at the end. The time that the
     consumer was away counts: a slow consumer finds all that has come meanwhile, in batches up to `max_size`, and does
-    not wait. It **adapts** to rare chunks: it keeps a running mean of the time between arrivals, each new gap counting
-    for half and as at most ``2 * max_delay``; while that mean is above `max_delay`, nothing else is to be expected in
-    time, and what is there goes out at once.
+    not wait. It **adapts** to rare chunks: after two gaps in a row that were longer than `max_delay`, nothing else is
+    to be expected in time, and what comes goes out at once, until a chunk comes sooner.
 
     Nothing is lost: chunks that came before an error go out before it is raised; a cancelled step leaves its chunks for
     the next one, or for `flush`. Its ring is bounded, so a consumer that stops taking stops the source.
@@ -105,8 +105,8 @@ class ChunkBatcher(Generic[T]):
             ring: RingBuffer[T] = RingBuffer(2 * max_size)
             self._source = _RingSource(ring, Feeder(chunks, ring))
         self._ring = self._source.ring
-        self._arrived_at: float | None = None  # when a chunk was last seen to arrive
-        self._mean_gap_s: float | None = None
+        self._arrived_at = math.inf  # when a chunk was last seen to arrive
+        self._long_gaps = 0  # how many in a row were longer than max_delay
         self._batches = 0
         self._chunks = 0
         self._largest = 0
@@ -151,7 +151,9 @@ class ChunkBatcher(Generic[T]):
                 self._arrived_at = time.monotonic()  # or earlier: it came while nobody looked
             else:
                 await self._source.wait()
-                self._note_arrivals(ring.readable_since, 1)
+                is_long = ring.readable_since - self._arrived_at > self.max_delay
+                self._long_gaps = self._long_gaps + 1 if is_long else 0
+                self._arrived_at = ring.readable_since
             wanted = self._wanted()
             if len(items) < wanted and not ring.is_ended:
                 remaining_s = ring.readable_since + self.max_delay - time.monotonic()
@@ -183,30 +185,24 @@ class ChunkBatcher(Generic[T]):
         self._largest = max(self._largest, len(batch))
         return batch
 
+    @property
+    def is_rare(self) -> bool:
+        """Chunks come so rarely that they go out at once; always False where it is not to adapt."""
+        return self.adaptive and self._long_gaps >= 2
+
     def _wanted(self) -> int:
         """How many chunks a batch must have to go out at once."""
         if self.max_delay == 0:
             return 1
-        is_rare = self.adaptive and self._mean_gap_s is not None and self._mean_gap_s > self.max_delay
-        return min(self.min_size if is_rare else self.max_size, self._ring.capacity)
+        return min(self.min_size if self.is_rare else self.max_size, self._ring.capacity)
 
     async def _wait_for_company(self, wanted: int, remaining_s: float) -> None:
         items = self._ring.items
-        there, since = len(items), time.monotonic()
+        there = len(items)
         await self._source.wait(wanted, remaining_s)
-        new = len(items) - there
-        if new > 0:
-            now = time.monotonic()
-            # When the time was up, the last of them came some while ago: take them as spread evenly over the wait.
-            last_at = now if len(items) >= wanted else now - (now - since) / (new + 1)
-            self._note_arrivals(last_at, new)
-
-    def _note_arrivals(self, last_at: float, count: int) -> None:
-        """`count` chunks or bursts came since the last arrival, the last of them at `last_at`."""
-        if self._arrived_at is not None:
-            gap_s = min((last_at - self._arrived_at) / count, 2 * self.max_delay)
-            self._mean_gap_s = gap_s if self._mean_gap_s is None else (self._mean_gap_s + gap_s) / 2
-        self._arrived_at = last_at
+        if len(items) > there:
+            self._arrived_at = time.monotonic()
+            self._long_gaps = 0
 
     # -- life
 
@@ -231,7 +227,7 @@ class ChunkBatcher(Generic[T]):
             early=self._early,
             last=self._last,
             pending=len(self._ring),
-            mean_gap_s=self._mean_gap_s,
+            is_rare=self.is_rare,
         )
 
 

@@ -279,6 +279,7 @@ class RingBuffer(Generic[T]):
 
         Args:
             at_least: do not return before so many items are there, or the ring is full, or the end or the time comes.
+                A producer that waits for more room than `at_least` leaves never lets that happen: give it a time then.
             timeout_s: seconds; None waits as long as it takes.
 
         Raises what `fail` or `abort` gave, once nothing is left. It takes nothing, so being cancelled loses nothing.

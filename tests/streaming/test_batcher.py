@@ -168,12 +168,12 @@ async def test_chunks_that_come_often_are_collected_for_the_whole_delay() -> Non
 
 
 @in_virtual_time
-async def test_rare_chunks_go_out_at_once_as_soon_as_it_is_known_that_they_are_rare() -> None:
+async def test_rare_chunks_go_out_at_once_after_two_long_gaps_in_a_row() -> None:
     async with ChunkBatcher(numbers(5, dict.fromkeys(range(5), 0.1)), max_delay=0.025) as batcher:
-        assert await arrivals(batcher) == [(125, [0]), (200, [1]), (300, [2]), (400, [3]), (500, [4])]
+        assert await arrivals(batcher) == [(125, [0]), (225, [1]), (300, [2]), (400, [3]), (500, [4])]
         statistics = batcher.statistics()
-    assert (statistics.timed_out, statistics.early, statistics.last) == (1, 3, 1)
-    assert statistics.mean_gap_s == pytest.approx(0.05)  # each counts as at most twice the delay
+    assert (statistics.timed_out, statistics.early, statistics.last) == (2, 2, 1)
+    assert statistics.is_rare
 
 
 @in_virtual_time
@@ -181,19 +181,29 @@ async def test_bursts_that_come_rarely_go_out_whole_and_at_once() -> None:
     async with ChunkBatcher(numbers(12, dict.fromkeys(range(0, 12, 3), 0.1)), max_delay=0.025) as batcher:
         assert await arrivals(batcher) == [
             (125, [0, 1, 2]),
-            (200, [3, 4, 5]),
+            (225, [3, 4, 5]),
             (300, [6, 7, 8]),
             (400, [9, 10, 11]),
         ]
 
 
 @in_virtual_time
-async def test_one_long_pause_hardly_disturbs_and_frequent_chunks_are_collected_again() -> None:
+async def test_one_long_pause_changes_nothing() -> None:
     pauses_s = dict.fromkeys(range(40), 0.004) | {20: 3.0}
     async with ChunkBatcher(numbers(40, pauses_s), max_delay=0.025) as batcher:
         batches = [batch for _, batch in await arrivals(batcher)]
     assert joined(batches) == list(range(40))
-    assert [len(batch) for batch in batches] == [7, 7, 6, 1, 7, 7, 5]
+    assert [len(batch) for batch in batches] == [7, 7, 6, 7, 7, 6]
+
+
+@in_virtual_time
+async def test_rare_chunks_are_collected_again_as_soon_as_one_comes_sooner() -> None:
+    pauses_s = dict.fromkeys(range(5), 0.1) | dict.fromkeys(range(5, 20), 0.004)
+    async with ChunkBatcher(numbers(20, pauses_s), max_delay=0.025) as batcher:
+        batches = [batch for _, batch in await arrivals(batcher)]
+        assert not batcher.statistics().is_rare
+    assert joined(batches) == list(range(20))
+    assert [len(batch) for batch in batches] == [1, 1, 1, 1, 1, 7, 7, 1]
 
 
 @in_virtual_time
