@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exllm.local.acceleration import Acceleration, Device, acceleration
+    from exllm.local.hardware import Acceleration, Device, acceleration
     from exllm.local.loaded import LocalModel
     from exllm.local.loader import Loader, default_loader, list_models, load, unload
     from exllm.local.provider import LocalProvider
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from exllm.local.tokens import count_tokens
 
 _LAZY = {
-    "Acceleration": "exllm.local.acceleration",
-    "Device": "exllm.local.acceleration",
+    "Acceleration": "exllm.local.hardware",
+    "Device": "exllm.local.hardware",
     "LoadOptions": "exllm.local.settings",
     "Loader": "exllm.local.loader",
     "LocalModel": "exllm.local.loaded",
     "LocalProvider": "exllm.local.provider",
-    "acceleration": "exllm.local.acceleration",
+    "acceleration": "exllm.local.hardware",
     "count_tokens": "exllm.local.tokens",
     "default_loader": "exllm.local.loader",
     "list_models": "exllm.local.loader",

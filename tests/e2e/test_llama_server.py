@@ -89,7 +89,8 @@ async def client(server: str, gguf: Path) -> AsyncIterator[exllm.Client]:
 
 
 REMOTE = f"llama-cpp-python/{ALIAS}"
-OPTIONS: dict[str, Any] = {"temperature": 0, "max_tokens": 50}
+# The server penalises repetition by 1.1 unless told otherwise, llama.cpp and llama-cpp-python's `Llama` do not.
+OPTIONS: dict[str, Any] = {"temperature": 0, "max_tokens": 50, "extra": {"repeat_penalty": 1.0}}
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
@@ -114,6 +115,13 @@ async def test_a_conversation_with_a_system_message_is_the_same(client: exllm.Cl
     there = await client.chat(REMOTE, messages, **OPTIONS)
     assert there.text == here.text
     assert there.usage.input_tokens == here.usage.input_tokens
+
+
+async def test_a_repeat_penalty_means_the_same(client: exllm.Client, gguf: Path) -> None:
+    options = {**OPTIONS, "extra": {"repeat_penalty": 1.1}}
+    here = await client.chat(f"local/{gguf}", PROMPTS[0], **options)
+    there = await client.chat(REMOTE, PROMPTS[0], **options)
+    assert there.text == here.text
 
 
 async def test_a_stop_sequence_means_the_same(client: exllm.Client, gguf: Path) -> None:
