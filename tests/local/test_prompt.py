@@ -11,10 +11,9 @@ from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.local.prompt import chat_format, template_messages, template_tools
 from exllm.types.normalise import normalise_messages
 
-QWEN = "{%- if tools %}{{ tools | tojson }}<tool_call></tool_call>{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}"
-LLAMA_3 = (
-    '{% if tools is not none %}{"name": function name, "parameters": dictionary}{% endif %}{{ messages[0].content }}'
-)
+SAY = "{{ messages[0].content }}"
+QWEN = "{%- if tools %}{{ tools | tojson }}<tool_call></tool_call>{% endif %}" + SAY
+LLAMA_3 = '{% if tools is not none %}{"name": function name, "parameters": dictionary}{% endif %}' + SAY
 MISTRAL = "{% if tools %}[AVAILABLE_TOOLS]{% endif %}[TOOL_CALLS]" + SAY
 
 
