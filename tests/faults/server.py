@@ -138,7 +138,7 @@ class FaultServer:
         self.failures: list[BaseException] = []
         self._behaviours = list(behaviours)
         self._send_buffer_bytes = send_buffer_bytes
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
     @property
@@ -154,10 +154,10 @@ class FaultServer:
         self, _type: type[BaseException] | None, value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         self._server.close()
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self.tasks:
+            await asyncio.wait(self.tasks)
         await self._server.wait_closed()
         await asyncio.sleep(0)
         if value is None and self.failures:
@@ -174,8 +174,8 @@ class FaultServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
