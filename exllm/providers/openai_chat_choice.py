@@ -8,7 +8,6 @@ answers in the tests.
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 
 from exllm.errors import ProtocolError
@@ -128,7 +127,7 @@ class ChoiceDecoder:
         self._audio_rest = letters[ready:]
         try:
             data = base64.b64decode(letters[:ready])
-        except binascii.Error as error:
+        except ValueError as error:
             raise ProtocolError(f"the audio is not base64 ({error})", provider=self._provider) from error
         if data or audio.transcript or audio.id or audio.expires_at:
             transcript = audio.transcript or ""
@@ -146,7 +145,7 @@ class ChoiceDecoder:
         if head.startswith("data:") and head.endswith(";base64"):
             try:
                 data = base64.b64decode(body + "=" * (-len(body) % 4))
-            except binascii.Error as error:
+            except ValueError as error:
                 raise ProtocolError(f"the image is not base64 ({error})", provider=self._provider) from error
             out.append(ImageDelta(data, None, head[5:-7] or None, self._index))
         else:

@@ -27,13 +27,11 @@ from exllm.providers.openai_chat_events import (
     decode_event,
     decode_first_event,
     decode_forgiving,
-    decode_string,
-    decode_tier,
+    service_tier,
     snippet,
-    standard_utf8,
 )
 from exllm.providers.openai_chat_finish import failure_code, finish_reason
-from exllm.providers.openai_chat_template import TextTemplate
+from exllm.providers.openai_chat_template import TextTemplate, string_inside
 from exllm.providers.openai_chat_usage import usage_of
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import (
@@ -111,7 +109,7 @@ class OpenAIChatDecoder:
         for frame in frames:
             data = frame.data
             if data[:start] == prefix and data[stop:] == suffix and len(data) >= least:
-                text = _string_inside(data[start:stop])
+                text = string_inside(data[start:stop])
                 if text is not None:
                     template.matched = True
                     if text:
@@ -203,8 +201,6 @@ class OpenAIChatDecoder:
             return
         if not data:
             return
-        data = standard_utf8(data)
-        frame = Frame(data, frame.event, frame.id)
         try:
             event, surprises = decode_forgiving(data, type_)
         except ProtocolError as error:
@@ -221,7 +217,7 @@ class OpenAIChatDecoder:
     def _event(self, event: Event, frame: Frame) -> None:
         """Any frame, field by field."""
         if event.error is not None or frame.event == "error":
-            raise self._failure(decode_any(frame.data))
+            raise self._failure(self._plain(frame.data))
         x_groq = event.x_groq
         if x_groq is not None and x_groq.error is not None:
             raise self._failure({"error": x_groq.error})
@@ -231,18 +227,20 @@ class OpenAIChatDecoder:
         elif event.usage is None and x_groq is None and event.citations is None:
             self._unknown(frame)
         if event.usage is not None and event.usage.service_tier is None:
-            self._tier = decode_tier(frame.data).service_tier or self._tier
+            self._tier = service_tier(frame.data) or self._tier
         self._top(event.citations, event.search_results, event.usage, x_groq)
 
     def _unknown(self, frame: Frame) -> None:
         """No choices and no usage: a ping, an empty frame, or an event that the protocol does not know."""
-        data = decode_any(frame.data)
-        kind = frame.event if frame.event != "message" else data.get("type") or data.get("object") or "message"
+        data = self._plain(frame.data)
+        kind = frame.event
+        if kind == "message":
+            kind = _string(data.get("type")) or _string(data.get("object")) or kind
         if kind in _PINGS:
             return
         extras = [name for name, value in data.items() if name not in _KNOWN_KEYS and value is not None]
         if "choices" not in data or extras:
-            event = extras[0] if "choices" in data else str(kind)  # Azure: prompt_filter_results
+            event = extras[0] if "choices" in data else kind  # Azure: prompt_filter_results
             self._out.append(ProviderEvent(event, data, self._request.provider))
 
     def _top(
@@ -331,14 +329,13 @@ class OpenAIChatDecoder:
         try:
             body = decode_body(data)
         except UNREADABLE:
-            data = standard_utf8(data)
             try:
                 body, surprises = decode_forgiving(data, Body)
             except ProtocolError as error:
                 raise self._blamed(error) from error.__cause__
             self._surprised(surprises)
         if body.error is not None:
-            raise self._failure(decode_any(data))
+            raise self._failure(self._plain(data))
         if body.x_groq is not None and body.x_groq.error is not None:
             raise self._failure({"error": body.x_groq.error})
         if not body.choices:
@@ -354,7 +351,7 @@ class OpenAIChatDecoder:
         return self.take()
 
     def _choiceless(self, data: bytes) -> ExLLMError:
-        raw = decode_any(data)
+        raw = self._plain(data)
         if any(raw.get(name) for name in ("detail", "message", "errors")):
             return self._failure(raw)
         return self._blamed(ProtocolError(f"an answer without choices: {snippet(data)}"))
@@ -364,10 +361,16 @@ class OpenAIChatDecoder:
     def _listed_failure(self, data: bytes, *, named: bool) -> ExLLMError | None:
         try:
             raw = decode_any(data)
-        except UNREADABLE:
+        except ProtocolError:
             raw = data.decode("utf-8", "replace")
         listed = isinstance(raw, list) and raw and isinstance(raw[0], dict) and "error" in raw[0]
         return self._failure(raw) if named or listed else None
+
+    def _plain(self, data: bytes) -> Any:
+        try:
+            return decode_any(data)
+        except ProtocolError as error:
+            raise self._blamed(error) from error.__cause__
 
     def _surprised(self, surprises: dict[str, Any]) -> None:
         if surprises:
@@ -387,14 +390,3 @@ def _string(value: Any) -> str | None:
 
 def _whole_number(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _string_inside(raw: bytes) -> str | None:
-    """The string that is `raw` between quotes in JSON; None when it is none, so that the whole frame must be parsed."""
-    try:
-        text = raw.decode()
-        if '"' in text:
-            return None
-        return decode_string(b'"%b"' % raw) if "\\" in text else text
-    except UNREADABLE:
-        return None

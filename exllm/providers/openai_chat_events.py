@@ -175,16 +175,15 @@ class Body(msgspec.Struct, gc=False):
     service_tier: str | None = None
 
 
-class TierOnly(msgspec.Struct, gc=False):
-    service_tier: str | None = None
+class _TierOnly(msgspec.Struct, gc=False):
+    service_tier: Any = None
 
 
 decode_event = msgspec.json.Decoder(Event).decode
 decode_first_event = msgspec.json.Decoder(FirstEvent).decode
 decode_body = msgspec.json.Decoder(Body).decode
-decode_tier = msgspec.json.Decoder(TierOnly).decode
+_decode_tier = msgspec.json.Decoder(_TierOnly).decode
 decode_string = msgspec.json.Decoder(str).decode
-decode_any = msgspec.json.decode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoders raise: for bad JSON or wrong types, for bad UTF-8, for nesting without end."""
 
@@ -200,10 +199,7 @@ def decode_forgiving(data: bytes, type_: type[T]) -> tuple[T, dict[str, Any]]:
 
     Raises `ProtocolError` when it is not a JSON object at all.
     """
-    try:
-        raw = decode_any(data)
-    except UNREADABLE as error:
-        raise ProtocolError(f"not JSON ({error}): {snippet(data)}") from error
+    raw = decode_any(data)
     surprises: dict[str, Any] = {}
     for left in range(_MOST_SURPRISES, -1, -1):
         try:
@@ -217,9 +213,24 @@ def decode_forgiving(data: bytes, type_: type[T]) -> tuple[T, dict[str, Any]]:
     raise AssertionError("the last round returns or raises")
 
 
-def standard_utf8(data: bytes) -> bytes:
-    """`data` with U+FFFD where it is no UTF-8, as the standards for streams and for HTML have it."""
-    return data.decode("utf-8", "replace").encode()
+def decode_any(data: bytes) -> Any:
+    """JSON as plain data, with U+FFFD for what is no UTF-8, as the standard for streams has it.
+
+    The typed decoders look into no field that they do not know, so it may raise `ProtocolError` where they did not.
+    """
+    try:
+        return msgspec.json.decode(data.decode("utf-8", "replace"))
+    except UNREADABLE as error:
+        raise ProtocolError(f"not JSON ({error}): {snippet(data)}") from error
+
+
+def service_tier(data: bytes) -> str | None:
+    """The tier that a frame with usage names."""
+    try:
+        tier = _decode_tier(data).service_tier
+    except UNREADABLE:
+        return None
+    return tier if isinstance(tier, str) else None
 
 
 def google_signature(extra_content: dict[str, Any]) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from exllm.providers.openai_chat_events import UNREADABLE, decode_string
+
 _CONTENT = b'"content":"'
 _GIVE_UP_AFTER = 8
 
@@ -68,3 +70,14 @@ class TextTemplate:
         else:
             self.shape = NO_SHAPE
         return self.shape
+
+
+def string_inside(raw: bytes) -> str | None:
+    """The string that is `raw` between quotes in JSON; None when it is none, so that the whole frame must be parsed."""
+    try:
+        text = raw.decode()
+        if '"' in text:
+            return None
+        return decode_string(b'"%b"' % raw) if "\\" in text else text
+    except UNREADABLE:
+        return None
