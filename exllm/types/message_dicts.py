@@ -62,7 +62,10 @@ def message_from_dict(data: Block, where: str) -> Message:
         call_id = fields.pop("tool_call_id")
         _nothing_left(fields, where)
         return Message(role, (ToolResult(call_id, _result_content(content, where), name),))
-    before, after = _openai_fields(fields, where) if role == "assistant" else ([], [])
+    try:
+        before, after = _openai_fields(fields, where) if role == "assistant" else ([], [])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidRequest(f"{where}: an assistant message of the wrong shape: {error}") from None
     _nothing_left(fields, where)
     if content is None and role != "assistant":
         raise InvalidRequest(f"{where} has no 'content'")
@@ -97,7 +100,7 @@ def part_from_dict(data: Block, where: str) -> Part:
             part = read(kind, fields, where)
         except KeyError as error:
             raise InvalidRequest(f"{where}: a block of type {kind!r} needs {error.args[0]!r}") from None
-        except (AttributeError, TypeError, msgspec.ValidationError, ConfigurationError) as error:
+        except (AttributeError, TypeError, ValueError, ConfigurationError) as error:  # msgspec's are ValueErrors
             raise InvalidRequest(f"{where}: {kind!r} block of the wrong shape: {error}") from None
         if part is not None:
             _nothing_left(fields, where)
@@ -125,7 +128,7 @@ def _own(kind: str, data: Block, where: str) -> Part:
     try:
         own: Part = msgspec.convert(data, Part)
         return own
-    except (msgspec.ValidationError, ConfigurationError) as error:
+    except (TypeError, ValueError, ConfigurationError) as error:  # msgspec's are ValueErrors
         raise InvalidRequest(f"{where}: {error}") from None
 
 

@@ -83,7 +83,7 @@ def _one(given: object, where: str) -> Sequence[Message]:
 
 
 def _check(message: Message, where: str) -> Sequence[Message]:
-    if message.role not in _ROLES:
+    if not isinstance(message.role, str) or message.role not in _ROLES:
         raise InvalidRequest(f"{where}: {_unknown_role(message.role)}")
     if message.name is not None and not isinstance(message.name, str):
         raise TypeError(f"{where}.name must be text, got {type(message.name).__name__}")

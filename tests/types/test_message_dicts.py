@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 from typing import Any
 
 import msgspec
@@ -344,3 +345,43 @@ def test_a_field_without_a_meaning_is_refused_not_dropped() -> None:
 def test_what_answers_carry_beside_the_message_is_no_mistake() -> None:
     whole = {"id": "msg_1", "type": "message", "model": "m", "stop_reason": "end_turn", "usage": {"input_tokens": 1}}
     assert normalise_messages([{**whole, "role": "assistant", "content": "Hi"}]) == (Message("assistant", "Hi"),)
+
+
+ATOMS = [None, "", "x", 1, 2.5, True, b"x", float("nan"), "\ud800", "data:x", "https://a", "aGk=", "text", "assistant"]
+KEYS = [
+    "role", "content", "type", "text", "image_url", "url", "source", "data", "media_type", "tool_calls",
+    "function", "name", "arguments", "id", "tool_call_id", "tool_use_id", "input", "input_audio", "format",
+    "file", "file_data", "file_id", "citations", "cache_control", "refusal", "reasoning_details", "audio",
+    "thinking", "signature", "detail", "path", "call_id", "redacted", "provider", "custom", "extra_content",
+]  # fmt: skip
+TYPES = [
+    "text", "image", "image_url", "input_audio", "file", "document", "tool_use", "tool_result", "thinking",
+    "redacted_thinking", "refusal", "tool_call", "reasoning", "audio", "file_ref", "provider",
+    "server_tool_use", "search_result", "x_tool_result",
+]  # fmt: skip
+
+
+def _nonsense(dice: random.Random, depth: int = 0) -> Any:
+    if depth > 4 or dice.random() < 0.35:
+        return dice.choice(ATOMS)
+    if dice.random() < 0.25:
+        return [_nonsense(dice, depth + 1) for _ in range(dice.randint(0, 3))]
+    made = {dice.choice(KEYS): _nonsense(dice, depth + 1) for _ in range(dice.randint(0, 5))}
+    return made if dice.random() < 0.2 else made | {"type": dice.choice(TYPES)}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_nonsense_is_refused_with_its_place_and_never_crashes(seed: int) -> None:
+    dice = random.Random(seed)
+    refused = 0
+    for _ in range(300):
+        role: Any = dice.choice(["user", "assistant", "tool", "system", "x", [], {}, 7])
+        blocks = [_nonsense(dice, 1) for _ in range(dice.randint(0, 3))]
+        message = {"role": role, "content": dice.choice([blocks, _nonsense(dice)])}
+        message |= {dice.choice(KEYS): _nonsense(dice) for _ in range(dice.randint(0, 3))}
+        try:
+            normalise_messages([message])
+        except (InvalidRequest, TypeError) as error:
+            assert str(error).startswith("messages[0]")  # noqa: PT017 - some of it is good, so nothing need be raised
+            refused += 1
+    assert refused > 250
