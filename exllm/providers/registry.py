@@ -37,7 +37,7 @@ _BACKENDS: dict[str, str] = {
     "mock": "exllm.providers.mock:MockProvider",
 }
 _BACKEND_INFO: dict[str, tuple[str, str | None]] = {  # label, default model; so that listing imports neither
-    "local": ("In process (llama-cpp-python)", None),
+    "local": ("In process (llama-cpp-python)", "exllm-tiny"),
     "mock": ("Mock", "mock"),
 }
 
