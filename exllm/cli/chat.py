@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -21,7 +22,7 @@ from exllm.types.response import Response
 
 def ask(settings: ChatSettings, text: str, screen: Screen) -> int:
     """Ask once; returns the exit code."""
-    return run(_ask(settings, text, screen), screen)
+    return run(lambda: asyncio.run(_ask(settings, text, screen)), screen)
 
 
 async def _ask(settings: ChatSettings, text: str, screen: Screen) -> int:

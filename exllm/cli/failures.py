@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from exllm.cli.screen import Screen
 from exllm.errors import (
@@ -22,10 +20,10 @@ from exllm.errors import (
 FAILED, INTERRUPTED, BROKEN_PIPE = 1, 130, 141  # the last two as a shell reports SIGINT and SIGPIPE
 
 
-def run(work: Coroutine[Any, Any, int], screen: Screen) -> int:
-    """The exit code of `work`, run to its end on an event loop of its own."""
+def run(work: Callable[[], int], screen: Screen) -> int:
+    """The exit code of `work`, or of how it failed; the failure is told."""
     try:
-        return asyncio.run(work)
+        return work()
     except KeyboardInterrupt:
         finish_line(screen)
         return INTERRUPTED
@@ -33,6 +31,9 @@ def run(work: Coroutine[Any, Any, int], screen: Screen) -> int:
         return broken_pipe()
     except ExLLMError as error:
         report(error, screen)
+        return FAILED
+    except OSError as error:  # our own outputs: what fails on the network has left as an ExLLMError
+        screen.fail(f"cannot write the output: {error.strerror or error}")
         return FAILED
 
 
@@ -52,7 +53,8 @@ def finish_line(screen: Screen) -> None:
 def broken_pipe() -> int:
     """The reader of stdout has gone (``exllm chat ... | head -1``): not a failure worth a word."""
     # What Python still holds back for stdout would fail again at its exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return BROKEN_PIPE
 
 

@@ -10,8 +10,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from exllm.cli.failures import FAILED, broken_pipe, report, run
-from exllm.cli.screen import Screen
+from exllm.cli.failures import FAILED, report, run
+from exllm.cli.screen import Screen, printable
 from exllm.errors import ExLLMError
 from exllm.providers import registry
 from exllm.providers.registry import ProviderInfo
@@ -22,10 +22,16 @@ LOCAL = "local"
 
 def show_providers(as_json: bool) -> int:
     """Print all providers; returns the exit code. A key is never shown, only whether there is one."""
+    screen = Screen()
+    return run(lambda: _show_providers(as_json, screen), screen)
+
+
+def _show_providers(as_json: bool, screen: Screen) -> int:
     rows = [(info, _access(info)) for info in registry.list_providers()]
     if as_json:
-        return _print_json([{**msgspec.structs.asdict(info), "access": access} for info, access in rows])
+        return _print_json(screen, [{**msgspec.structs.asdict(info), "access": access} for info, access in rows])
     return _print_table(
+        screen,
         ("provider", "name", "wire", "access", "default model", "documentation"),
         [
             (info.name, info.label, info.wire or "-", access, info.default_model or "-", info.docs or "-")
@@ -37,7 +43,7 @@ def show_providers(as_json: bool) -> int:
 def show_models(provider: str | None, as_json: bool) -> int:
     """Print the models of `provider`, or of every provider whose key is set and the local ones."""
     screen = Screen()
-    return run(_show_models(provider, as_json, screen), screen)
+    return run(lambda: asyncio.run(_show_models(provider, as_json, screen)), screen)
 
 
 async def _show_models(provider: str | None, as_json: bool, screen: Screen) -> int:
@@ -59,9 +65,9 @@ async def _show_models(provider: str | None, as_json: bool, screen: Screen) -> i
     code = 0
     if entries or not failures:
         code = (
-            _print_json([_without_raw(entry) for entry in entries])
+            _print_json(screen, [_without_raw(entry) for entry in entries])
             if as_json
-            else _print_table(("model", "name", "context", "owner"), [_row(entry) for entry in entries])
+            else _print_table(screen, ("model", "name", "context", "owner"), [_row(entry) for entry in entries])
         )
     for failure in failures:
         report(failure, screen)
@@ -100,26 +106,22 @@ def _without_raw(entry: ModelEntry) -> dict[str, object]:
     return {"model": f"{entry.provider}/{entry.id}", **fields}
 
 
-def _print_json(rows: Sequence[object]) -> int:
-    return _print(msgspec.json.format(msgspec.json.encode(rows)).decode())
+def _print_json(screen: Screen, rows: Sequence[object]) -> int:
+    return _print(screen, msgspec.json.format(msgspec.json.encode(rows)).decode())
 
 
-def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> int:
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
-        return _print("\n".join("\t".join(row) for row in rows))
+def _print_table(screen: Screen, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> int:
+    if not screen.out.is_terminal:
+        return _print(screen, "\n".join("\t".join(row) for row in rows))
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"  # a name that is cut short cannot be copied
     for row in rows:
-        table.add_row(*row)
-    console.print(table)
+        table.add_row(*map(printable, row))
+    Console(markup=False, emoji=False, highlight=False).print(table)
     return 0
 
 
-def _print(text: str) -> int:
-    try:
-        Screen().out.write_now(f"{text}\n" if text else "")
-    except BrokenPipeError:
-        return broken_pipe()
+def _print(screen: Screen, text: str) -> int:
+    screen.out.write_now(f"{text}\n" if text else "")
     return 0

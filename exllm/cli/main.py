@@ -15,6 +15,13 @@ def main() -> None:
         print(f"exllm {__version__}")
         return
     try:
+        _run()
+    except KeyboardInterrupt:  # while the modules were loading
+        sys.exit(130)
+
+
+def _run() -> None:
+    try:
         import rich  # noqa: F401 - the tables need it; better to say so here than in the middle of one
 
         from exllm.cli.app import app

@@ -18,6 +18,11 @@ _UNSAFE = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
 del _UNSAFE[ord("\n")], _UNSAFE[ord("\t")]
 
 
+def printable(text: str) -> str:
+    """`text` without control characters other than line end and tab."""
+    return text.translate(_UNSAFE)
+
+
 class Output:
     """One of stdout and stderr.
 
@@ -58,7 +63,7 @@ class Output:
 
     def _encoded(self, text: str, style: str | None) -> bytes:
         if self.is_terminal:
-            text = text.translate(_UNSAFE)
+            text = printable(text)
         if not text:
             return b""
         self._is_at_line_start = text.endswith("\n")
@@ -85,8 +90,9 @@ class Screen:
     """Answers go to `out`, everything about them to `err`."""
 
     def __init__(self) -> None:
-        self.out = Output(sys.stdout)
-        self.err = Output(sys.stderr)
+        # Python has None for a stream that the shell closed (``>&-``).
+        self.out = Output(sys.stdout or open(os.devnull, "w"))  # noqa: SIM115 - open as long as the process
+        self.err = Output(sys.stderr or open(os.devnull, "w"))  # noqa: SIM115
 
     def say(self, text: str, style: str | None = DIM) -> None:
         """A line on stderr, on a line of its own even where both outputs are the same terminal."""

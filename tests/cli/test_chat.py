@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 import exllm
 from exllm.cli.chat import _as_json
-from tests.cli.command import KEY, finish, run, start, to
+from tests.cli.command import COMMAND, KEY, environment, finish, run, start, to
 from tests.faults.dialects import OPENAI, TEXT, WORDS
 from tests.faults.server import FaultServer, Peer
 
@@ -287,3 +288,23 @@ async def test_a_slow_reader_is_waited_for_without_tripping_the_time_limits() ->
         result = await finish(process)
     assert (result.code, result.err) == (0, "")
     assert len(result.out) == 400_001
+
+
+@pytest.mark.parametrize("command", [("chat", "-m", "mock", "Hi"), ("providers",)])
+async def test_a_full_disk_ends_with_1_and_says_so(command: tuple[str, ...]) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=full,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(),
+        )
+    finally:
+        os.close(full)
+    _, err = await asyncio.wait_for(process.communicate(), HOLD_S)
+    assert process.returncode == 1
+    assert err.decode().startswith("error: cannot write the output: ")
+    assert b"Traceback" not in err

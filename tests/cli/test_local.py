@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.command import Terminal, run
+from tests.cli.command import run
 
 pytestmark = pytest.mark.local
 
@@ -31,13 +31,3 @@ async def test_a_local_answer_is_free_and_its_tokens_are_counted() -> None:
     assert result.code == 0, result.err
     assert " · free · " in result.err
     assert "unknown" not in result.err
-
-
-async def test_ctrl_c_stops_the_local_model() -> None:
-    async with Terminal(
-        "chat", "-m", "local", "-o", "max_tokens=100000", "Tell me a story.", "--temperature", "0"
-    ) as terminal:
-        await terminal.shows(" ")
-        terminal.type("\x03")
-        assert await terminal.ends() in (0, 130)
-    assert "Traceback" not in terminal.seen

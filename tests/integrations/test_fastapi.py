@@ -16,9 +16,11 @@ import pytest
 from fastapi import Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
 import exllm
 from exllm.integrations.fastapi import (
@@ -182,6 +184,32 @@ async def test_a_client_that_goes_away_closes_the_upstream_at_once(path: str) ->
         assert upstream.left_at[0] - left_at < SEEN_WITHIN_S
 
 
+async def test_behind_a_middleware_the_upstream_is_closed_too() -> None:
+    async with FaultServer(_stall) as upstream:
+        app = _app(upstream)
+
+        @app.middleware("http")
+        async def tag(request: Request, call_next: RequestResponseEndpoint) -> Response:
+            answer = await call_next(request)
+            answer.headers["x-tag"] = "1"
+            return answer
+
+        async with serving(app) as url, aiohttp.ClientSession() as session:
+            answer = await session.get(f"{url}/sse")
+            assert answer.headers["x-tag"] == "1"
+            assert b"stream_start" in await answer.content.readany()
+            answer.close()
+            await upstream.all_left()
+
+
+def test_an_application_can_be_tested_with_starlettes_test_client() -> None:
+    async def endpoint(request: Request) -> Response:
+        return SSEResponse(get_client(request).stream("mock", "Hi"))
+
+    with TestClient(Starlette(routes=[Route("/", endpoint)], lifespan=client_lifespan())) as browser:
+        assert _events(browser.get("/").content)[-1][0] == "response"
+
+
 async def test_a_client_that_goes_away_before_the_first_chunk_closes_the_upstream_at_once() -> None:
     is_asked = asyncio.Event()
 
@@ -207,10 +235,11 @@ async def test_a_client_that_goes_away_while_it_reads_nothing_closes_the_upstrea
 
     async with _web(endless) as (upstream, browser), aiohttp.ClientSession(str(browser.base_url)) as session:
         answer = await session.get("/text")
-        await asyncio.sleep(0.5)  # every buffer on the way is full now
-        sent = upstream.bytes_sent
-        await asyncio.sleep(0.2)
-        assert upstream.bytes_sent == sent  # the slow client slows the provider down
+        sent = -1
+        async with asyncio.timeout(30):
+            while sent != upstream.bytes_sent:  # until every buffer on the way is full, and the provider waits
+                sent = upstream.bytes_sent
+                await asyncio.sleep(0.5)
         answer.close()
         await upstream.all_left()
 

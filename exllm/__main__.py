@@ -1,0 +1,5 @@
+"""``python -m exllm`` is the `exllm` command."""
+
+from exllm.cli.main import main
+
+main()
