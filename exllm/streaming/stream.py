@@ -124,7 +124,7 @@ class Stream:
         policies = (overflow,) * n if isinstance(overflow, str) else tuple(overflow)
         if len(policies) != n:
             raise ValueError(f"tee({n}) needs one overflow policy or {n} of them, got {len(policies)}")
-        return tee(_Chunks(self), policies, capacity=capacity)
+        return tee(_Shared(self), policies, capacity=capacity)
 
     # -- results
 
@@ -208,6 +208,16 @@ class _Chunks(_Iteration[Chunk]):
         """Close the connection now, unless an ``async with`` owns the stream and will."""
         if not self._stream._entered:
             self._pump.abort()
+
+
+class _Shared(_Chunks):
+    """What a tee shares out: the branch that waits for all may be cancelled, and the others go on."""
+
+    __slots__ = ()
+
+    async def wait(self, at_least: int = 1, timeout_s: float | None = None) -> None:
+        """As `_Iteration.wait`, but only the last branch to leave closes the stream."""
+        await self._pump.fill(at_least, timeout_s)
 
 
 class _Texts(_Iteration[str]):
