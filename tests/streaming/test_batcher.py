@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
+import exllm
 from exllm.errors import StreamClosed, StreamInterrupted
 from exllm.streaming.batcher import ChunkBatcher
 from exllm.streaming.ring import RingBuffer, RingClosed
+from exllm.testing import MockProvider
 from tests.streaming.turns import CANCELLED, cancelled_after, turns
 from tests.streaming.virtual_time import in_virtual_time
 
@@ -292,6 +294,45 @@ async def test_ring_is_batched_without_a_task() -> None:
     assert await anext(batcher) == [0, 1, 2, 3, 4]
     assert len(asyncio.all_tasks()) == tasks
     assert [batch async for batch in batcher] == [[5, 6, 7]]
+
+
+async def test_stream_is_batched_from_its_own_ring() -> None:
+    words = [f"{number} " for number in range(50)]
+    with MockProvider(words, name="batched"):
+        async with exllm.Client() as client, client.stream("batched/any", "count") as stream:
+            await anext(stream)
+            tasks = len(asyncio.all_tasks())
+            batcher = ChunkBatcher(stream, max_size=7, max_delay=LONG_S)
+            first = await anext(batcher)
+            assert len(asyncio.all_tasks()) <= tasks
+            batches = [first, *[batch async for batch in batcher]]
+    assert "".join(chunk.text for batch in batches for chunk in batch) == "".join(words)
+    assert {len(batch) for batch in batches[:-1]} == {7}
+
+
+async def test_batches_of_a_failing_stream_hold_all_that_had_arrived() -> None:
+    with MockProvider(["one ", "two ", "three", exllm.StreamInterrupted("cut")], name="batched"):
+        async with exllm.Client() as client, client.stream("batched/any", "count") as stream:
+            batcher = stream.batches(max_delay=LONG_S)
+            text = "".join(chunk.text for chunk in await anext(batcher))
+            with pytest.raises(exllm.StreamInterrupted) as raised:
+                await anext(batcher)
+    assert text == "one two three"
+    assert raised.value.partial is not None
+    assert raised.value.partial.text == text
+
+
+async def test_two_consumers_of_one_ring_share_its_chunks() -> None:
+    ring: RingBuffer[int] = RingBuffer(8)
+    batcher = ChunkBatcher(ring, max_size=2, max_delay=LONG_S)
+    waiting = asyncio.create_task(anext(batcher))
+    await turns()
+    ring.push_many_nowait([0, 1])
+    assert ring.pop_many() == [0, 1]  # before the batcher could look
+    await turns()
+    assert not waiting.done()
+    ring.push_many_nowait([2, 3])
+    assert await waiting == [2, 3]
 
 
 async def test_ring_smaller_than_a_batch_gives_what_it_holds() -> None:

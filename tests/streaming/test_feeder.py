@@ -76,3 +76,22 @@ def test_feeder_that_outlives_its_loop_is_dropped_without_a_warning() -> None:
         warnings.simplefilter("error")
         feeders.clear()
         gc.collect()
+
+
+def test_feeder_of_a_loop_that_was_closed_under_it_is_dropped_without_an_error() -> None:
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # asyncio itself complains about the task
+    ring: RingBuffer[int] = RingBuffer(2)
+    feeders = [Feeder(Numbers(100), ring)]
+
+    async def main() -> None:
+        feeders[0].start()
+        await turns()
+
+    loop.run_until_complete(main())
+    loop.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        feeders.clear()
+        gc.collect()
+    assert len(ring) == 2
