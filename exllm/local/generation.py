@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import msgspec
 
-from exllm.errors import ContextLengthExceeded
+from exllm.errors import ContextLengthExceeded, InvalidRequest
 from exllm.local.engine import Engine
 from exllm.local.settings import Sampling
 from exllm.local.text_gate import TextGate
@@ -43,7 +43,11 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def check_length(prompt: Sequence[int], context_tokens: int) -> None:
-    """Raises ContextLengthExceeded when the context has no room for the prompt and one token of an answer."""
+    """Raises ContextLengthExceeded when the context has no room for the prompt and one token of an answer, and
+    InvalidRequest when the prompt is empty.
+    """
+    if not prompt:
+        raise InvalidRequest("the chat template makes no prompt of these messages", provider="local")
     if len(prompt) >= context_tokens:
         raise ContextLengthExceeded(
             f"the messages are {len(prompt)} tokens and the context is {context_tokens}; send less, or load the model "

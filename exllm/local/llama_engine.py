@@ -89,6 +89,9 @@ class LlamaEngine:
 
     def _make_context(self, path: Path, options: LoadOptions) -> None:
         llama = self._llama
+        if llama.llama_model_has_encoder(self._model) or not llama.llama_model_has_decoder(self._model):
+            self.close()
+            raise InvalidRequest(f"{path} is a model that does not continue text, so it cannot chat", provider="local")
         settings = llama.llama_context_default_params()
         trained_with = llama.llama_model_n_ctx_train(self._model)
         cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -122,6 +125,9 @@ class LlamaEngine:
         self.context_tokens = llama.llama_n_ctx(self._context)
         self._batch_tokens = settings.n_batch
         self._memory = llama.llama_get_memory(self._context)
+        if self._memory is None:
+            self.close()
+            raise InvalidRequest(f"{path} is an embedding model, so it cannot chat", provider="local")
 
     # -- tokens
 

@@ -111,8 +111,8 @@ class _Candidates:
 
         llama = llama_library()
         kind = numpy.dtype([("id", numpy.int32), ("logit", numpy.float32), ("p", numpy.float32)])
-        self._all = numpy.zeros(vocabulary_tokens, kind)
-        self._ids = numpy.arange(vocabulary_tokens, dtype=numpy.int32)
+        self._all: Any = numpy.zeros(vocabulary_tokens, kind)
+        self._ids: Any = numpy.arange(vocabulary_tokens, dtype=numpy.int32)
         self._finite = numpy.isfinite
         self._array = llama.llama_token_data_array()
         self._data = self._all.ctypes.data_as(llama.llama_token_data_p)

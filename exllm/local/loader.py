@@ -23,6 +23,7 @@ from exllm.local.places import ModelFile, available_models, find_model, model_di
 from exllm.local.settings import DEFAULT_CONTEXT_TOKENS, LoadOptions, load_options
 
 MEMORY_VARIABLE = "EXLLM_LOCAL_MEMORY_BYTES"
+_EXIT_WAIT_S = 5.0
 
 
 class Loader:
@@ -319,11 +320,18 @@ _loaders: weakref.WeakSet[Loader] = weakref.WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    """Free what is loaded while the libraries behind it still stand; some GPU backends insist."""
-    for loader in list(_loaders):
-        for entry in loader._models:
-            if not entry.users:
-                _close(entry)
+    """The process ends: llama.cpp must not compute, and GPU memory must be free, while the libraries are taken down."""
+    entries = [entry for loader in list(_loaders) for entry in loader._models]
+    workers = [worker for entry in entries for worker in list(entry.workers)]
+    for entry in entries:
+        entry.is_unwanted = True  # if it is still loading
+    for worker in workers:
+        worker.stop()
+    for worker in workers:
+        worker.join(_EXIT_WAIT_S)
+    for entry in entries:
+        if not any(worker.is_alive for worker in entry.workers):
+            _close(entry)
 
 
 def _close(entry: LoadedModel) -> None:

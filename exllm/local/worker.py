@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import threading
-import weakref
 from collections.abc import Callable
 
 from exllm.errors import ExLLMError, ServerError, StreamClosed
@@ -17,8 +15,6 @@ from exllm.types.chunks import Chunk
 
 HANDOFF_CHUNKS = 32
 """How many chunks wait between the thread and the loop, besides those in the stream's ring."""
-
-_EXIT_WAIT_S = 5.0
 
 
 class Worker:
@@ -40,11 +36,10 @@ class Worker:
         self._reason: ExLLMError | None = None  # why it was stopped, for whoever still reads
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self.chunks: Handoff[Chunk] = Handoff(HANDOFF_CHUNKS, self._loop)
-        # A daemon, because one that waits for room would keep the process from ending; `_stop_all` ends it orderly.
+        # A daemon, because one that waits for room would keep the process from ending; the loader ends it orderly.
         self._thread = threading.Thread(target=self._run, name="exllm-local", daemon=True)
 
     def start(self) -> None:
-        _running.add(self)
         self._thread.start()
 
     def stop(self, reason: ExLLMError | None = None) -> None:
@@ -69,6 +64,11 @@ class Worker:
         if cancelled is not None:
             raise cancelled
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is still running."""
+        return self._thread.is_alive()
+
     def join(self, timeout_s: float) -> None:
         """Wait for the thread, blocking."""
         self._thread.join(timeout_s)
@@ -92,25 +92,11 @@ class Worker:
             with self._guard:
                 self._has_engine = False
             self._on_end()
-            _running.discard(self)
             self.chunks.finish(error)
             with contextlib.suppress(RuntimeError):  # the loop was closed before its stream
                 self._loop.call_soon_threadsafe(_set, self._ended)
 
 
-_running: weakref.WeakSet[Worker] = weakref.WeakSet()
-
-
 def _set(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-@atexit.register
-def _stop_all() -> None:
-    """The process ends: llama.cpp must not compute while its own memory is taken down."""
-    workers = list(_running)
-    for worker in workers:
-        worker.stop()
-    for worker in workers:
-        worker.join(_EXIT_WAIT_S)

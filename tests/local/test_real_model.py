@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import json
 import math
+import subprocess
+import sys
 import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import psutil
@@ -268,6 +270,47 @@ async def test_an_answer_by_schema_is_json_of_that_schema(client: exllm.Client, 
     answer = msgspec.json.decode(response.text, type=_Answer)
     assert answer.color in ("red", "green")
     assert set(answer.tags) <= {"a", "b"}
+
+
+class _Point(msgspec.Struct):
+    x: Literal[1, 2]
+    y: Literal["up", "down"]
+
+
+class _Line(msgspec.Struct):
+    points: tuple[_Point, _Point]
+
+
+async def test_the_schema_of_a_type_with_references_is_followed(client: exllm.Client, model: str) -> None:
+    schema = msgspec.json.schema(_Line)
+    assert "$ref" in schema
+    response = await client.chat(model, "A line, please.", response_format=schema, temperature=1.0, max_tokens=200)
+    assert msgspec.json.decode(response.text, type=_Line).points
+
+
+async def test_messages_of_which_the_template_makes_nothing_are_refused(client: exllm.Client, model: str) -> None:
+    with pytest.raises(exllm.InvalidRequest, match="no prompt"):
+        await client.chat(model, "Hi", extra={"chat_template": "{# nothing #}"})
+
+
+LEAVING = """
+import asyncio, sys, exllm
+client = exllm.Client()
+stream = client.stream(sys.argv[1], "Tell me a story.", max_tokens=900)
+loop = asyncio.new_event_loop()
+loop.run_until_complete(stream.__aenter__())
+print(loop.run_until_complete(anext(stream)).model)
+"""
+
+
+def test_a_process_that_ends_in_the_middle_of_an_answer_ends_well(real_model: Path) -> None:
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, f"local/{real_model}"], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == real_model.stem
+    assert time.monotonic() - begun < 40
 
 
 @pytest.mark.parametrize("seed", range(5))
