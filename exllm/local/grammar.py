@@ -49,9 +49,23 @@ def schema_grammar(schema: Mapping[str, Any]) -> str:
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     try:
-        return str(json_schema_to_gbnf(json.dumps(schema)))
+        return str(json_schema_to_gbnf(json.dumps(_with_own_root(schema))))
     except (AssertionError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidRequest(f"the JSON Schema cannot be made a grammar: {error}", provider="local") from None
+
+
+def _with_own_root(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema, with what its root refers to in the root's place: the converter does not look beside a reference."""
+    ref, seen = schema.get("$ref"), set()
+    while isinstance(ref, str) and ref.startswith("#/") and ref not in seen:
+        seen.add(ref)
+        target: Any = schema
+        for step in ref[2:].split("/"):
+            target = target[step]
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        schema = {**beside, **target}
+        ref = target.get("$ref")
+    return schema
 
 
 def call_grammar(

@@ -50,6 +50,14 @@ def test_a_schema_that_cannot_be_expressed_is_refused(schema: dict[str, Any]) ->
 
 
 @pytest.mark.local
+def test_references_are_followed_from_the_root_and_to_oneself() -> None:
+    tree = {"type": "object", "properties": {"left": {"$ref": "#/$defs/Tree"}}}
+    grammar = response_grammar({"$ref": "#/$defs/Tree", "$defs": {"Tree": tree}})
+    assert "left" in (grammar or "")
+    assert response_grammar({**COLOR, "$defs": {}}) == response_grammar(COLOR)
+
+
+@pytest.mark.local
 def test_calls_are_written_as_the_template_has_them() -> None:
     tagged = call_grammar(TOOLS, "tagged", "arguments", most_calls=None)
     assert 'one ::= "<tool_call>\\n" call "\\n</tool_call>"' in tagged
