@@ -61,6 +61,9 @@ class FlowController(Generic[T]):
             async for chunk in flow:                                    await flow.push(chunk); ...; flow.close()
                 ...                                                     chunk = await flow.pop()
 
+    `pop` and ``async for`` take one chunk, `run` gives them all to a function, a `ChunkBatcher` over the controller makes
+    lists of them.
+
     **Pressure.** Chunks wait in a bounded ring. From `threshold` of its capacity on, `push` waits and the source is
     not read, until no more than half of the ring is full. `push_nowait` may use the rest, for producers that cannot
     stop at once.
@@ -103,7 +106,7 @@ class FlowController(Generic[T]):
         transform_chunk: Callable[[T], MaybeAwaitable[T | None]] | None = None,
         validate_chunk: Callable[[T], MaybeAwaitable[bool]] | None = None,
         on_chunk: Callable[[T], MaybeAwaitable[object]] | None = None,
-        on_error: Callable[[BaseException, T | None], MaybeAwaitable[bool | None]] | None = None,
+        on_error: Callable[[Exception, T | None], MaybeAwaitable[bool | None]] | None = None,
         on_metrics: Callable[[FlowStatistics], MaybeAwaitable[object]] | None = None,
         metrics_interval_s: float = 1.0,
     ) -> None:
@@ -289,7 +292,7 @@ class FlowController(Generic[T]):
 
     # -- what is told
 
-    async def _tell(self, error: BaseException, chunk: T | None) -> bool:
+    async def _tell(self, error: Exception, chunk: T | None) -> bool:
         """Whether `on_error` says to go on."""
         self._errors += 1
         return self._on_error is not None and await _call(self._on_error, error, chunk) is True

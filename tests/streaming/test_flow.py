@@ -308,7 +308,7 @@ async def test_exception_of_a_callback_is_raised_as_it_is_and_the_next_chunk_fol
 async def test_on_error_is_told_and_only_true_skips_the_chunk(answer: object) -> None:
     told: list[tuple[str, int | None]] = []
 
-    async def on_error(error: BaseException, chunk: int | None) -> Any:
+    async def on_error(error: Exception, chunk: int | None) -> Any:
         told.append((str(error), chunk))
         return answer
 
@@ -323,7 +323,7 @@ async def test_on_error_is_told_and_only_true_skips_the_chunk(answer: object) ->
 async def test_error_of_the_source_is_told_once_and_raised_whatever_on_error_says() -> None:
     told: list[tuple[str, int | None]] = []
 
-    def on_error(error: BaseException, chunk: int | None) -> bool:
+    def on_error(error: Exception, chunk: int | None) -> bool:
         told.append((type(error).__name__, chunk))
         return True
 
@@ -337,7 +337,7 @@ async def test_error_of_the_source_is_told_once_and_raised_whatever_on_error_say
 
 
 async def test_what_on_error_raises_is_raised_with_the_first_error_as_context() -> None:
-    def on_error(error: BaseException, chunk: int | None) -> bool:
+    def on_error(error: Exception, chunk: int | None) -> bool:
         raise OSError("log is full")
 
     async with FlowController(numbers(3), on_chunk=failing(at=0), on_error=on_error) as flow:
@@ -398,7 +398,7 @@ async def test_exception_of_the_metrics_callback_goes_the_way_of_the_others_and_
     assert [type(chunk) for chunk in found] == [int, LookupError, int, LookupError, int, LookupError]
     told: list[int | None] = []
 
-    def on_error(error: BaseException, chunk: int | None) -> bool:
+    def on_error(error: Exception, chunk: int | None) -> bool:
         told.append(chunk)
         return True
 
