@@ -61,8 +61,8 @@ class FlowController(Generic[T]):
             async for chunk in flow:                                    await flow.push(chunk); ...; flow.close()
                 ...                                                     chunk = await flow.pop()
 
-    `pop` and ``async for`` take one chunk, `run` gives them all to a function, a `ChunkBatcher` over the controller makes
-    lists of them.
+    `pop` and ``async for`` take one chunk, `run` gives them all to a function, a `ChunkBatcher` over the controller
+    makes lists of them.
 
     **Pressure.** Chunks wait in a bounded ring. From `threshold` of its capacity on, `push` waits and the source is
     not read, until no more than half of the ring is full. `push_nowait` may use the rest, for producers that cannot
