@@ -281,13 +281,33 @@ async def test_a_reader_that_goes_away_ends_it_without_a_word() -> None:
 
 
 async def test_a_slow_reader_is_waited_for_without_tripping_the_time_limits() -> None:
-    words = ["x" * 1000] * 400  # more than a pipe holds
+    words = ["x" * 100_000] * 40  # more than a pipe holds, and fewer chunks than the ring
     async with FaultServer(OPENAI.reply(words)) as server:
         process = await start(*to(server), "-o", 'timeout={"idle": 0.5}', "Talk")
         await asyncio.sleep(1.5)
         result = await finish(process)
     assert (result.code, result.err) == (0, "")
-    assert len(result.out) == 400_001
+    assert len(result.out) == 4_000_001
+
+
+async def test_ctrl_c_is_heard_while_the_reader_of_the_pipe_is_stuck() -> None:
+    async def endless(peer: Peer) -> None:
+        await peer.begin_stream()
+        while True:
+            await peer.chunk(OPENAI.text("word " * 1000))
+
+    async with FaultServer(endless) as server:
+        process = await start(*to(server), "Talk")
+        sent = -1
+        async with asyncio.timeout(HOLD_S):
+            while sent in (-1, 0) or sent != server.bytes_sent:  # until every buffer on the way is full
+                sent = server.bytes_sent
+                await asyncio.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        await server.all_left(within_s=10)
+        result = await finish(process)
+    assert result.code == 130
+    assert result.out.startswith("word word")
 
 
 @pytest.mark.parametrize("command", [("chat", "-m", "mock", "Hi"), ("providers",)])

@@ -288,11 +288,29 @@ async def test_a_wrong_key_is_the_servers_own_affair(path: str, caplog: pytest.L
     assert KEY not in caplog.text + answer.text
 
 
-async def test_an_error_event_before_any_content_is_a_status() -> None:
-    frames = [*OPENAI.opening, OPENAI.error("no capacity", True)]
-    answer = await _status_of(lambda peer: peer.stream(frames))
-    assert answer.status_code in (502, 503)
+@pytest.mark.parametrize("path", ["/sse", "/text"])
+async def test_an_error_event_before_any_content_is_a_status(path: str) -> None:
+    async def fail(peer: Peer) -> None:
+        await peer.begin_stream()
+        for frame in OPENAI.opening:
+            await peer.chunk(frame)
+        await asyncio.sleep(0.1)  # the upstream's head, with its 200, is long there
+        await peer.chunk(OPENAI.error("no capacity", True))
+        await peer.end_stream()
+
+    answer = await _status_of(fail, path)
+    assert (answer.status_code, answer.headers["content-type"]) == (502, "application/json")
     assert answer.json()["error"]["message"] == "no capacity"
+
+
+@pytest.mark.parametrize("path", ["/sse", "/text"])
+async def test_a_200_without_content_in_time_is_a_504(path: str) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.begin_stream()
+        await asyncio.wait_for(peer.left(), 30)
+
+    answer = await _status_of(silent, path, timeout=exllm.Timeouts(first_chunk=0.1))
+    assert (answer.status_code, answer.json()["error"]["type"]) == (504, "FirstChunkTimeout")
 
 
 async def test_nothing_in_time_is_a_504() -> None:
