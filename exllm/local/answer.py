@@ -70,5 +70,9 @@ class LocalStream:
 
         worker = Worker(engine, write, on_end)
         model.workers.add(worker)
-        worker.start()
+        try:
+            worker.start()
+        except RuntimeError:  # the system gives no more threads
+            on_end()
+            raise
         return worker

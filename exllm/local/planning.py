@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exllm.errors import UnsupportedOption
+from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.local.engine import Engine
 from exllm.local.generation import Plan, check_length
 from exllm.local.grammar import call_grammar, response_grammar
@@ -34,11 +34,14 @@ def plan_answer(engine: Engine, model_name: str, request: Request, extras: CallE
         raise UnsupportedOption(
             f"the chat template of {model_name} knows no tools; use a model made for them", provider="local"
         )
+    forces_call = choice is not None and choice not in ("auto", "none")
+    if forces_call and not tools:
+        raise InvalidRequest("tool_choice asks for a call, but there are no tools", provider="local")
     calls: ToolCallReader | None = None
     if tools:
         assert style.call_style is not None
         calls = ToolCallReader(style.call_style, [tool.name for tool in tools if isinstance(tool, Tool)])
-        if choice is not None and choice != "auto":
+        if forces_call and choice is not None:
             most = 1 if options.parallel_tool_calls is False else None
             grammar = call_grammar(_chosen(described, choice), style.call_style, style.argument_key, most_calls=most)
     prompt, stops = encode(engine, style, request.messages, described)
@@ -74,5 +77,5 @@ def _chosen(tools: Sequence[Mapping[str, Any]], choice: ToolChoice) -> Sequence[
         name = function.get("name") if isinstance(function, dict) else choice.get("name")
     found = [tool for tool in tools if tool["function"]["name"] == name]
     if not found:
-        raise UnsupportedOption(f"tool_choice names {name!r}, which is not among the tools", provider="local")
+        raise InvalidRequest(f"tool_choice names {name!r}, which is not among the tools", provider="local")
     return found

@@ -63,10 +63,9 @@ class LocalProvider:
 
     async def list_models(self) -> list[ModelEntry]:
         """The bundled model and those in the model folders."""
-        return [
-            ModelEntry(
-                self.name, model.name, context_window=model.context_tokens,
-                raw={"path": model.path, "bytes": model.bytes, "loaded": model.loaded},
-            )
-            for model in await self.loader.list_models()
-        ]  # fmt: skip
+        entries: dict[str, ModelEntry] = {}
+        for model in await self.loader.list_models():  # those in memory first, and perhaps twice, with other options
+            raw = {"path": model.path, "bytes": model.bytes, "loaded": model.loaded}
+            entry = ModelEntry(self.name, model.name, context_window=model.context_tokens, raw=raw)
+            entries.setdefault(model.name, entry)
+        return list(entries.values())

@@ -186,6 +186,16 @@ async def test_tools_are_not_offered_when_none_may_be_called(serve: Serve, clien
     assert engine.prompts == ["user: Hi\n"]
 
 
+@pytest.mark.parametrize(("tools", "choice"), [([], "required"), (["add"], "subtract")])
+async def test_a_choice_that_no_tool_meets_is_refused(
+    serve: Serve, client: exllm.Client, tools: list[str], choice: str
+) -> None:
+    engine = serve(FakeEngine(call_style="tagged"))
+    with pytest.raises(InvalidRequest, match="tool_choice"):
+        await client.chat("local/a", "Hi", tools=[_tool()] if tools else None, tool_choice=choice)
+    assert not engine.prompts
+
+
 async def test_a_template_without_tools_refuses_them(serve: Serve, client: exllm.Client) -> None:
     serve(FakeEngine())
     with pytest.raises(UnsupportedOption, match="knows no tools"):
@@ -256,6 +266,42 @@ async def test_cancelling_in_the_middle_of_a_token_does_not_wait_for_the_next(
     assert reading.cancelled()
     assert engine.generated == 3
     assert not local_threads()
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+async def test_a_stream_may_be_cancelled_at_any_step(
+    shelf: Shelf, client: exllm.Client, provider: LocalProvider, is_loaded: bool
+) -> None:
+    made: list[FakeEngine] = []
+
+    def make(_name: str) -> FakeEngine:
+        made.append(FakeEngine([b"a", b"b"]))
+        return made[-1]
+
+    shelf.add("a")
+    shelf._make = make
+
+    async def read() -> str:
+        async with client.stream("local/a", "Hi") as stream:
+            return (await stream.collect()).text
+
+    for steps in range(50):
+        if is_loaded:
+            await provider.loader.load("a")
+        task = asyncio.create_task(read())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled() or task.result() == "ab"
+        if not is_loaded:
+            await provider.loader.unload("a")
+    assert (await client.chat("local/a", "Hi")).text == "ab"
+    await until(lambda: not local_threads())
+    (loaded,) = provider.loader._models
+    assert (loaded.users, loaded.turn.waiting) == (0, 0)
+    assert [engine.is_closed for engine in made] == [engine is not loaded.engine for engine in made]
+    assert not any(engine.used_after_close for engine in made)
 
 
 async def test_cancelling_chat_stops_generation(serve: Serve, client: exllm.Client) -> None:
