@@ -60,7 +60,8 @@ async def _leak_check() -> AsyncIterator[None]:
         if loop.time() > deadline:
             break
         await asyncio.sleep(0.005)
-    assert not tasks, f"tasks were left behind: {tasks}"
+    if tasks:
+        pytest.fail(f"{len(tasks)} tasks were left behind, such as {tasks.pop()!r}")
     pytest.fail(f"{len(sockets)} sockets were left open")
 
 

@@ -221,6 +221,9 @@ class Pump:
             wrapped = ProtocolError(f"{self._provider} failed in an unforeseen way: {type(error).__name__}: {error}")
             wrapped.__cause__ = error
             self._fail(wrapped)
+        except BaseException:
+            self._fail(StreamClosed("the program was interrupted"))
+            raise
         finally:
             self._note_opened()
             if not self.is_done:
