@@ -173,4 +173,3 @@ async def test_an_answer_at_the_pace_of_a_model_arrives_piece_by_piece(aimock: A
     assert stats.first_chunk_s >= 0.1
     assert stats.inter_chunk_p95_s is not None
     assert stats.inter_chunk_p95_s > 0.005
-    assert stats.waiting_for_network_s > 0.1
