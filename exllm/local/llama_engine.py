@@ -100,10 +100,10 @@ class LlamaEngine:
         settings.n_ubatch = min(settings.n_ubatch, settings.n_batch)
         settings.n_threads = options.n_threads or max(1, cpus // 2)
         settings.n_threads_batch = options.n_threads_batch or cpus
-        if options.flash_attn is not None:
-            settings.flash_attn_type = (
-                llama.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attn else llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
-            )
+        # On the CPU it makes prompts quicker and answers slower, and other sums mean other texts than llama-cpp-python's.
+        flash = llama.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attn else llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        if options.flash_attn is not None or not llama.llama_supports_gpu_offload():
+            settings.flash_attn_type = flash
         for name in ("type_k", "type_v"):
             if (chosen := getattr(options, name)) is not None:
                 setattr(settings, name, _CACHE_TYPES[chosen])

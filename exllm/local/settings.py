@@ -26,7 +26,7 @@ class LoadOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
         n_gpu_layers: layers to put on the GPU; -1, the default, is all. Without a GPU it has no effect.
         main_gpu, tensor_split: which GPU, or the share of each.
         offload_kqv: keep the attention cache on the GPU (True).
-        flash_attn: flash attention; by default where the backend has it.
+        flash_attn: flash attention; by default where a GPU has it.
         use_mmap, use_mlock: map the file into memory (True), keep it from being swapped out (False).
         type_k, type_v: number format of the attention cache (``"f16"``).
         rope_freq_base, rope_freq_scale: stretch the context beyond the training length.

@@ -65,8 +65,8 @@ async def loader() -> AsyncIterator[Loader]:
 
 @pytest.fixture
 async def model(loader: Loader, real_model: Path) -> str:
-    """The model string of the real model, which is loaded as llama-cpp-python loads it: without flash attention,
-    whose sums differ in the third decimal.
+    """The model string of the real model, which is loaded as llama-cpp-python loads it, also where there is a GPU:
+    without flash attention, whose sums differ in the third decimal.
     """
     await loader.load(str(real_model), flash_attn=False)
     return f"local/{real_model}"
