@@ -57,7 +57,7 @@ class SessionPool:
         guarded = self._sessions.get(loop)
         if guarded is None or guarded.session.closed:
             session = _new_session(self._settings)
-            guard = _close_at_end(session)
+            guard = _close_at_end(session, weakref.ref(self))
             # Entered before it is awaited, so that two first calls at once share one session.
             guarded = self._sessions[loop] = _GuardedSession(session, guard)
             await anext(guard)
@@ -89,6 +89,13 @@ class SessionPool:
         if guarded is not None:
             await guarded.guard.aclose()
 
+    def forget(self, session: aiohttp.ClientSession) -> None:
+        """`session` of the running loop was closed; it knows its loop and would keep it alive."""
+        loop = asyncio.get_running_loop()
+        guarded = self._sessions.get(loop)
+        if guarded is not None and guarded.session is session:
+            del self._sessions[loop]
+
 
 class _GuardedSession(NamedTuple):
     session: aiohttp.ClientSession
@@ -109,9 +116,12 @@ def _new_session(settings: TransportSettings) -> aiohttp.ClientSession:
     )
 
 
-async def _close_at_end(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+async def _close_at_end(session: aiohttp.ClientSession, pool: weakref.ref[SessionPool]) -> AsyncGenerator[None, None]:
     """Stand still until the pool, or `loop.shutdown_asyncgens`, closes this generator; then close the session."""
     try:
         yield
     finally:
         await session.close()
+        owner = pool()
+        if owner is not None:
+            owner.forget(session)
