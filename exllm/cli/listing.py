@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 import msgspec
 from rich.console import Console
+from rich.style import Style
 from rich.table import Table
+from rich.text import Text
 
 from exllm.cli.failures import FAILED, report, run
 from exllm.cli.screen import Screen, printable
@@ -32,11 +34,9 @@ def _show_providers(as_json: bool, screen: Screen) -> int:
         return _print_json(screen, [{**msgspec.structs.asdict(info), "access": access} for info, access in rows])
     return _print_table(
         screen,
-        ("provider", "name", "wire", "access", "default model", "documentation"),
-        [
-            (info.name, info.label, info.wire or "-", access, info.default_model or "-", info.docs or "-")
-            for info, access in rows
-        ],
+        ("provider", "name", "wire", "access", "default model"),
+        [(info.name, info.label, info.wire or "-", access, info.default_model or "-") for info, access in rows],
+        links=[info.docs or "-" for info, _ in rows],
     )
 
 
@@ -110,16 +110,30 @@ def _print_json(screen: Screen, rows: Sequence[object]) -> int:
     return _print(screen, msgspec.json.format(msgspec.json.encode(rows)).decode())
 
 
-def _print_table(screen: Screen, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> int:
+def _print_table(
+    screen: Screen, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], links: Sequence[str] = ()
+) -> int:
+    """Print rows of text. `links` are shown in a last column of their own where there is room for it; on a terminal
+    where there is not, the first column leads to them (OSC 8, which terminals that do not know it ignore)."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    rows_with_links = [(*row, link) for row, link in zip(rows, links, strict=True)] if links else rows
     if not screen.out.is_terminal:
-        return _print(screen, "\n".join("\t".join(row) for row in rows))
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+        return _print(screen, "\n".join("\t".join(row) for row in rows_with_links))
+    has_room = bool(links) and _width(rows_with_links) <= console.width
+    table = Table(*columns, *(["documentation"] if has_room else []), box=None, header_style="bold", pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"  # a name that is cut short cannot be copied
-    for row in rows:
-        table.add_row(*map(printable, row))
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    for number, row in enumerate(rows_with_links if has_room else rows):
+        first, *others = (Text(printable(cell)) for cell in row)
+        if links and not has_room and links[number] != "-":
+            first.stylize(Style(link=links[number]))
+        table.add_row(first, *others)
+    console.print(table)
     return 0
+
+
+def _width(rows: Sequence[tuple[str, ...]]) -> int:
+    return sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True))
 
 
 def _print(screen: Screen, text: str) -> int:

@@ -93,8 +93,8 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What is shown, without colours and the terminal's line ends."""
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen).replace("\r\n", "\n")
+        """What is shown, without colours, links and the terminal's line ends."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]8;.*?\x1b\\", "", self.seen).replace("\r\n", "\n")
 
     async def __aenter__(self) -> Self:
         self._fd, child = pty.openpty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from tests.cli.command import KEY, Terminal, to
 from tests.faults.dialects import OPENAI, TEXT
@@ -130,9 +131,17 @@ async def test_ctrl_c_at_the_prompt_asks_again() -> None:
 
 
 async def test_tables_are_drawn_and_no_name_is_cut_short() -> None:
-    async with Terminal("providers") as terminal:
+    async with Terminal("providers", COLUMNS="130") as terminal:
         assert await terminal.ends() == 0
-    assert "anthropic" in terminal.text
-    assert "ready" in terminal.text
+    assert re.search(r"^anthropic +Anthropic +anthropic_messages +needs ANTHROPIC_API_KEY +claude", terminal.text, re.M)
     assert "…" not in terminal.text
+    assert "documentation" not in terminal.text
+    assert "\x1b]8;" in terminal.seen  # the names are links
     assert KEY not in terminal.seen
+
+
+async def test_a_wide_terminal_shows_the_addresses_of_the_documentation() -> None:
+    async with Terminal("providers", COLUMNS="300") as terminal:
+        assert await terminal.ends() == 0
+    assert "documentation" in terminal.text
+    assert re.search(r"^openai +OpenAI .* ready .* https://platform\.openai\.com/", terminal.text, re.M)

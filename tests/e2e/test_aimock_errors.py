@@ -170,6 +170,6 @@ async def test_an_answer_at_the_pace_of_a_model_arrives_piece_by_piece(aimock: A
         assert (await stream.collect()).text == "One step after the other."
     stats = stream.stats
     assert stats.first_chunk_s is not None
-    assert stats.first_chunk_s >= 0.1
-    assert stats.inter_chunk_p95_s is not None
-    assert stats.inter_chunk_p95_s > 0.005
+    assert stats.duration_s is not None
+    assert stats.first_chunk_s >= 0.1  # aimock waits 120 ms, give or take a fifth, before the first piece
+    assert stats.duration_s >= stats.first_chunk_s + 0.03  # and 20 ms before each of the others
