@@ -100,7 +100,7 @@ class LlamaEngine:
         settings.n_ubatch = min(settings.n_ubatch, settings.n_batch)
         settings.n_threads = options.n_threads or max(1, cpus // 2)
         settings.n_threads_batch = options.n_threads_batch or cpus
-        # On the CPU it makes prompts quicker and answers slower, and other sums mean other texts than llama-cpp-python's.
+        # On the CPU it makes prompts quicker and answers slower; and llama-cpp-python, without it, has other sums.
         flash = llama.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attn else llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
         if options.flash_attn is not None or not llama.llama_supports_gpu_offload():
             settings.flash_attn_type = flash
