@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from exllm.local.generation import Emit, generate
-from exllm.local.loader import Loader
+from exllm.local.loader import Loader, loader_closed
 from exllm.local.planning import plan_answer
 from exllm.local.settings import split_extra
 from exllm.local.worker import Worker
@@ -57,6 +57,10 @@ class LocalStream:
         except BaseException:
             loader.release(model)
             raise
+        if model.is_closed:
+            model.turn.release()
+            loader.release(model)
+            raise loader_closed()
         engine = model.engine
         assert engine is not None, "acquire() gives loaded models"
 

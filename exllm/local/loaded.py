@@ -56,6 +56,7 @@ class LoadedModel:
         self.users = 0
         self.last_used = time.monotonic()
         self.is_unwanted = False  # nobody waits for it any more: stop loading
+        self.is_closed = False  # whoever is still in line gets StreamClosed
         self.idle: concurrent.futures.Future[None] | None = None  # set when the last user goes
         self.workers: set[Worker] = set()
 

@@ -76,7 +76,7 @@ class Loader:
 
         Calls that come later load it again. Those that are running or in line are waited for.
         """
-        file = await asyncio.to_thread(self._find, model)
+        file = self._found.get(model) or await asyncio.to_thread(self._find, model)
         with self._guard:
             gone = [entry for entry in self._models if entry.path == file.path]
             self._models = [entry for entry in self._models if entry not in gone]
@@ -97,9 +97,11 @@ class Loader:
         with self._guard:
             gone, self._models = self._models, []
             threads = list(self._threads)
+            for entry in gone:
+                entry.is_closed = True
         for entry in gone:
             for worker in list(entry.workers):
-                worker.stop(StreamClosed("the loader of local models was closed", provider="local"))
+                worker.stop(loader_closed())
         for entry in gone:
             await self._discard(entry)
         for thread in threads:
@@ -287,6 +289,11 @@ class Loader:
             await asyncio.wrap_future(idle)
         if entry.engine is not None:
             await asyncio.to_thread(_close, entry)
+
+
+def loader_closed() -> StreamClosed:
+    """What those get whose model goes away with its loader."""
+    return StreamClosed("the loader of local models was closed", provider="local")
 
 
 _default: Loader | None = None

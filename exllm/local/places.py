@@ -64,14 +64,14 @@ def find_model(name: str, directories: Sequence[Path]) -> ModelFile:
         return _model(BUNDLED_MODEL, BUNDLED_PATH) if BUNDLED_PATH.is_file() else _missing(name, directories)
     direct = Path(name).expanduser()
     if direct.is_file():
-        return _model(_name_of(direct), direct.resolve())
+        return _model(_name_of(direct), direct)
     wanted = name.removesuffix(".gguf").lower()
     for folder in directories:
         exact = folder / name
         if exact.is_file():
-            return _model(_name_of(exact), exact.resolve())
+            return _model(_name_of(exact), exact)
         for found in _models_in(folder):
-            below = found.path.relative_to(folder).with_suffix("").as_posix()
+            below = found.path.relative_to(os.path.abspath(folder)).with_suffix("").as_posix()
             if wanted in (found.name.lower(), below.lower(), found.path.stem.lower()):
                 return found
     return _missing(name, directories)
@@ -101,6 +101,8 @@ def _name_of(path: Path) -> str:
 
 
 def _model(name: str, path: Path) -> ModelFile:
+    # Not resolved: behind a link the other parts of a model, or even its name, may be missing.
+    path = Path(os.path.abspath(path))
     part = _PART.search(path.stem)
     if part is None:
         return ModelFile(name, path, path.stat().st_size)

@@ -112,6 +112,23 @@ async def test_unloading_frees_a_model_and_a_later_call_loads_it_again(shelf: Sh
     assert shelf.engines["a"].is_closed
 
 
+async def test_a_model_whose_file_is_gone_can_still_be_unloaded(shelf: Shelf, loader: Loader) -> None:
+    path = shelf.add("a")
+    await loader.load("a")
+    path.unlink()
+    assert await loader.unload("a")
+    assert shelf.engines["a"].is_closed
+
+
+async def test_a_name_and_a_path_mean_the_same_model(shelf: Shelf, loader: Loader) -> None:
+    path = shelf.add("a")
+    await loader.load("a")
+    await loader.load(str(path))
+    await loader.load(f"{shelf.folder}/../{shelf.folder.name}/a.gguf")
+    assert shelf.opened == ["a"]
+    assert await loader.unload(str(path))
+
+
 async def test_unloading_waits_for_those_who_use_it(shelf: Shelf, loader: Loader) -> None:
     shelf.add("a")
     async with loader.use("a", LoadOptions()):

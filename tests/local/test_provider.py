@@ -367,6 +367,18 @@ async def test_closing_the_loader_ends_answers_with_an_error(serve: Serve, provi
     assert not local_threads()
 
 
+async def test_closing_the_loader_turns_away_those_in_line(serve: Serve, provider: LocalProvider) -> None:
+    engine = serve(FakeEngine(LONG, is_endless=True, context_tokens=10**9))
+    await provider.loader.load("a")
+    async with exllm.Client() as client:
+        tasks = [asyncio.create_task(client.chat("local/a", "Hi")) for _ in range(3)]
+        await until(lambda: provider.loader._models[0].turn.waiting == 2)
+        await provider.loader.aclose()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [StreamClosed] * 3
+    assert len(engine.prompts) == 1
+
+
 # -- many at once
 
 
