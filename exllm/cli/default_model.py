@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from exllm.cli.failures import LOCAL
 from exllm.cli.screen import Screen
 from exllm.providers import registry
 
-LOCAL = "local"
 _FIRST = ("anthropic", "openai", "gemini", "mistral", "groq", "deepseek", "openrouter")  # then by name
 
 

@@ -17,6 +17,7 @@ from exllm.errors import (
     StreamInterrupted,
 )
 
+LOCAL = "local"
 FAILED, INTERRUPTED, BROKEN_PIPE = 1, 130, 141  # the last two as a shell reports SIGINT and SIGPIPE
 
 
@@ -66,7 +67,7 @@ def _hint(error: ExLLMError) -> str | None:
             return f"check the key in {variable}" if variable else "check the key"
         case QuotaExceeded():
             return "the account has nothing left; another provider may: exllm providers"
-        case NotFound() if provider:
+        case NotFound() if provider and provider != LOCAL:  # the local one's message says where it looked
             return f"exllm models {provider} lists what there is"
         case StreamInterrupted() if error.partial is not None and error.partial.text:
             return "what had arrived is kept above; asking again may help"

@@ -12,14 +12,12 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from exllm.cli.failures import FAILED, report, run
+from exllm.cli.failures import FAILED, LOCAL, report, run
 from exllm.cli.screen import Screen, printable
 from exllm.errors import ExLLMError
 from exllm.providers import registry
 from exllm.providers.registry import ProviderInfo
 from exllm.types.model import ModelEntry
-
-LOCAL = "local"
 
 
 def show_providers(as_json: bool) -> int:
@@ -63,6 +61,8 @@ async def _show_models(provider: str | None, as_json: bool, screen: Screen) -> i
         else:
             entries += answer
     code = 0
+    if not entries and not failures:
+        screen.say(f"{', '.join(names) or 'no provider'}: no models")
     if entries or not failures:
         code = (
             _print_json(screen, [_without_raw(entry) for entry in entries])
