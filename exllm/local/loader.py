@@ -76,7 +76,9 @@ class Loader:
 
         Calls that come later load it again. Those that are running or in line are waited for.
         """
-        file = self._found.get(model) or await asyncio.to_thread(self._find, model)
+        file = self._found.get(model)
+        if file is None:
+            file = await self.find(model)
         with self._guard:
             gone = [entry for entry in self._models if entry.path == file.path]
             self._models = [entry for entry in self._models if entry not in gone]
