@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from exllm.local.generation import Emit, generate
+from exllm.local.grammar import unenforced
 from exllm.local.loader import Loader, loader_closed
 from exllm.local.planning import plan_answer
 from exllm.local.settings import split_extra
@@ -22,6 +23,13 @@ class LocalStream:
         self._load_options, self._extras = split_extra(request.extra)
         self._worker: Worker | None = None
         self._is_over = False
+        left_out = unenforced(request.options.response_format)
+        #: What of the request is not kept to, in words.
+        self.warnings = (
+            (f"a local model is not held to {', '.join(left_out)} of the JSON Schema; check the answer",)
+            if left_out
+            else ()
+        )
 
     def __aiter__(self) -> Self:
         return self

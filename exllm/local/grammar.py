@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest
@@ -23,17 +23,53 @@ ws     ::= ( " " | "\n" [ \t]{0,20} )?
 """
 
 
+_NOT_ENFORCED = frozenset({
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems", "contains",
+    "minContains", "maxContains", "minProperties", "maxProperties", "propertyNames", "patternProperties",
+    "dependentRequired", "dependentSchemas", "not", "if", "unevaluatedProperties", "unevaluatedItems",
+})  # fmt: skip
+_NAMES_TO_SCHEMAS = frozenset({"properties", "$defs", "definitions"})
+_DATA = frozenset({"enum", "const", "default", "examples"})
+
+
 def response_grammar(response_format: str | Mapping[str, Any] | None) -> str | None:
     """The grammar of a `response_format`: None for text.
 
     Raises: InvalidRequest for a schema that llama-cpp-python's converter does not know.
     """
+    schema = _response_schema(response_format)
+    if schema is None:
+        return None
+    return schema_grammar(schema) if schema else JSON_GRAMMAR
+
+
+def unenforced(response_format: str | Mapping[str, Any] | None) -> list[str]:
+    """The keywords of the schema that its grammar does not hold the answer to, sorted."""
+    return sorted(set(_unenforced(_response_schema(response_format) or {})))
+
+
+def _unenforced(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _unenforced(item)
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            if key in _NAMES_TO_SCHEMAS and isinstance(value, Mapping):
+                yield from _unenforced(list(value.values()))
+            elif key in _NOT_ENFORCED:
+                yield key
+            elif key not in _DATA:
+                yield from _unenforced(value)
+
+
+def _response_schema(response_format: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """None for text, an empty schema for any JSON."""
     if response_format is None or response_format == "text":
         return None
     if isinstance(response_format, str):
-        return JSON_GRAMMAR
+        return {}
     kind = response_format.get("type")
-    if kind == "text" and "properties" not in response_format:
+    if kind == "text":
         return None
     if kind == "json_object":  # Chat Completions' own objects are welcome as well
         schema = response_format.get("schema")
@@ -41,7 +77,7 @@ def response_grammar(response_format: str | Mapping[str, Any] | None) -> str | N
         schema = response_format.get("json_schema", {}).get("schema")
     else:
         schema = response_format.get("schema", response_format)
-    return JSON_GRAMMAR if not schema else schema_grammar(schema)
+    return schema or {}
 
 
 def schema_grammar(schema: Mapping[str, Any]) -> str:

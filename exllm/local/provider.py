@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+import msgspec
+
 from exllm.local.answer import LocalStream
 from exllm.local.loader import Loader, default_loader
 from exllm.local.places import BUNDLED_MODEL
@@ -59,7 +61,7 @@ class LocalProvider:
         async with contextlib.aclosing(self.stream(request)) as chunks:
             async for chunk in chunks:
                 accumulator.add((chunk,))
-        return accumulator.response()
+        return msgspec.structs.replace(accumulator.response(), warnings=chunks.warnings)
 
     async def list_models(self) -> list[ModelEntry]:
         """The bundled model and those in the model folders."""

@@ -26,7 +26,10 @@ class Provider(Protocol):
         """The whole answer. Raises `ExLLMError` subclasses."""
 
     def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        """The answer in chunks: usually an async generator. It is closed when the consumer leaves early."""
+        """The answer in chunks: usually an async generator. It is closed when the consumer leaves early.
+
+        What is given may have ``warnings: tuple[str, ...]`` for the response: what was not done as asked.
+        """
 
 
 @runtime_checkable

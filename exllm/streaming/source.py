@@ -45,7 +45,7 @@ class IteratorSource:
 
     def __init__(self, chunks: AsyncIterator[Chunk], warnings: tuple[str, ...] = ()) -> None:
         self._chunks = aiter(chunks)
-        self.warnings = warnings
+        self.warnings = warnings + tuple(getattr(chunks, "warnings", ()))
 
     def raw(self) -> None:
         return None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from exllm.errors import InvalidRequest
-from exllm.local.grammar import JSON_GRAMMAR, call_grammar, response_grammar
+from exllm.local.grammar import JSON_GRAMMAR, call_grammar, response_grammar, unenforced
 
 COLOR = {"type": "object", "properties": {"color": {"enum": ["red"]}}, "required": ["color"]}
 TOOLS = [
@@ -37,6 +37,20 @@ def test_json_without_a_schema_is_any_object(given: Any) -> None:
 def test_every_way_to_give_a_schema_gives_the_same_grammar(given: Any) -> None:
     assert response_grammar(given) == response_grammar(COLOR)
     assert "red" in (response_grammar(given) or "")
+
+
+def test_what_a_grammar_cannot_enforce_is_named() -> None:
+    assert unenforced(None) == unenforced("json") == unenforced(COLOR) == []
+    schema = {
+        "type": "object",
+        "properties": {
+            "minimum": {"type": "integer", "minimum": 3},
+            "if": {"enum": [{"not": 1}], "default": {"contains": 2}},
+            "list": {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/U"}]}},
+        },
+        "$defs": {"U": {"type": "array", "uniqueItems": True}},
+    }
+    assert unenforced(schema) == unenforced({"name": "x", "schema": schema}) == ["minimum", "uniqueItems"]
 
 
 @pytest.mark.local

@@ -272,6 +272,17 @@ async def test_an_answer_by_schema_is_json_of_that_schema(client: exllm.Client, 
     assert set(answer.tags) <= {"a", "b"}
 
 
+async def test_what_the_grammar_does_not_enforce_is_a_warning(client: exllm.Client, model: str) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}, "required": ["n"]}
+    options: dict[str, Any] = {"response_format": schema, "max_tokens": 40, "temperature": 0}
+    whole = await client.chat(model, "A number.", **options)
+    async with client.stream(model, "A number.", **options) as stream:
+        await stream.collect()
+    (warning,) = whole.warnings
+    assert "minimum" in warning
+    assert stream.response.warnings == whole.warnings
+
+
 class _Point(msgspec.Struct):
     x: Literal[1, 2]
     y: Literal["up", "down"]
