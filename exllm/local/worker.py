@@ -31,7 +31,7 @@ class Worker:
         self._engine = engine
         self._write = write
         self._on_end = on_end
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # `stop` may be called by the garbage collector, anywhere
         self._has_engine = True
         self._reason: ExLLMError | None = None  # why it was stopped, for whoever still reads
         self._ended: asyncio.Future[None] = self._loop.create_future()
