@@ -188,6 +188,8 @@ class Pump:
                 self._away_timer = asyncio.get_running_loop().call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
         if self.is_done:  # somebody ended it meanwhile; the ring says why
             return
+        if self.is_done:
+            return  # closed or out of time meanwhile; the ring says which
         if chunks is None:
             self._end()
             return
@@ -246,7 +248,7 @@ class Pump:
                     if has_content(held):
                         break
                     self._timing.last_at = self._clock()
-                if held:
+                if held and not self.is_done:
                     self._take(held, self._clock())
                     self._pending = held
                 await self._read_ahead()
@@ -277,6 +279,8 @@ class Pump:
                     self._away_timer = loop.call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
                 return
             chunks = await source.read()
+            if self.is_done:
+                return  # a source that outlived its cancellation
             if chunks is None:
                 self._end()
                 return
