@@ -188,8 +188,6 @@ class Pump:
                 self._away_timer = asyncio.get_running_loop().call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
         if self.is_done:  # somebody ended it meanwhile; the ring says why
             return
-        if self.is_done:
-            return  # closed or out of time meanwhile; the ring says which
         if chunks is None:
             self._end()
             return
