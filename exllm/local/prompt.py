@@ -60,7 +60,7 @@ class _TemplateFormat:
         from jinja2 import meta
 
         self._stops = stops
-        self._template_errors = (jinja2.TemplateError, ValueError, TypeError, KeyError)
+        self._template_errors = (jinja2.TemplateError, ValueError, TypeError, LookupError, AttributeError)
         try:
             self._formatter = formats.Jinja2ChatFormatter(template=template, eos_token=eos_text, bos_token=bos_text)
             environment = jinja2.Environment(
@@ -110,7 +110,7 @@ class _NamedFormat:
         assert self._formatter is not None
         try:
             made = self._formatter(messages=list(messages))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise InvalidRequest(
                 f"the chat format {self._name} refuses the messages: {error}", provider="local"
             ) from None
