@@ -20,7 +20,7 @@ from exllm.local.engine import Aborted, Engine, OpenEngine
 from exllm.local.gguf import read_header
 from exllm.local.loaded import LoadedModel, LocalModel
 from exllm.local.places import ModelFile, available_models, find_model, model_directories
-from exllm.local.settings import DEFAULT_CONTEXT_TOKENS, LoadOptions, load_options
+from exllm.local.settings import DEFAULT_CONTEXT_TOKENS, LoadOptions, configured_options, load_options
 
 MEMORY_VARIABLE = "EXLLM_LOCAL_MEMORY_BYTES"
 _EXIT_WAIT_S = 5.0
@@ -38,7 +38,7 @@ class Loader:
         memory_budget_bytes: most memory for all models together, estimated from their files: weights and attention
             cache. Models that nobody uses make room, the least recently used first. By default
             EXLLM_LOCAL_MEMORY_BYTES, else no limit.
-        config: where the two defaults are read.
+        config: where these defaults are read, and those of `LoadOptions`.
         open_engine: loads a file; llama.cpp by default.
     """
 
@@ -124,10 +124,11 @@ class Loader:
         """As `use`, for those who cannot use a block; `release` must follow."""
         entry = self._ready_at_once(model, options)
         if entry is None:
-            file, needed_bytes = await asyncio.to_thread(self._measure, model, options)
+            wanted = options.over(configured_options(self._config))
+            file, needed_bytes = await asyncio.to_thread(self._measure, model, wanted)
             with self._guard:
                 self._found[model] = file
-                entry = self._matching(file.path, options) or self._begin_to_load(file, options, needed_bytes)
+                entry = self._matching(file.path, options) or self._begin_to_load(file, wanted, needed_bytes)
                 entry.users += 1
         if entry.engine is None:
             try:

@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from exllm.errors import InvalidRequest
+from exllm.config import ConfigSource, lookup
+from exllm.errors import ConfigurationError, InvalidRequest
 from exllm.providers.spec import near
 from exllm.types.options import Options
 
@@ -51,6 +52,10 @@ class LoadOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
     def given(self) -> dict[str, Any]:
         """The options that were set, by name."""
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+    def over(self, base: LoadOptions) -> LoadOptions:
+        """These options where set, those of `base` elsewhere."""
+        return LoadOptions(**{**base.given(), **self.given()})
 
     def satisfied_by(self, other: LoadOptions) -> bool:
         """Whether a model loaded with `other` has all that is asked for here."""
@@ -98,6 +103,22 @@ class Sampling(msgspec.Struct, frozen=True):
 def load_options(values: Mapping[str, Any]) -> LoadOptions:
     """Check keyword arguments of `load`. Raises InvalidRequest, with the nearest name for an unknown one."""
     return _convert(values, LoadOptions, LoadOptions.__struct_fields__)
+
+
+def configured_options(source: ConfigSource) -> LoadOptions:
+    """The options that the config sets for every model: keys of ``local``, or variables like EXLLM_LOCAL_N_CTX.
+
+    Raises: ConfigurationError for a value that an option cannot take.
+    """
+    values: dict[str, Any] = {}
+    for name in LoadOptions.__struct_fields__:
+        text = lookup(source, "local", name, (f"EXLLM_LOCAL_{name.upper()}",))
+        if text is not None:
+            values[name] = text.split(",") if name == "tensor_split" else text
+    try:
+        return msgspec.convert(values, LoadOptions, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"a setting of local models is wrong: {error}", provider="local") from None
 
 
 def split_extra(extra: Mapping[str, Any]) -> tuple[LoadOptions, CallExtras]:

@@ -35,6 +35,17 @@ async def test_other_options_load_it_again_and_fewer_do_not(shelf: Shelf, loader
     await loader.aclose()
 
 
+async def test_options_of_the_config_hold_where_a_call_says_nothing(shelf: Shelf) -> None:
+    shelf.add("a")
+    config = Static({"local": {"models_dir": str(shelf.folder), "n_ctx": "512", "n_threads": "1"}})
+    loader = Loader(config=config, open_engine=shelf.open)
+    await loader.load("a")
+    await loader.load("a", n_ctx=512)
+    await loader.load("a", n_ctx=2048)
+    assert shelf.options == [LoadOptions(n_ctx=512, n_threads=1), LoadOptions(n_ctx=2048, n_threads=1)]
+    await loader.aclose()
+
+
 async def test_different_models_load_at_the_same_time(shelf: Shelf, loader: Loader) -> None:
     meeting = threading.Barrier(2, timeout=10)
     shelf.before_open = lambda _name, _stop: meeting.wait() and None

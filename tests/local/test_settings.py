@@ -2,8 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from exllm.errors import InvalidRequest
-from exllm.local.settings import CallExtras, LoadOptions, Sampling, load_options, sampling, split_extra
+from exllm.config import Env, Static
+from exllm.errors import ConfigurationError, InvalidRequest
+from exllm.local.settings import (
+    CallExtras,
+    LoadOptions,
+    Sampling,
+    configured_options,
+    load_options,
+    sampling,
+    split_extra,
+)
 from exllm.types.options import Options
 
 
@@ -24,6 +33,22 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name() -> None:
 def test_a_setting_of_the_wrong_kind_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="n_ctx"):
         load_options({"n_ctx": "many"})
+
+
+def test_the_config_sets_options_for_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Static({"local": {"n_ctx": "512", "flash_attn": "false", "tensor_split": "0.25,0.75", "type_k": "q8_0"}})
+    expected = LoadOptions(n_ctx=512, flash_attn=False, tensor_split=(0.25, 0.75), type_k="q8_0")
+    assert configured_options(source) == expected
+    monkeypatch.setenv("EXLLM_LOCAL_N_GPU_LAYERS", "12")
+    assert configured_options(Env()) == LoadOptions(n_gpu_layers=12)
+    assert LoadOptions(n_ctx=1024).over(expected) == LoadOptions(
+        n_ctx=1024, flash_attn=False, tensor_split=(0.25, 0.75), type_k="q8_0"
+    )
+
+
+def test_a_wrong_option_in_the_config_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="n_ctx"):
+        configured_options(Static({"local": {"n_ctx": "large"}}))
 
 
 def test_a_loaded_model_serves_whoever_asks_for_no_more_than_it_has() -> None:
