@@ -64,9 +64,11 @@ _OPENAI_USAGE = {
 }
 
 
-def _openai_event(delta: dict[str, object], finish_reason: str | None = None) -> bytes:
+def _openai_event(delta: dict[str, object], finish_reason: str | None = None, number: int = 0) -> bytes:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-    return _data({**_OPENAI_ENVELOPE, "choices": [choice], "usage": None, "obfuscation": "u7Tq3Zx"})
+    # OpenAI pads each event with letters of its own, of another length each time.
+    obfuscation = f"{number * 2654435761 % 2**32:08x}{number * 40503 % 2**16:04x}"[: 1 + number * 7 % 12]
+    return _data({**_OPENAI_ENVELOPE, "choices": [choice], "usage": None, "obfuscation": obfuscation})
 
 
 def _openai_body(events: int) -> bytes:
@@ -86,7 +88,7 @@ _OPENAI_ERROR = {
 OPENAI = Dialect(
     name="openai",
     opening=_openai_event({"role": "assistant", "content": "", "refusal": None}),
-    text_event=lambda number: _openai_event({"content": piece(number)}),
+    text_event=lambda number: _openai_event({"content": piece(number)}, number=number),
     closing=_OPENAI_END + _DONE,
     closing_with_usage=_OPENAI_END + _data({**_OPENAI_ENVELOPE, "choices": [], "usage": _OPENAI_USAGE}) + _DONE,
     body=_openai_body,

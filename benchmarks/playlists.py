@@ -11,7 +11,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from benchmarks.dialects import DIALECTS, Dialect, piece
+from benchmarks.dialects import DIALECTS, Dialect
 
 WRITE_BYTES = 16 * 1024
 KEEPALIVE_PERIOD_MS = 400
@@ -80,8 +80,8 @@ def http_body(status: str, body: bytes, extra_headers: bytes = b"") -> bytes:
 
 @lru_cache(maxsize=8)
 def _text_events(dialect_name: str, events: int) -> list[bytes]:
-    before, after = DIALECTS[dialect_name].text_event(0).split(piece(0).encode())
-    return [before + piece(number).encode() + after for number in range(events)]
+    text_event = DIALECTS[dialect_name].text_event
+    return [text_event(number) for number in range(events)]
 
 
 def _slices(data: bytes) -> list[bytes]:

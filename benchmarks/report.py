@@ -160,6 +160,6 @@ what a careful engineer would write by hand for one provider, with no timeouts, 
 either; `exllm-accumulating` is the default, which also builds the final response. CPU is that of the client's process.
 """
 
-_FAULTS_HEAD = """Each library used as its documentation says, against a server that misbehaves. Where a time
-limit matters it was told 1 s, and watched for 5 s. ✓ is what we would want of a library, ✗ is not, – is a matter of taste.
+_FAULTS_HEAD = """Each library used as its documentation says, against a server that misbehaves. Where a time limit
+matters it was told 1 s, and watched for 5 s. ✓ is what we would want of a library, ✗ is not, – is a matter of taste.
 """

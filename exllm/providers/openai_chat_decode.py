@@ -31,7 +31,7 @@ from exllm.providers.openai_chat_events import (
     snippet,
 )
 from exllm.providers.openai_chat_finish import failure_code, finish_reason
-from exllm.providers.openai_chat_template import TextTemplate, string_inside
+from exllm.providers.openai_chat_template import TextTemplate, ends_alike, string_inside
 from exllm.providers.openai_chat_usage import usage_of
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import (
@@ -71,6 +71,7 @@ class OpenAIChatDecoder:
         "_n",
         "_out",
         "_request",
+        "_silent",
         "_started",
         "_template",
         "_tier",
@@ -87,6 +88,7 @@ class OpenAIChatDecoder:
         self._started = False
         self._choices: dict[int, ChoiceDecoder] = {}
         self._finishes: dict[int, str | None] = {}
+        self._silent: dict[int, Event] = {}  # by choice: a frame of it that says nothing
         self._cited: set[str] = set()
         self._listed: dict[str, list[Any]] = {}
         self._usage: Usage | None = None
@@ -104,17 +106,21 @@ class OpenAIChatDecoder:
             return out
         append = out.append
         choices_seen = self._choices
+        silent = self._silent
         template = self._template
-        prefix, suffix, start, stop, least, text_index = template.shape
+        prefix, middle, tail, start, width, text_index = template.shape
         for frame in frames:
             data = frame.data
-            if data[:start] == prefix and data[stop:] == suffix and len(data) >= least:
-                text = string_inside(data[start:stop])
-                if text is not None:
-                    template.matched = True
-                    if text:
-                        append(TextDelta(text, text_index))
-                    continue
+            if data[:start] == prefix:
+                end = data.find(b'"', start)
+                after = end + width
+                if data[end:after] == middle and ends_alike(data, after, tail):
+                    text = string_inside(data[start:end])
+                    if text is not None:
+                        template.matched = True
+                        if text:
+                            append(TextDelta(text, text_index))
+                        continue
             if not choices_seen:
                 self._first(frame)
                 continue
@@ -126,40 +132,19 @@ class OpenAIChatDecoder:
                     break
                 continue
             choices = event.choices
-            # One choice with a piece of text and nothing else: most frames of most streams. Every field that could hold
-            # something else is looked at, so that nothing is lost; it costs a tenth of decoding.
-            if choices is not None and len(choices) == 1:
-                choice = choices[0]
-                delta = choice.delta
-                if (
-                    delta is not None
-                    and type(delta.content) is str
-                    and choice.finish_reason is None
-                    and choice.logprobs is None
-                    and delta.tool_calls is None
-                    and delta.reasoning_content is None
-                    and delta.reasoning is None
-                    and delta.refusal is None
-                    and delta.reasoning_details is None
-                    and delta.function_call is None
-                    and delta.audio is None
-                    and delta.images is None
-                    and delta.annotations is None
-                    and delta.executed_tools is None
-                    and delta.extra_content is None
-                    and choice.error is None
-                    and event.usage is None
-                    and event.error is None
-                    and event.x_groq is None
-                    and event.citations is None
-                    and event.search_results is None
-                ):
-                    index = choice.index or 0
-                    if index in choices_seen:
-                        if delta.content:
-                            append(TextDelta(delta.content, index))
-                            prefix, suffix, start, stop, least, text_index = template.learn(data, delta.content, index)
+            # One choice with a piece of text and nothing else: most frames of most streams. With the text taken out,
+            # such a frame is equal to one that says nothing: one comparison looks at every field there is.
+            if choices is not None and len(choices) == 1 and (delta := choices[0].delta) is not None:
+                content = delta.content
+                if type(content) is str:
+                    delta.content = None
+                    index = choices[0].index or 0
+                    if event == silent.get(index):
+                        if content:
+                            append(TextDelta(content, index))
+                            prefix, middle, tail, start, width, text_index = template.learn(data, content, index)
                         continue
+                    delta.content = content
             self._event(event, frame)
         self._out = []
         return out
@@ -282,6 +267,7 @@ class OpenAIChatDecoder:
         decoder = self._choices.get(index)
         if decoder is None:
             decoder = self._choices[index] = ChoiceDecoder(index, self._request.provider, self._audio_type)
+            self._silent[index] = Event([ChoiceEvent(Delta(), index=index)])
         try:
             decoder.decode(delta, choice.logprobs, self._out, whole=whole)
         except ProtocolError as error:

@@ -7,39 +7,41 @@ from typing import NamedTuple
 from exllm.providers.openai_chat_events import UNREADABLE, decode_string
 
 _CONTENT = b'"content":"'
+_NOISE = b'"obfuscation":"'
+"""OpenAI pads its frames with a field of random letters, which says nothing."""
 _GIVE_UP_AFTER = 8
 
 
 class Shape(NamedTuple):
-    """What stands before and after the text in a frame that holds a piece of text and nothing else.
+    """What stands around the text in a frame that holds a piece of text and nothing else.
 
-    A frame that begins with `prefix`, ends with `suffix` and has no quote in between is the same JSON document as the
-    one learnt from, but for the text: the string that `prefix` opens can end nowhere but at the quote that `suffix`
-    begins with.
+    Such a frame is `prefix`, text, `middle`, and, where it is padded, noise and `tail`. `middle` begins with the first
+    quote after `prefix`, and `tail` with the first one after `middle`: so it is the same JSON document as the one
+    learnt from, but for these two strings.
 
     Attributes:
-        start, stop: where the text is, `stop` from the end.
-        least: bytes in a frame with the empty text.
+        start: length of `prefix`, where the text begins.
+        width: length of `middle`.
         choice: index of the choice that the text belongs to.
     """
 
     prefix: bytes
-    suffix: bytes
+    middle: bytes
+    tail: bytes
     start: int
-    stop: int
-    least: int
+    width: int
     choice: int
 
 
-NO_SHAPE = Shape(b"\n", b"\n", 1, -1, 2, 0)
+NO_SHAPE = Shape(b"\n", b"\n", b"", 1, 1, 0)
 """Matches no frame: none begins with a line end."""
 
 
 class TextTemplate:
     """Learns the shape of a stream's text frames.
 
-    Services that change something else from frame to frame (OpenAI's `obfuscation`, several choices in turn) make no
-    two frames match; after eight that were learnt for nothing, learning ends.
+    Services that change something else from frame to frame (several choices in turn, counters) make no two frames
+    match; after eight that were learnt for nothing, learning ends.
 
     Attributes:
         shape: of the frame last learnt.
@@ -57,27 +59,36 @@ class TextTemplate:
         """Take `data`, a frame that says `text` for the choice `index` and nothing else, as the pattern."""
         self._left = _GIVE_UP_AFTER if self.matched else self._left - 1
         self.matched = False
-        if self._left >= 0:
-            start = data.find(_CONTENT) + len(_CONTENT)
-            end = data.find(b'"', start)
-            # Content written in another way, or with escapes, teaches nothing: another frame will do.
-            if (
-                start >= len(_CONTENT)
-                and data[start:end] == text.encode("utf-8", "replace")
-                and b"\\" not in data[start:end]
-            ):
-                self.shape = Shape(data[:start], data[end:], start, end - len(data), start + len(data) - end, index)
-        else:
+        if self._left < 0:
             self.shape = NO_SHAPE
+            return self.shape
+        start = data.find(_CONTENT) + len(_CONTENT)
+        end = data.find(b'"', start)
+        # Content written in another way, or with escapes, teaches nothing: another frame will do.
+        if (
+            start >= len(_CONTENT)
+            and data[start:end] == text.encode("utf-8", "replace")
+            and b"\\" not in data[start:end]
+        ):
+            middle, tail = data[end:], b""
+            noise_at = middle.find(_NOISE)
+            if noise_at >= 0:
+                width = noise_at + len(_NOISE)
+                middle, tail = middle[:width], middle[middle.find(b'"', width) :]
+            self.shape = Shape(data[:start], middle, tail, start, len(middle), index)
         return self.shape
+
+
+def ends_alike(data: bytes, after: int, tail: bytes) -> bool:
+    """Whether what follows `middle`, from `after` on, is nothing or noise, as in the frame learnt from."""
+    if not tail:
+        return after == len(data)
+    return data[data.find(b'"', after) :] == tail and data.find(b"\\", after) < 0
 
 
 def string_inside(raw: bytes) -> str | None:
     """The string that is `raw` between quotes in JSON; None when it is none, so that the whole frame must be parsed."""
     try:
-        text = raw.decode()
-        if '"' in text:
-            return None
-        return decode_string(b'"%b"' % raw) if "\\" in text else text
+        return raw.decode() if b"\\" not in raw else decode_string(b'"%b"' % raw)
     except UNREADABLE:
         return None
