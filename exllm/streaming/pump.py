@@ -104,8 +104,8 @@ class Pump:
 
     async def opened(self) -> None:
         """Wait until the provider has begun to answer. Raises why it did not."""
-        assert self._opened is not None, "start() comes first"
-        await asyncio.shield(self._opened)
+        if self._opened is not None:  # it is None where the stream was closed before it began
+            await asyncio.shield(self._opened)
         if self.error is not None and not self._chunks:
             raise self.error
 
@@ -130,6 +130,7 @@ class Pump:
         closed = StreamClosed("the stream was closed", provider=self._provider, model=self._model)
         if not self.is_started:
             self.is_started = self.is_done = True
+            self.error = closed
         self._stop(closed)
         self._pending.clear()
         self.ring.abort(self.error or closed)
