@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exllm.local.hardware import Acceleration, Device, acceleration
     from exllm.local.loaded import LocalModel
-    from exllm.local.loader import Loader, default_loader, list_models, load, unload
+    from exllm.local.loader import Loader
+    from exllm.local.process_loader import default_loader, list_models, load, unload
     from exllm.local.provider import LocalProvider
     from exllm.local.settings import LoadOptions
     from exllm.local.tokens import count_tokens
@@ -29,10 +30,10 @@ _LAZY = {
     "LocalProvider": "exllm.local.provider",
     "acceleration": "exllm.local.hardware",
     "count_tokens": "exllm.local.tokens",
-    "default_loader": "exllm.local.loader",
-    "list_models": "exllm.local.loader",
-    "load": "exllm.local.loader",
-    "unload": "exllm.local.loader",
+    "default_loader": "exllm.local.process_loader",
+    "list_models": "exllm.local.process_loader",
+    "load": "exllm.local.process_loader",
+    "unload": "exllm.local.process_loader",
 }
 
 __all__ = [

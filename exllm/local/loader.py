@@ -14,15 +14,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from exllm.config import ConfigSource, Env, lookup
-from exllm.errors import ConfigurationError, ExLLMError, Overloaded, ServerError, StreamClosed
+from exllm.config import ConfigSource, Env
+from exllm.errors import ExLLMError, ServerError, StreamClosed
 from exllm.local.engine import Aborted, Engine, OpenEngine
 from exllm.local.gguf import read_header
 from exllm.local.loaded import LoadedModel, LocalModel
+from exllm.local.memory import choose_victims, configured_budget_bytes
 from exllm.local.places import ModelFile, available_models, find_model, model_directories
 from exllm.local.settings import DEFAULT_CONTEXT_TOKENS, LoadOptions, configured_options, load_options
 
-MEMORY_VARIABLE = "EXLLM_LOCAL_MEMORY_BYTES"
 _EXIT_WAIT_S = 5.0
 
 
@@ -179,7 +179,11 @@ class Loader:
 
     def _begin_to_load(self, file: ModelFile, options: LoadOptions, needed_bytes: int) -> LoadedModel:
         entry = LoadedModel(file.name, file.path, options, needed_bytes)
-        victims = self._make_room(entry)
+        budget_bytes = self.memory_budget_bytes
+        if budget_bytes is None:
+            budget_bytes = configured_budget_bytes(self._config)
+        victims = choose_victims(self._models, entry, budget_bytes)
+        self._models = [other for other in self._models if other not in victims]
         self._models.append(entry)
         thread = threading.Thread(target=self._load, args=(entry, victims), name="exllm-load", daemon=True)
         self._threads.add(thread)
@@ -212,45 +216,6 @@ class Loader:
     def _matching(self, path: Path, options: LoadOptions) -> LoadedModel | None:
         candidates = [entry for entry in self._models if entry.path == path and options.satisfied_by(entry.options)]
         return max(candidates, key=lambda entry: entry.last_used, default=None)
-
-    def _budget_bytes(self) -> int | None:
-        if self.memory_budget_bytes is not None:
-            return self.memory_budget_bytes
-        text = lookup(self._config, "local", "memory_bytes", (MEMORY_VARIABLE,))
-        if text is None:
-            return None
-        if not text.isdecimal():
-            raise ConfigurationError(
-                f"the memory for local models must be a number of bytes, not {text!r}", provider="local"
-            )
-        return int(text)
-
-    def _make_room(self, new: LoadedModel) -> Sequence[LoadedModel]:
-        """Take idle models out of the list, least recently used first, until `new` fits."""
-        budget = self._budget_bytes()
-        if budget is None:
-            return []
-        if new.size_bytes > budget:
-            raise ConfigurationError(
-                f"{new.name} needs about {_mib(new.size_bytes)}, and the budget for local models is {_mib(budget)}; "
-                f"give it a smaller n_ctx, or raise the budget",
-                provider="local",
-            )
-        idle = sorted((entry for entry in self._models if not entry.users), key=lambda entry: entry.last_used)
-        over = sum(entry.size_bytes for entry in self._models) + new.size_bytes - budget
-        victims: list[LoadedModel] = []
-        while over > 0 and idle:
-            victims.append(idle.pop(0))
-            over -= victims[-1].size_bytes
-        if over > 0:
-            busy = ", ".join(entry.name for entry in self._models if entry.users)
-            raise Overloaded(
-                f"{new.name} needs about {_mib(new.size_bytes)} of the {_mib(budget)} for local models, and these are "
-                f"in use: {busy}",
-                provider="local",
-            )
-        self._models = [entry for entry in self._models if entry not in victims]
-        return victims
 
     def _load(self, entry: LoadedModel, victims: Sequence[LoadedModel]) -> None:
         engine: Engine | None = None
@@ -299,32 +264,6 @@ def loader_closed() -> StreamClosed:
     return StreamClosed("the loader of local models was closed", provider="local")
 
 
-_default: Loader | None = None
-
-
-def default_loader() -> Loader:
-    """The loader that `exllm.local` and the provider ``local`` share in this process."""
-    global _default
-    if _default is None:
-        _default = Loader()
-    return _default
-
-
-async def load(model: str, **options: Any) -> LocalModel:
-    """`Loader.load` of the default loader."""
-    return await default_loader().load(model, **options)
-
-
-async def unload(model: str) -> bool:
-    """`Loader.unload` of the default loader."""
-    return await default_loader().unload(model)
-
-
-async def list_models() -> list[LocalModel]:
-    """`Loader.list_models` of the default loader."""
-    return await default_loader().list_models()
-
-
 _loaders: weakref.WeakSet[Loader] = weakref.WeakSet()
 
 
@@ -357,7 +296,3 @@ def _open_llama(path: Path, options: LoadOptions, should_stop: Callable[[], bool
 
 def _context_tokens(trained_with: int | None, options: LoadOptions) -> int:
     return options.n_ctx or min(trained_with or DEFAULT_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS)
-
-
-def _mib(size_bytes: int) -> str:
-    return f"{size_bytes / 2**20:,.0f} MiB"

@@ -7,8 +7,9 @@ import contextlib
 import msgspec
 
 from exllm.local.answer import LocalStream
-from exllm.local.loader import Loader, default_loader
+from exllm.local.loader import Loader
 from exllm.local.places import BUNDLED_MODEL
+from exllm.local.process_loader import default_loader
 from exllm.streaming.accumulator import Accumulator
 from exllm.types.model import ModelEntry
 from exllm.types.options import Timeouts

@@ -8,8 +8,9 @@ from typing import Any
 
 from exllm.errors import UnsupportedOption
 from exllm.local.engine import Engine
-from exllm.local.loader import Loader, default_loader
+from exllm.local.loader import Loader
 from exllm.local.planning import encode
+from exllm.local.process_loader import default_loader
 from exllm.local.prompt import template_tools
 from exllm.local.settings import LoadOptions
 from exllm.types.message import Message
