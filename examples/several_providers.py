@@ -1,6 +1,6 @@
 """Ask several models at once, and print each answer when it is there. One that fails does not stop the others.
 
-python examples/several_providers.py "Why is the sky blue?" local openai anthropic/claude-sonnet-4-5
+python examples/several_providers.py "Why is the sky blue?" local openai anthropic/claude-sonnet-5-5
 """
 
 import asyncio

@@ -3,7 +3,7 @@
     import exllm
 
     async with exllm.Client() as client:
-        async with client.stream("anthropic/claude-sonnet-4-5", "Tell me a story") as stream:
+        async with client.stream("anthropic/claude-sonnet-5-5", "Tell me a story") as stream:
             async for text in stream.text():
                 print(text, end="")
 

@@ -30,8 +30,42 @@ class Backend(Protocol):
     async def connect(self) -> ChunkSource:
         """The source of one attempt at a streamed answer."""
 
-    async def chat(self) -> Response:
-        """The whole answer, retries included."""
+    async def attempt(self) -> Response:
+        """One attempt at the whole answer."""
+
+
+async def answer(backend: Backend, call: Call) -> Response:
+    """The whole answer: attempts as the retry policy says, within the limit for the whole call."""
+    request = call.request
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + (request.timeouts.total or math.inf)
+    schedule = RetrySchedule(call.retry)
+    try:
+        async with asyncio.timeout_at(deadline if deadline < math.inf else None):
+            while True:
+                try:
+                    return await backend.attempt()
+                except ExLLMError as error:
+                    wait_s = schedule.wait_s(error, deadline - clock())
+                    if wait_s is None:
+                        raise
+                await asyncio.sleep(wait_s)
+    except ExLLMError as error:
+        error.provider = error.provider or request.provider
+        error.model = error.model or request.model
+        raise
+    except TimeoutError as error:
+        raise TotalTimeout(
+            f"no answer within {request.timeouts.total:g} s, the limit for the whole call",
+            provider=request.provider,
+            model=request.model,
+        ) from error
+    except Exception as error:
+        raise ProtocolError(
+            f"{request.provider} failed in an unforeseen way: {type(error).__name__}: {error}",
+            provider=request.provider,
+            model=request.model,
+        ) from error
 
 
 class HttpBackend:
@@ -52,31 +86,19 @@ class HttpBackend:
     async def connect(self) -> HttpSource:
         return HttpSource(self._transport, await self._ready_route())
 
-    async def chat(self) -> Response:
-        limits = self._call.request.timeouts
-        deadline = asyncio.get_running_loop().time() + (limits.total or math.inf)
-        schedule = RetrySchedule(self._call.retry)
+    async def attempt(self) -> Response:
         route = await self._ready_route()
-        while True:
-            source = HttpSource(self._transport, route)
-            try:
-                return await self._attempt(source, route, deadline)
-            except ExLLMError as error:
-                wait_s = schedule.wait_s(error)
-                if wait_s is None or asyncio.get_running_loop().time() + wait_s >= deadline:
-                    _explain(error, self._call.request, source.request_id)
-                    raise
-            finally:
-                source.abort()
-            await asyncio.sleep(wait_s)
-
-    async def _attempt(self, source: HttpSource, route: Route, deadline: float) -> Response:
         request = route.request
-        if deadline < math.inf:
-            source.limit_total(max(0.001, deadline - asyncio.get_running_loop().time()))
-        await source.open()
-        accumulator = Accumulator(request.provider, request.model)
-        accumulator.add(await source.read_body())
+        source = HttpSource(self._transport, route)
+        try:
+            await source.open()
+            accumulator = Accumulator(request.provider, request.model)
+            accumulator.add(await source.read_body())
+        except ExLLMError as error:
+            error.request_id = error.request_id or source.request_id
+            raise
+        finally:
+            await source.aclose()
         return msgspec.structs.replace(
             complete(self._call, accumulator.response()),
             request_id=source.request_id,
@@ -99,9 +121,8 @@ class HttpBackend:
             **self._way.headers,
             **http.headers,
         }
-        call = HttpCall(
-            self._way.base_url + http.path, http.body, headers, http.method, request.timeouts.connect
-        )  # fmt: skip
+        url, connect_s = self._way.base_url + http.path, request.timeouts.connect
+        call = HttpCall(url, http.body, headers, http.method, connect_s, self._way.secret)
         return Route(
             call,
             request,
@@ -109,7 +130,6 @@ class HttpBackend:
             self._wire,
             self._max_frame_bytes,
             self._call.warnings + http.warnings,
-            self._way.secret,
         )
 
 
@@ -123,35 +143,9 @@ class ForeignBackend:
     async def connect(self) -> IteratorSource:
         return IteratorSource(self._provider.stream(await self._request()), self._call.warnings)
 
-    async def chat(self) -> Response:
-        limits = self._call.request.timeouts
-        schedule = RetrySchedule(self._call.retry)
-        request = await self._request()
-        try:
-            async with asyncio.timeout(None if limits.total in (None, math.inf) else limits.total):
-                while True:
-                    try:
-                        response = await self._provider.chat(request)
-                        warnings = self._call.warnings + response.warnings
-                        return msgspec.structs.replace(complete(self._call, response), warnings=warnings)
-                    except ExLLMError as error:
-                        wait_s = schedule.wait_s(error)
-                        if wait_s is None:
-                            _explain(error, request, None)
-                            raise
-                    await asyncio.sleep(wait_s)
-        except ExLLMError:
-            raise
-        except TimeoutError as error:
-            raise TotalTimeout(
-                f"no answer within {limits.total:g} s", provider=request.provider, model=request.model
-            ) from error
-        except Exception as error:
-            raise ProtocolError(
-                f"{request.provider} failed in an unforeseen way: {type(error).__name__}: {error}",
-                provider=request.provider,
-                model=request.model,
-            ) from error
+    async def attempt(self) -> Response:
+        response = await self._provider.chat(await self._request())
+        return msgspec.structs.replace(complete(self._call, response), warnings=self._call.warnings + response.warnings)
 
     async def _request(self) -> Request:
         request = self._call.request
@@ -163,10 +157,3 @@ class ForeignBackend:
 def complete(call: Call, response: Response) -> Response:
     """Add what only the call knows to a folded response."""
     return msgspec.structs.replace(response, cost=cost_of(response.usage, local=getattr(call.backend, "local", False)))
-
-
-def _explain(error: ExLLMError, request: Request, request_id: str | None) -> None:
-    """Add whose answer it was to have been, where the error does not say."""
-    error.provider = error.provider or request.provider
-    error.model = error.model or request.model
-    error.request_id = error.request_id or request_id

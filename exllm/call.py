@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -149,6 +150,12 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
     address = base_url or configuration.lookup(source, spec.name, "base_url", spec.base_url_env) or spec.base_url
     if "{" in address:
         address = _fill(address, spec, source)
+    if not _is_usable(address):
+        raise ConfigurationError(
+            f"the base URL for {spec.label} must look like {spec.base_url}: http:// or https://, a host, perhaps a "
+            f"port and a path",
+            provider=spec.name,
+        )
     key = api_key or configuration.lookup(source, spec.name, "api_key", spec.api_key_env)
     headers = dict(spec.headers)
     for header, variable in spec.header_env.items():
@@ -163,6 +170,15 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
     elif spec.auth.required:
         raise ConfigurationError(_how_to_give_a_key(spec), provider=spec.name)
     return Access(address.rstrip("/"), headers, key)
+
+
+@lru_cache(256)
+def _is_usable(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port, or brackets without an IPv6 address
+        return False
 
 
 def _fill(address: str, spec: ProviderSpec, source: ConfigSource) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from exllm.backend import Backend, ForeignBackend, HttpBackend, complete
+from exllm.backend import Backend, ForeignBackend, HttpBackend, answer, complete
 from exllm.call import Call, CallSettings, Timeout, access, prepare
 from exllm.config import ConfigSource, Env, lookup
 from exllm.errors import ConfigurationError
@@ -150,7 +150,7 @@ class Client:
             call = self._prepare(model, messages, options, True, timeout, extra, include_raw)
             async with self._stream(call, api_key, base_url) as stream:
                 return await stream.collect()
-        return await self._backend(call, api_key, base_url).chat()
+        return await answer(self._backend(call, api_key, base_url), call)
 
     # -- providers
 
@@ -183,7 +183,7 @@ class Client:
         way = access(backend, self._settings.config, api_key, base_url)
         limits = self._settings.timeouts.over(backend.timeouts).over(DEFAULT_TIMEOUTS)
         headers = {"accept": "application/json", "user-agent": USER_AGENT, **way.headers}
-        call = HttpCall(way.base_url + backend.paths.models, b"", headers, "GET", limits.connect)
+        call = HttpCall(way.base_url + backend.paths.models, b"", headers, "GET", limits.connect, way.secret)
         return await fetch_models(self._transport, call, backend, registry.wire(backend.wire))
 
     # -- inside

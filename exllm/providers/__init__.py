@@ -1,7 +1,7 @@
 """Who can be talked to: providers as data, the wires they speak, and how to add your own.
 
-**A service that speaks a known wire** (``openai_chat``, ``anthropic_messages``) needs no Python. Write down what tells it
-apart, and register the file, its text, or the same fields as a dict::
+**A service that speaks a known wire** (``openai_chat``, ``anthropic_messages``) needs no Python. Write down what tells
+it apart, and register the file, its text, or the same fields as a dict::
 
     # acme.yaml
     name: acme                                # before the slash of a model string: "acme/acme-large"

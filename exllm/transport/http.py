@@ -7,6 +7,7 @@ import io
 import platform
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -20,7 +21,6 @@ from exllm.errors import (
     ExLLMError,
     ProtocolError,
     StreamInterrupted,
-    TotalTimeout,
 )
 from exllm.transport.body_end import end_with_connection
 from exllm.transport.sessions import SessionPool, TransportSettings
@@ -38,7 +38,7 @@ _LARGE_BODY_BYTES = 1 << 20  # aiohttp warns about plain bytes above this; a fil
 class HttpCall(msgspec.Struct, frozen=True):
     """One request with everything that goes on the wire, credentials included. Never logged, never shown.
 
-    `connect_s` limits the making of the connection.
+    `connect_s` limits the making of the connection; `secret` is the key in `headers`, taken out of every error.
     """
 
     url: str
@@ -46,6 +46,7 @@ class HttpCall(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     method: str = "POST"
     connect_s: float | None = None
+    secret: str | None = None
 
     def __repr__(self) -> str:
         return f"HttpCall({self.method} {self.url}, {len(self.body)} bytes)"
@@ -57,17 +58,17 @@ class HttpTransport:
     def __init__(self, settings: TransportSettings) -> None:
         self.pool = SessionPool(settings)
 
-    async def send(self, call: HttpCall, total_s: float | None = None) -> aiohttp.ClientResponse:
+    async def send(self, call: HttpCall) -> aiohttp.ClientResponse:
         """Send `call` and return the response as soon as its head is there; the caller closes it.
 
-        `total_s` limits the whole exchange, reading the body included; None where the caller watches the time itself.
-        Redirects are followed within the same host only, with method, body and key unchanged.
+        Redirects are followed within the same host only, with method, body and key unchanged. All time limits but that
+        of connecting are the caller's.
 
-        Raises: ConnectTimeout, ConnectionFailed, TotalTimeout, ConfigurationError (a bad URL, a redirect elsewhere).
+        Raises: ConnectTimeout, ConnectionFailed, ConfigurationError (a bad URL, a redirect elsewhere).
         """
         url = call.url
         for _ in range(MAX_REDIRECTS):
-            response = await self._send_once(call, url, total_s)
+            response = await self._send_once(call, url)
             if response.status not in _REDIRECTS:
                 end_with_connection(response)
                 return response
@@ -81,7 +82,7 @@ class HttpTransport:
             url = target
         raise ProtocolError(f"{_origin(url)} redirects in a circle")
 
-    async def _send_once(self, call: HttpCall, url: str, total_s: float | None) -> aiohttp.ClientResponse:
+    async def _send_once(self, call: HttpCall, url: str) -> aiohttp.ClientResponse:
         session = await self.pool.session()
         try:
             return await session.request(
@@ -91,32 +92,37 @@ class HttpTransport:
                 headers=call.headers,
                 allow_redirects=False,
                 proxy=self.pool.proxy_for(url),
-                timeout=aiohttp.ClientTimeout(total=total_s, sock_connect=call.connect_s),
+                timeout=_connect_limit(call.connect_s),
             )
         except Exception as error:  # noqa: BLE001 - mapped to one of ours
-            raise map_send_error(error, url, call.connect_s, total_s) from without_headers(error)
+            raise map_send_error(error, url, call.connect_s) from without_headers(error)
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
         await self.pool.aclose()
 
 
-def map_send_error(error: Exception, url: str, connect_s: float | None, total_s: float | None) -> ExLLMError:
+@lru_cache(64)
+def _connect_limit(connect_s: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+
+
+def map_send_error(error: Exception, url: str, connect_s: float | None) -> ExLLMError:
     """What a failure before the response head means to the caller."""
     origin = _origin(url)
     match error:
-        case aiohttp.ConnectionTimeoutError():
-            return ConnectTimeout(f"no connection to {origin} within {connect_s or 0:g} s")
         case TimeoutError():
-            return TotalTimeout(f"no answer from {origin} within {round(total_s or 0, 3):g} s")
-        case aiohttp.InvalidURL() | ValueError():
-            return ConfigurationError(f"{origin!r} is not a usable base URL: {error}")
+            return ConnectTimeout(f"no connection to {origin} within {connect_s or 0:g} s")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
             return ConnectionFailed(
                 f"TLS with {origin} failed: {error}. For a private certificate authority set SSL_CERT_FILE "
                 f"or pass ssl_context=.",
                 retryable=False,
             )
+        case (
+            aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError()
+        ):  # certificate errors are ValueErrors
+            return ConfigurationError(f"{origin!r} is not a usable base URL: {error}")
         case aiohttp.ClientConnectorDNSError():
             return ConnectionFailed(f"the host of {origin} cannot be resolved; is the base URL right?")
         case aiohttp.ClientProxyConnectionError():
@@ -146,8 +152,6 @@ def map_read_error(error: Exception, url: str) -> ExLLMError:
     """What a failure in the middle of a body means to the caller."""
     origin = _origin(url)
     match error:
-        case TimeoutError():
-            return TotalTimeout(f"the answer from {origin} took longer than the limit for the whole call")
         case aiohttp.ClientPayloadError() if "Content-Encoding" in str(error) or "decode" in str(error):
             return ProtocolError(f"{origin} sent a compressed body that cannot be read")
         case _:

@@ -59,7 +59,6 @@ class Route(msgspec.Struct, frozen=True):
     wire: Wire
     max_frame_bytes: int
     warnings: tuple[str, ...] = ()
-    secret: str | None = None  # scrubbed from every error
 
 
 class HttpSource:
@@ -76,15 +75,10 @@ class HttpSource:
         self._failure: ExLLMError | None = None
         self._whole = False  # the server answered a streaming request with one whole body
         self._last: bytes | None = None  # what `raw` is made of, when the request asks for it
-        self._total_s: float | None = None
         self._is_closing = False
         self.request_id: str | None = None
         self.warnings = route.warnings
         self.bytes_read = 0
-
-    def limit_total(self, seconds: float) -> None:
-        """Let the transport watch the time of the whole exchange, for callers that do not watch it themselves."""
-        self._total_s = seconds
 
     def raw(self) -> Any:
         if self._last is None:
@@ -97,12 +91,12 @@ class HttpSource:
     async def open(self) -> None:
         """Send the request and check the head of the response. Raises what `Wire.parse_error` makes of an error."""
         route = self._route
-        response = self._response = await self._transport.send(route.call, self._total_s)
+        response = self._response = await self._transport.send(route.call)
         self.request_id = request_id(response.headers)
         if response.status >= 400:
             headers = {name.lower(): value for name, value in response.headers.items()}
             body = await read_error_body(response)
-            raise scrub(route.wire.parse_error(response.status, headers, body, route.spec), route.secret)
+            raise scrub(route.wire.parse_error(response.status, headers, body, route.spec), route.call.secret)
         if not route.request.stream:
             return
         content_type = response.content_type if "content-type" in response.headers else ""
@@ -116,7 +110,7 @@ class HttpSource:
                 status=response.status,
                 request_id=self.request_id,
             )
-            raise scrub(error, route.secret)
+            raise scrub(error, route.call.secret)
         read_whole_reads(response)
         self._framing = _FRAMING[route.wire.framing](max_frame_bytes=route.max_frame_bytes)
         self._decoder = route.wire.decoder(route.request, route.spec)
@@ -161,7 +155,7 @@ class HttpSource:
         try:
             return self._route.wire.decode_body(body, self._route.request, self._route.spec)
         except ExLLMError as error:
-            scrub(error, self._route.secret)
+            scrub(error, self._route.call.secret)
             raise
 
     def abort(self) -> None:
@@ -215,7 +209,7 @@ class HttpSource:
             return self._decoder.take()
 
     def _fail_after(self, chunks: list[Chunk], error: ExLLMError) -> list[Chunk]:
-        self._failure = scrub(error, self._route.secret)
+        self._failure = scrub(error, self._route.call.secret)
         self.abort()
         if not chunks:
             raise error

@@ -26,10 +26,7 @@ import asyncio, exllm
 async def main():
     async with exllm.Client() as client:
         print((await client.chat("mock/any", "Hello")).text)
-        names = exllm.providers.names()
-        for name in names:
-            exllm.providers.get(name) if name != "local" else None
-        print(len(names))
+        print(len(exllm.providers.list_providers()))
 asyncio.run(main())
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -129,7 +130,9 @@ class FaultServer:
         failures: what went wrong in a behaviour itself; raised at the end of the block.
     """
 
-    def __init__(self, *behaviours: Behaviour, send_buffer_bytes: int | None = None) -> None:
+    def __init__(
+        self, *behaviours: Behaviour, send_buffer_bytes: int | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.requests: list[Received] = []
         self.bytes_sent = 0
         self.connections = 0
@@ -138,15 +141,16 @@ class FaultServer:
         self.failures: list[BaseException] = []
         self._behaviours = list(behaviours)
         self._send_buffer_bytes = send_buffer_bytes
+        self._tls = tls
         self.tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=1024)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=1024, ssl=self._tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 

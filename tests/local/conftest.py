@@ -1,18 +1,18 @@
-"""Models for the tests of the local provider."""
+"""Fake models for the tests of the local provider; `tests/local/real` has real ones."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+import exllm
 from exllm.local.loader import Loader
-from exllm.local.places import BUNDLED_PATH
 from exllm.local.provider import LocalProvider
 from exllm.providers import registry
-from tests.local.fake_engine import Shelf
+from tests.local.fake_engine import FakeEngine, Serve, Shelf
+from tests.local.waiting import local_threads, until
 
 
 @pytest.fixture
@@ -36,7 +36,24 @@ def provider(loader: Loader) -> Iterator[LocalProvider]:
     registry.unregister("local")
 
 
-@pytest.fixture(scope="session")
-def real_model() -> Path:
-    """A GGUF file: the bundled model, or the one that EXLLM_TEST_GGUF names."""
-    return Path(os.environ.get("EXLLM_TEST_GGUF") or BUNDLED_PATH)
+@pytest.fixture
+def serve(shelf: Shelf, provider: LocalProvider) -> Serve:
+    """Puts a scripted engine behind ``local/a``, or another name."""
+    engines: dict[str, FakeEngine] = {}
+    shelf._make = engines.__getitem__
+
+    def put(engine: FakeEngine, name: str = "a") -> FakeEngine:
+        shelf.add(name)
+        engines[name] = engine
+        return engine
+
+    return put
+
+
+@pytest.fixture
+async def client(provider: LocalProvider) -> AsyncIterator[exllm.Client]:
+    """A client; after the test no thread is left, and the engines are closed."""
+    async with exllm.Client() as made:
+        yield made
+    await until(lambda: not local_threads())
+    await provider.loader.aclose()

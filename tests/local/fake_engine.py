@@ -13,6 +13,7 @@ from exllm.local.prompt import CallStyle, Prompt
 from exllm.local.settings import LoadOptions, Sampling
 
 END = 256
+LONG = [b"word "]
 
 
 class PlainFormat:
@@ -163,3 +164,7 @@ def gguf(metadata: Mapping[str, Any]) -> bytes:
         kind, data = entry(value)
         body += text(key) + struct.pack("<I", kind) + data
     return b"GGUF" + struct.pack("<IQQ", 3, 0, len(metadata)) + body
+
+
+Serve = Callable[..., FakeEngine]
+"""Puts an engine behind ``local/a``, or ``local/<name>``; gives it back."""
