@@ -73,9 +73,7 @@ def _imports(module: str) -> Iterator[tuple[str, int]]:
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_only_from_its_own_row_or_above(module: str) -> None:
     own = _row(module)
-    wrong = [
-        f"line {line}: {name}" for name, line in _imports(module) if name.startswith("exllm") and _row(name) > own
-    ]
+    wrong = [f"line {line}: {name}" for name, line in _imports(module) if name.startswith("exllm") and _row(name) > own]
     assert not wrong, f"{module} imports from a row below its own: {wrong}"
 
 
