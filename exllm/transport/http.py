@@ -72,9 +72,13 @@ class HttpTransport:
             if response.status not in _REDIRECTS:
                 end_with_connection(response)
                 return response
-            target = urljoin(url, response.headers.get("location", ""))
             response.close()
-            if not _same_service(url, target):
+            try:
+                target = urljoin(url, response.headers.get("location", ""))
+                is_same = _same_service(url, target)
+            except ValueError:
+                raise ProtocolError(f"{_origin(url)} redirects to something that is no URL") from None
+            if not is_same:
                 raise ConfigurationError(
                     f"{_origin(url)} redirects to {_origin(target)}; a key is not sent to another host. "
                     f"If that is where the service lives now, pass base_url=."

@@ -269,6 +269,18 @@ async def test_a_redirect_to_another_host_is_refused_and_the_key_stays(dialect: 
     assert "base_url" in error.message
 
 
+@ways
+@pytest.mark.parametrize("location", ["http://[::1", "http://127.0.0.1:99999/", "", "ftp://127.0.0.1/x"])
+async def test_a_redirect_to_nowhere_is_one_of_our_errors(dialect: Dialect, way: Way, location: str) -> None:
+    async def redirect(peer: Peer) -> None:
+        await peer.redirect(location)
+
+    async with served(dialect, redirect) as (_, client):
+        error, _ = await fail(client, dialect, way)
+    assert isinstance(error, exllm.ProtocolError | exllm.ConfigurationError)
+    assert not error.retryable
+
+
 async def test_redirects_in_a_circle_end(dialect: Dialect) -> None:
     async def redirect(peer: Peer) -> None:
         await peer.redirect("/again")
