@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ class Consumed(NamedTuple):
     first_at: float  # `time.perf_counter()` when the first text was there
 
 
-class Adapter:
+class Adapter(ABC):
     """One library, ready to stream from the fake server.
 
     Args:
@@ -32,14 +33,14 @@ class Adapter:
         self.server_url = server_url
         self.timeout_s = timeout_s
 
+    @abstractmethod
     async def start(self, model: str) -> AsyncIterator[Any]:
         """The library's own stream object, as its documentation tells to make it."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def text(chunk: Any) -> str | None:
         """The text of one of its chunks."""
-        raise NotImplementedError
 
     async def stop(self, stream: Any) -> None:
         """Close a stream early, as the library's documentation tells to."""
@@ -48,9 +49,9 @@ class Adapter:
     async def finish(self, stream: Any) -> None:
         """What the documentation asks for after a stream was read to its end; most ask for nothing."""
 
+    @abstractmethod
     async def chat(self, model: str) -> str:
         """The text of an answer that is not streamed."""
-        raise NotImplementedError
 
     async def aclose(self) -> None:
         """Close the client."""

@@ -267,7 +267,8 @@ class OpenAIChatDecoder:
         decoder = self._choices.get(index)
         if decoder is None:
             decoder = self._choices[index] = ChoiceDecoder(index, self._request.provider, self._audio_type)
-            self._silent[index] = Event([ChoiceEvent(Delta(), index=index)])
+            if not whole:
+                self._silent[index] = Event([ChoiceEvent(Delta(), index=index)])
         try:
             decoder.decode(delta, choice.logprobs, self._out, whole=whole)
         except ProtocolError as error:
