@@ -46,14 +46,14 @@ class Adapter(ABC):
         """Close a stream early, as the library's documentation tells to."""
         await stream.aclose()
 
-    async def finish(self, stream: Any) -> None:
+    async def finish(self, stream: Any) -> None:  # noqa: B027 - most need nothing
         """What the documentation asks for after a stream was read to its end; most ask for nothing."""
 
     @abstractmethod
     async def chat(self, model: str) -> str:
         """The text of an answer that is not streamed."""
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027 - some have nothing to close
         """Close the client."""
 
     async def consume(self, model: str) -> Consumed:

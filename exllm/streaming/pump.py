@@ -83,7 +83,7 @@ class Pump:
         self._clock: Callable[[], float] = _no_loop
         self._always_ahead = False  # the task reads, whoever waits
         self._consumer_reads = False
-        self._consumer_waited_s = 0.0  # while it was reading itself
+        self._consumer_waited_s = 0.0  # for the head of the answer, and while it was reading itself
         self._held: list[Chunk] = []  # the head of an answer whose body has not begun: it may yet be another attempt's
         self._pending: list[Chunk] = []  # what a read by the consumer gave beyond the ring's room
         self._chunks = 0
@@ -105,7 +105,9 @@ class Pump:
     async def opened(self) -> None:
         """Wait until the provider has begun to answer. Raises why it did not."""
         if self._opened is not None:  # it is None where the stream was closed before it began
+            began_at = self._clock()
             await asyncio.shield(self._opened)
+            self._consumer_waited_s += self._clock() - began_at
         if self.error is not None and not self._chunks:
             raise self.error
 
