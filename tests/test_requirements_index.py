@@ -59,6 +59,7 @@ INDEX: dict[str, tuple[str, list[str]]] = {
     "Q11": ("a client leaves no socket, a forgotten one warns once", [
         "test_client.py::test_q11_a_client_that_is_left_leaves_no_socket",
         "test_client.py::test_q11_a_forgotten_client_warns_once_and_names_where_it_was_made",
+        "test_client.py::test_q11_a_client_that_was_never_used_need_not_be_closed",
     ]),
     "Q12": ("a thousand streams through a pool of ten", [
         "test_client.py::test_q12_a_thousand_streams_through_a_pool_of_ten",
