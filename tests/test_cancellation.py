@@ -251,3 +251,95 @@ async def test_a_timeout_around_a_step_leaves_an_owned_stream_usable() -> None:
                 if chunk.text:
                     seen.append(chunk.text)
     assert seen == ["one ", "two "]
+
+
+@pytest.mark.parametrize("way", ["chunks", "text", "anext"])
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.provider)
+async def test_steps_that_time_out_lose_nothing_over_http(dialect: Dialect, way: str) -> None:
+    """The consumer reads the socket itself; whatever it was doing when its time was up, nothing is lost or doubled."""
+    words = [f"{number} " for number in range(30)]
+
+    async def behave(peer: Peer) -> None:
+        await peer.begin_stream()
+        for frame in dialect.frames(words):
+            for half in (frame[: len(frame) // 2], frame[len(frame) // 2 :]):
+                await peer.chunk(half)
+                await asyncio.sleep(0.003)
+        await peer.end_stream()
+
+    seen, timeouts = [], 0
+    async with (
+        FaultServer(behave) as server,
+        client_for(dialect, server.url) as client,
+        client.stream(dialect.name, "Hi") as stream,
+    ):
+        steps = {"chunks": aiter(stream), "text": stream.text(), "anext": stream}[way]
+        while True:
+            try:
+                async with asyncio.timeout(0.002):
+                    step = await anext(steps)  # type: ignore[call-overload]
+            except TimeoutError:
+                timeouts += 1
+                continue
+            except StopAsyncIteration:
+                break
+            seen.append(step if isinstance(step, str) else step.text)
+    assert [text for text in seen if text] == words
+    assert timeouts > 10
+    assert stream.response.text == "".join(words)
+
+
+async def test_of_two_readers_one_is_cancelled_and_the_other_gets_the_rest() -> None:
+    dialect = DIALECTS[0]
+    words = [f"{number} " for number in range(40)]
+
+    async def behave(peer: Peer) -> None:
+        await peer.begin_stream()
+        for frame in dialect.frames(words):
+            await peer.chunk(frame)
+            await asyncio.sleep(0.005)
+        await peer.end_stream()
+
+    async with (
+        FaultServer(behave) as server,
+        client_for(dialect, server.url) as client,
+        client.stream(dialect.name, "Hi") as stream,
+    ):
+        taken: list[str] = []
+
+        async def read() -> None:
+            async for text in stream.text():
+                taken.append(text)  # noqa: PERF401 - what was taken before the cancellation counts
+
+        first, second = asyncio.create_task(read()), asyncio.create_task(read())
+        await asyncio.sleep(0.05)
+        first.cancel()
+        await asyncio.wait([first])
+        assert first.cancelled()
+        async with asyncio.timeout(5):
+            await second
+    assert taken == words
+
+
+async def test_closing_the_client_ends_its_streams_with_an_error() -> None:
+    for dialect in DIALECTS:
+
+        async def behave(peer: Peer, dialect: Dialect = dialect) -> None:
+            await peer.begin_stream()
+            for frame in (*dialect.opening, dialect.text("one ")):
+                await peer.chunk(frame)
+            await peer.left()
+
+        async with FaultServer(behave) as server:
+            client = client_for(dialect, server.url)
+            async with client.stream(dialect.name, "Hi") as stream:
+                assert await anext(stream.text()) == "one "
+                reading = asyncio.create_task(stream.collect())
+                await asyncio.sleep(0.01)
+                await client.aclose()
+                async with asyncio.timeout(2):
+                    with pytest.raises(exllm.ExLLMError) as caught:
+                        await reading
+                assert caught.value.partial is not None
+                assert caught.value.partial.text == "one "
+            await server.all_left()

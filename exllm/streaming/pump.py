@@ -185,6 +185,10 @@ class Pump:
         except ExLLMError as error:
             self._fail(error)
             return
+        except asyncio.CancelledError:
+            if self.ring.consumer_is_waiting:  # another one, for whom nobody reads now
+                asyncio.get_running_loop().call_soon(self._look_after_consumer)
+            raise
         finally:
             self._consumer_reads = False
             if self._away_timer is None:
@@ -270,15 +274,15 @@ class Pump:
         ring, source = self.ring, self._source
         assert source is not None, "_begin has opened it"
         while True:
-            is_waited_for = ring.consumer_is_waiting
             if self._pending:
+                is_waited_for = ring.consumer_is_waiting
                 await ring.push_many(self._pending)
                 self._timing.last_at = self._clock()  # the silence was the consumer's
-            if is_waited_for and source.is_shared and not self._always_ahead:
-                if self._away_timer is None:
-                    loop = asyncio.get_running_loop()
-                    self._away_timer = loop.call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
-                return
+                if is_waited_for and source.is_shared and not self._always_ahead:
+                    if self._away_timer is None:
+                        loop = asyncio.get_running_loop()
+                        self._away_timer = loop.call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
+                    return
             chunks = await source.read()
             if self.is_done:
                 return  # a source that outlived its cancellation
