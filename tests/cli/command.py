@@ -6,6 +6,7 @@ import asyncio
 import os
 import pty
 import re
+import signal
 import sys
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -52,6 +53,7 @@ async def start(*arguments: str, stdin: int = asyncio.subprocess.DEVNULL, **chan
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=environment(**{"OPENAI_API_KEY": KEY, **changes}),
+        preexec_fn=_hear_ctrl_c,
     )
 
 
@@ -156,10 +158,16 @@ class Terminal:
         self._arrived.set()
 
 
+def _hear_ctrl_c() -> None:
+    """A test run in the background ignores SIGINT, and its children would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _take_terminal() -> None:
     """In the child: make the pseudo-terminal the one whose keys send signals to it."""
     import fcntl
     import termios
 
+    _hear_ctrl_c()
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
