@@ -82,12 +82,11 @@ class Pump:
         self._is_stopped = False  # the stream was ended from within, and its task cancelled
         self._clock: Callable[[], float] = _no_loop
         self._always_ahead = False  # the task reads, whoever waits
-        self._consumer_reads = False
+        self._consumer_reads_since: float | None = None
         self._consumer_waited_s = 0.0  # for the head of the answer, and while it was reading itself
         self._held: list[Chunk] = []  # the head of an answer whose body has not begun: it may yet be another attempt's
         self._pending: list[Chunk] = []  # what a read by the consumer gave beyond the ring's room
         self._chunks = 0
-        self._bytes_read = 0
 
     # -- life
 
@@ -137,6 +136,14 @@ class Pump:
         self._pending.clear()
         self.ring.abort(self.error or closed)
 
+    def abandon(self) -> None:
+        """`abort` for the garbage collector, which runs in any thread. Raises RuntimeError when the loop is closed."""
+        loop = None if self._opened is None else self._opened.get_loop()
+        if loop is not None and loop.is_running() and loop is not _running_loop():
+            loop.call_soon_threadsafe(self.abort)
+        else:
+            self.abort()
+
     def _stop(self, reason: ExLLMError) -> None:
         """End the stream from within the loop, as a failure for `reason`."""
         if self.is_done:
@@ -158,6 +165,8 @@ class Pump:
         ring = self.ring
         if not self.is_started:
             self.start()
+        if self.is_done:
+            self._hand_out_rest()
         if at_least > 1 or timeout_s is not None:
             self._always_ahead = True  # who waits for several, or not for ever, cannot be the one who reads
             self._look_after_consumer()
@@ -165,12 +174,12 @@ class Pump:
                 raise StopAsyncIteration
             return
         while not ring.items:
-            if self._task is not None:
+            if self.is_done or self._task is not None:
                 if not await ring.wait_readable():
                     raise StopAsyncIteration
             elif self._pending:
                 del self._pending[: ring.push_many_nowait(self._pending)]
-            elif not self._consumer_reads and not self.is_done:
+            elif self._consumer_reads_since is None:
                 await self._read_for_consumer()
             elif not await ring.wait_readable():
                 raise StopAsyncIteration
@@ -178,28 +187,29 @@ class Pump:
     async def _read_for_consumer(self) -> None:
         source, timing = self._source, self._timing
         assert source is not None, "the task has opened it"
-        began_at = timing.last_at = self._clock()  # the silence before was the consumer's
-        self._consumer_reads = True
+        began_at = self._consumer_reads_since = self._clock()
+        timing.reading_goes_on(began_at)
         try:
             chunks = await source.read()
-        except ExLLMError as error:
-            self._fail(error)
-            return
         except asyncio.CancelledError:
             if self.ring.consumer_is_waiting:  # another one, for whom nobody reads now
                 asyncio.get_running_loop().call_soon(self._look_after_consumer)
             raise
+        except Exception as error:  # noqa: BLE001 - it leaves as one of ours
+            self._fail_by(error)
+            return
         finally:
-            self._consumer_reads = False
-            if self._away_timer is None:
+            now = self._clock()
+            timing.reading_stops(now)
+            self._consumer_reads_since = None
+            self._consumer_waited_s += now - began_at
+            if self._away_timer is None and not self.is_done:
                 self._away_timer = asyncio.get_running_loop().call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
         if self.is_done:  # somebody ended it meanwhile; the ring says why
             return
         if chunks is None:
             self._end()
             return
-        now = self._clock()
-        self._consumer_waited_s += now - began_at
         self._take(chunks, now)
         room = self.ring.push_many_nowait(chunks)
         if room < len(chunks):
@@ -210,7 +220,8 @@ class Pump:
         if self._away_timer is not None:
             self._away_timer.cancel()
             self._away_timer = None
-        if self._task is None and not self._consumer_reads and not self.is_done:
+        if self._task is None and self._consumer_reads_since is None and not self.is_done:
+            self._timing.reading_goes_on(self._clock())
             self._task = asyncio.get_running_loop().create_task(self._run(self._read_ahead), name="exllm-read-ahead")
 
     # -- the task
@@ -222,12 +233,8 @@ class Pump:
             self._fail(StreamClosed("the event loop ended before the stream did"))
             if not self._is_stopped:
                 raise
-        except ExLLMError as error:
-            self._fail(error)
         except Exception as error:  # noqa: BLE001 - whatever a foreign backend raises leaves as one of ours
-            wrapped = ProtocolError(f"{self._provider} failed in an unforeseen way: {type(error).__name__}: {error}")
-            wrapped.__cause__ = error
-            self._fail(wrapped)
+            self._fail_by(error)
         except BaseException:
             self._fail(StreamClosed("the program was interrupted"))
             raise
@@ -235,6 +242,7 @@ class Pump:
             self._note_opened()
             if not self.is_done:
                 self._task = None  # the consumer reads on
+                self._timing.reading_stops(self._clock())
             elif self._source is not None:
                 await self._source.aclose()
 
@@ -242,6 +250,7 @@ class Pump:
         """Try until an answer has begun, then read ahead."""
         while True:
             held = self._held = []
+            self.request_id = None
             self._timing.attempt_begins(self._clock())
             try:
                 source = self._source = await self._connect()
@@ -308,6 +317,15 @@ class Pump:
         self._finish()
         self.ring.close()
 
+    def _fail_by(self, error: Exception) -> None:
+        """As `_fail`, for whatever a source, a wire or a foreign backend raises."""
+        if isinstance(error, ExLLMError):
+            self._fail(error)
+            return
+        wrapped = ProtocolError(f"{self._provider} failed in an unforeseen way: {type(error).__name__}: {error}")
+        wrapped.__cause__ = error
+        self._fail(wrapped)
+
     def _fail(self, error: ExLLMError) -> None:
         if self.is_done:
             return
@@ -321,7 +339,14 @@ class Pump:
         if error.partial is None and (self._chunks or self._accumulator.usage.provenance != "unknown"):
             error.partial = self.response()
         self.error = error
-        self.ring.fail(error)
+        self._hand_out_rest()
+
+    def _hand_out_rest(self) -> None:
+        """After a failure: what had arrived and the ring has room for; behind the last of it the error."""
+        if self._pending:
+            del self._pending[: self.ring.push_many_nowait(self._pending)]
+        if not self._pending and self.error is not None:
+            self.ring.fail(self.error)
 
     def _finish(self) -> None:
         self.is_done = True
@@ -330,7 +355,7 @@ class Pump:
             if timer is not None:
                 timer.cancel()
         if self._source is not None:
-            self._bytes_read, self._raw = self._source.bytes_read, self._source.raw()
+            self._raw = self._source.raw()
             self._source.abort()
 
     # -- time limits
@@ -348,7 +373,7 @@ class Pump:
 
     def _is_reading(self) -> bool:
         """Somebody waits for the provider, and not the provider for the consumer."""
-        return self._consumer_reads or (self._task is not None and not self.ring.producer_is_waiting)
+        return self._consumer_reads_since is not None or (self._task is not None and not self.ring.producer_is_waiting)
 
     # -- results
 
@@ -368,14 +393,16 @@ class Pump:
 
     def statistics(self) -> StreamStats:
         """The figures so far."""
-        ring, timing = self.ring.statistics(), self._timing
-        duration_s = timing.duration_s(self._clock())
+        ring, timing, now = self.ring.statistics(), self._timing, self._clock()
+        duration_s = timing.duration_s(now)
         waiting_for_network_s = ring.waited_s + self._consumer_waited_s
+        if self._consumer_reads_since is not None:
+            waiting_for_network_s += now - self._consumer_reads_since
         return StreamStats(
             first_chunk_s=timing.first_chunk_s,
             duration_s=duration_s,
             chunks=self._chunks,
-            bytes=self._source.bytes_read if self._source is not None else self._bytes_read,
+            bytes=self._source.bytes_read if self._source is not None else 0,
             tokens_per_s=timing.tokens_per_s(self._accumulator.usage.output_tokens),
             inter_chunk_p50_s=timing.gaps.quantile_s(0.5),
             inter_chunk_p95_s=timing.gaps.quantile_s(0.95),
@@ -391,3 +418,10 @@ class Pump:
 
 def _no_loop() -> float:
     return math.nan
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

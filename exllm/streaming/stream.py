@@ -274,7 +274,7 @@ def _sse(event: str, data: bytes) -> bytes:
 def _abandon(pump: Pump) -> None:
     """Close the connection of a stream that nobody can read any more, and say so."""
     try:
-        pump.abort()
+        pump.abandon()
     except RuntimeError:  # its loop is closed, and the connection with it
         return
     warnings.warn(

@@ -16,7 +16,7 @@ class Timing:
         limits: all set, `math.inf` for none.
     """
 
-    __slots__ = ("_limits", "ended_at", "first_at", "gaps", "last_at", "sent_at", "started_at")
+    __slots__ = ("_limits", "ended_at", "first_at", "gaps", "last_at", "sent_at", "started_at", "stopped_at")
 
     def __init__(self, limits: Timeouts) -> None:
         self._limits = limits
@@ -25,6 +25,7 @@ class Timing:
         self.sent_at = math.nan  # the current attempt
         self.first_at = math.nan  # something of the answer came
         self.last_at = math.nan  # the last chunk came, or the last reason not to wait for one ended
+        self.stopped_at = math.nan  # nobody reads since then
         self.ended_at = math.nan
 
     def attempt_begins(self, now: float) -> None:
@@ -39,6 +40,14 @@ class Timing:
         else:
             self.first_at = now
         self.last_at = now
+
+    def reading_stops(self, now: float) -> None:
+        """Nobody reads from `now` on, because the consumer is away; the silence so far still counts."""
+        self.stopped_at = now
+
+    def reading_goes_on(self, now: float) -> None:
+        """Somebody reads again; the silence since `reading_stops` was the consumer's."""
+        self.last_at += now - self.stopped_at
 
     def deadline(self, now: float, *, is_reading: bool) -> float:
         """When to ask `overdue` next: a limit may be broken then. Silence counts only while somebody reads."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import math
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -316,3 +319,113 @@ async def test_connecting_that_fails_in_any_way_leaves_as_one_of_ours() -> None:
             async with Stream(pump):
                 pass
         assert caught.value is error or caught.value.__cause__ is error
+
+
+async def test_whatever_a_read_by_the_consumer_raises_leaves_as_one_of_ours() -> None:
+    source = Source(START, words("a"), 0.01, words("b"), 0.01, KeyError("a bug in a wire"))
+    async with stream_of(source) as stream:
+        with pytest.raises(exllm.ProtocolError, match="KeyError") as caught:
+            _ = [chunk async for chunk in stream]
+        assert asyncio.current_task().get_name() in source.readers  # type: ignore[union-attr]
+        assert stream.error is caught.value
+        assert isinstance(caught.value.__cause__, KeyError)
+    assert source.closings
+
+
+# -- silence, and what it is counted as
+
+
+async def test_idle_trips_though_the_consumer_asks_again_and_again() -> None:
+    source = Source(START, words("a"), 0.01, words("b"), 0.01, words("c"), *[0.02] * 1000)
+    limits = Timeouts(math.inf, math.inf, 0.2, math.inf)
+    async with stream_of(source, timeouts=limits) as stream:
+        assert [(await anext(stream)).text for _ in range(4)] == ["", "a", "b", "c"]
+
+        async def ask_again_and_again() -> None:
+            while True:
+                step = asyncio.ensure_future(anext(stream))
+                await asyncio.wait([step], timeout=0.05)
+                if step.done():
+                    await step
+                step.cancel()
+                await asyncio.wait([step])
+
+        with pytest.raises(exllm.IdleTimeout):
+            await ask_again_and_again()
+
+
+async def test_a_silence_while_the_consumer_is_away_is_not_the_providers() -> None:
+    source = Source(START, words("a"), 0.01, words("b"), 0.01, *(words(str(number)) for number in range(6)))
+    limits = Timeouts(math.inf, math.inf, 0.15, math.inf)
+    async with stream_of(source, timeouts=limits, capacity=1) as stream:
+        taken = []
+        async for text in stream.text():
+            taken.append(text)
+            await asyncio.sleep(0.2)
+    assert taken == ["a", "b", *"012345"]
+
+
+async def test_waiting_for_the_end_or_a_failure_is_waiting_for_the_network() -> None:
+    limits = Timeouts(math.inf, math.inf, 0.3, math.inf)
+    for steps in ([0.3], [1.0]):
+        source = Source(START, words("a"), 0.01, words("b"), 0.01, words("c"), *steps)
+        async with stream_of(source, timeouts=limits) as stream:
+            with contextlib.suppress(exllm.IdleTimeout):
+                await stream.collect()
+        figures = stream.response.stats if stream.error is None else stream.error.partial.stats  # type: ignore[union-attr]
+        assert figures is not None
+        assert figures.waiting_for_network_s > 0.25
+        assert figures.waiting_for_consumer_s < 0.1
+
+
+async def test_all_that_had_arrived_comes_before_the_limit_that_a_slow_consumer_broke() -> None:
+    numbers = "0 1 2 3 4 5 6 7 8 9"
+    for is_batched in (False, True):
+        source = Source(START, words(numbers), 30.0)
+        limits = Timeouts(math.inf, math.inf, math.inf, 0.1)
+        taken: list[str] = []
+        async with stream_of(source, timeouts=limits, capacity=4) as stream:
+            await anext(stream)
+            await asyncio.sleep(0.2)
+            with contextlib.suppress(exllm.TotalTimeout):
+                if is_batched:
+                    async for batch in stream.batches(max_size=3):
+                        taken += [chunk.text for chunk in batch]
+                async for text in stream.text():
+                    taken.append(text)
+        assert taken == numbers.split()
+        assert isinstance(stream.error, exllm.TotalTimeout)
+        assert stream.error.partial is not None
+        assert stream.error.partial.text == "".join(taken)
+
+
+async def test_an_attempt_that_fails_does_not_go_by_the_request_id_of_the_one_before() -> None:
+    first = Source(START, exllm.ConnectionFailed("cut"))
+    second = Source(opening=[exllm.ConnectionFailed("refused", retryable=False)])
+    with pytest.raises(exllm.ConnectionFailed, match="refused") as caught:
+        await stream_of(first, second).collect()
+    assert caught.value.request_id is None
+
+
+# -- forgotten
+
+
+async def test_a_stream_that_the_collector_finds_in_another_thread_is_closed_by_its_loop() -> None:
+    source = Source(START, words("a"), 30.0)
+    stream = stream_of(source)
+    await anext(stream)
+    closed_in: list[str] = []
+
+    def abort() -> None:
+        closed_in.append(threading.current_thread().name)
+        source.is_aborted.set()
+
+    source.abort = abort  # type: ignore[method-assign]
+    cycle: list[Any] = [stream]
+    cycle.append(cycle)
+    del stream, cycle
+    with pytest.warns(ResourceWarning, match="abandoned"):
+        await asyncio.to_thread(gc.collect)
+    async with asyncio.timeout(5):
+        await source.is_aborted.wait()
+    assert set(closed_in) == {threading.current_thread().name}
