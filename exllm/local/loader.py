@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,7 @@ class Loader:
         with self._guard:
             gone = [entry for entry in self._models if entry.path == file.path]
             self._models = [entry for entry in self._models if entry not in gone]
-        for entry in gone:
-            await self._discard(entry)
+        await self._discard(gone)
         return bool(gone)
 
     async def list_models(self) -> list[LocalModel]:
@@ -104,8 +104,7 @@ class Loader:
         for entry in gone:
             for worker in list(entry.workers):
                 worker.stop(loader_closed())
-        for entry in gone:
-            await self._discard(entry)
+        await self._discard(gone)
         for thread in threads:
             await asyncio.to_thread(thread.join)
 
@@ -163,8 +162,9 @@ class Loader:
                 entry.is_unwanted = True
                 with contextlib.suppress(ValueError):
                     self._models.remove(entry)
-            if entry.idle is not None:
-                entry.idle.set_result(None)
+            idle = entry.idle
+        if idle is not None:
+            idle.set_result(None)
 
     # -- inside
 
@@ -246,17 +246,23 @@ class Loader:
         if unwanted and engine is not None:
             engine.close()
 
-    async def _discard(self, entry: LoadedModel) -> None:
-        """Close a model that is in the list no more, when its last user is gone."""
-        with self._guard:
-            if entry.users:
-                entry.idle = entry.idle or concurrent.futures.Future()
-                entry.idle.set_running_or_notify_cancel()
-            idle = entry.idle
-        if idle is not None:
-            await asyncio.wrap_future(idle)
-        if entry.engine is not None:
-            await asyncio.to_thread(_close, entry)
+    async def _discard(self, gone: Sequence[LoadedModel]) -> None:
+        """Close models that are in the list no more, each when its last user is gone; also if this is cancelled."""
+        loop = asyncio.get_running_loop()
+        closings: list[asyncio.Future[None]] = []
+        for entry in gone:
+            with self._guard:
+                if entry.users:
+                    entry.idle = concurrent.futures.Future()
+                    entry.idle.set_running_or_notify_cancel()
+                    entry.idle.add_done_callback(partial(_close_idle, entry))
+                idle = entry.idle
+            # Callbacks come in order: who waits for `idle` goes on when the model is closed.
+            closings.append(loop.run_in_executor(None, _close, entry) if idle is None else asyncio.wrap_future(idle))
+        if closings:
+            await asyncio.wait(closings)  # unlike `gather`, it does not cancel them
+        for closing in closings:
+            closing.result()
 
 
 def loader_closed() -> StreamClosed:
@@ -286,6 +292,10 @@ def _close_all() -> None:
 def _close(entry: LoadedModel) -> None:
     if entry.engine is not None:
         entry.engine.close()
+
+
+def _close_idle(entry: LoadedModel, _idle: concurrent.futures.Future[None]) -> None:
+    _close(entry)
 
 
 def _open_llama(path: Path, options: LoadOptions, should_stop: Callable[[], bool]) -> Engine:

@@ -151,6 +151,21 @@ async def test_unloading_waits_for_those_who_use_it(shelf: Shelf, loader: Loader
     assert shelf.engines["a"].is_closed
 
 
+async def test_who_gives_up_unloading_frees_the_model_all_the_same(shelf: Shelf, loader: Loader) -> None:
+    for name in "ab":
+        shelf.add(name)
+        await loader.load(name)
+    async with loader.use("a", LoadOptions()):
+        unloading = asyncio.create_task(loader.aclose())
+        await asyncio.sleep(0.05)
+        unloading.cancel()
+        await asyncio.wait([unloading])
+        assert unloading.cancelled()
+        assert not shelf.engines["a"].is_closed
+    assert shelf.engines["a"].is_closed
+    assert shelf.engines["b"].is_closed
+
+
 async def test_a_failed_load_tells_all_who_wait_and_may_be_tried_again(shelf: Shelf, loader: Loader) -> None:
     def fail(_name: str, _stop: Callable[[], bool]) -> None:
         raise InvalidRequest("no such architecture")
