@@ -41,7 +41,7 @@ async def answer(backend: Backend, call: Call) -> Response:
     deadline = clock() + (request.timeouts.total or math.inf)
     schedule = RetrySchedule(call.retry)
     try:
-        async with asyncio.timeout_at(deadline if deadline < math.inf else None):
+        async with asyncio.timeout_at(deadline if deadline < math.inf else None) as limit:
             while True:
                 try:
                     return await backend.attempt()
@@ -54,13 +54,14 @@ async def answer(backend: Backend, call: Call) -> Response:
         error.provider = error.provider or request.provider
         error.model = error.model or request.model
         raise
-    except TimeoutError as error:
-        raise TotalTimeout(
-            f"no answer within {request.timeouts.total:g} s, the limit for the whole call",
-            provider=request.provider,
-            model=request.model,
-        ) from error
     except Exception as error:
+        if isinstance(error, TimeoutError) and limit.expired():  # a foreign backend may have limits of its own
+            raise TotalTimeout(
+                f"no answer within {request.timeouts.total:g} s, the limit for the whole call",
+                provider=request.provider,
+                model=request.model,
+                attempts=schedule.attempts,
+            ) from error
         raise ProtocolError(
             f"{request.provider} failed in an unforeseen way: {type(error).__name__}: {error}",
             provider=request.provider,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any, Unpack
 
@@ -13,6 +14,7 @@ from exllm.types.options import OptionArguments
 from exllm.types.response import Response
 
 _client: Client | None = None
+_guard = threading.Lock()  # event loops of several threads may ask first
 
 
 def default_client() -> Client:
@@ -22,7 +24,9 @@ def default_client() -> Client:
     """
     global _client
     if _client is None:
-        _client = Client()
+        with _guard:
+            if _client is None:
+                _client = Client()
     return _client
 
 

@@ -442,6 +442,27 @@ async def test_a_foreign_provider_needs_only_the_protocol() -> None:
         exllm.providers.unregister("echo")
 
 
+async def test_a_time_limit_of_a_foreign_providers_own_is_not_taken_for_the_callers() -> None:
+    class Slow:
+        name = "slow"
+
+        async def chat(self, request: exllm.Request) -> exllm.Response:
+            raise TimeoutError("its database")
+
+        async def stream(self, request: exllm.Request) -> Any:
+            raise TimeoutError("its database")
+            yield
+
+    exllm.providers.register(Slow())
+    try:
+        async with exllm.Client() as client:
+            for call in (client.chat("slow/m", "Hi"), client.stream("slow/m", "Hi").collect()):
+                with pytest.raises(exllm.ProtocolError, match="its database"):
+                    await call
+    finally:
+        exllm.providers.unregister("slow")
+
+
 async def test_module_level_calls_share_a_client_and_its_streams_are_whole() -> None:
     with MockProvider("One two."):
         assert (await exllm.chat("mock", "Hi")).text == "One two."

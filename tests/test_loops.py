@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import gc
 import threading
 import weakref
@@ -78,6 +80,24 @@ def test_q10_the_module_level_client_works_in_the_loops_of_four_threads(dialect:
     assert not failures
     gc.collect()
     assert len(server.requests) == 4 * 3 * CALLS_PER_LOOP
+
+
+def test_threads_that_ask_at_once_get_one_module_level_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(default_client, "_client", None)
+    meeting = threading.Barrier(2)
+    made: list[exllm.Client] = []
+
+    class Slow(exllm.Client):
+        def __init__(self) -> None:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(0.2)  # whoever comes first stays until the other one has come too
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(default_client, "Client", Slow)
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda _: default_client.default_client(), range(2)))
+    assert found == made * 2
 
 
 def test_a_stream_left_open_at_the_end_of_its_loop_leaves_no_socket(dialect: Dialect, server: FaultServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 import platform
 import ssl
 from collections.abc import Mapping
@@ -108,7 +109,7 @@ class HttpTransport:
 
 @lru_cache(64)
 def _connect_limit(connect_s: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+    return aiohttp.ClientTimeout(total=None, sock_connect=None if connect_s == math.inf else connect_s)
 
 
 def map_send_error(error: Exception, url: str, connect_s: float | None) -> ExLLMError:

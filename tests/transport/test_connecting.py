@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
@@ -93,6 +94,12 @@ async def test_a_connection_that_does_not_come_about_is_a_connect_timeout(deaf_p
     assert type(error) is exllm.ConnectTimeout
     assert error.retryable
     assert "0.2 s" in error.message
+
+
+async def test_a_connection_may_take_for_ever() -> None:
+    async with FaultServer(OPENAI.reply()) as server, client_for(OPENAI, server.url) as client:
+        reply = await client.chat(OPENAI.name, "Hi", timeout=Timeouts(connect=math.inf))
+    assert reply.text == TEXT
 
 
 @pytest.mark.parametrize(
