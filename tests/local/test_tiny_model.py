@@ -116,10 +116,10 @@ def test_a_story_about_a_fox_is_a_story_about_a_fox(llama: Any, temperature: flo
         ("How do I stream an answer?", "client.stream"),
         ("What is the capital of France?", "Paris"),
         ("What does a cow eat?", "grass"),
-        ("What is 3 plus 4?", "7"),
+        ("Which day comes after Monday?", "Tuesday"),
         ("Who are you?", "small model"),
         ("Hello!", "Hello|Hi"),
-        ("Write a Python function that parses JSON.", "small model"),
+        ("Write a Python function that reverses a string.", "small model"),
         ("Explain quantum physics.", "small model"),
     ],
 )
