@@ -82,6 +82,20 @@ def test_q10_the_module_level_client_works_in_the_loops_of_four_threads(dialect:
     assert len(server.requests) == 4 * 3 * CALLS_PER_LOOP
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:Unclosed:ResourceWarning")
+def test_loops_that_were_only_closed_do_not_pile_up(dialect: Dialect, server: FaultServer) -> None:
+    loops = []
+    for _ in range(4):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(exllm.chat(dialect.name, "Hi"))
+        loop.close()
+        loops.append(weakref.ref(loop))
+        del loop
+    asyncio.run(use(dialect))
+    gc.collect()
+    assert [loop() for loop in loops] == [None] * 4
+
+
 def test_threads_that_ask_at_once_get_one_module_level_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(default_client, "_client", None)
     meeting = threading.Barrier(2)

@@ -97,9 +97,10 @@ class _StreamResponse(Response):
         finally:
             sender.cancel()
             watcher.cancel()
-            sent, _ = await asyncio.gather(sender, watcher, return_exceptions=True)
-        if isinstance(sent, Exception):
-            raise sent
+            outcomes = await asyncio.gather(sender, watcher, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
         if self.background is not None:
             await self.background()
 

@@ -207,7 +207,7 @@ class _Chunks(_Iteration[Chunk]):
     def abort(self) -> None:
         """Close the connection now, unless an ``async with`` owns the stream and will."""
         if not self._stream._entered:
-            self._pump.abort()
+            self._pump.abandon()  # by `TeeBranch.__del__`, perhaps
 
 
 class _Shared(_Chunks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import math
 import platform
@@ -164,15 +165,13 @@ def map_read_error(error: Exception, url: str) -> ExLLMError:
 
 
 async def read_error_body(response: aiohttp.ClientResponse, limit_s: float = 10.0) -> bytes:
-    """As much of an error body as is worth keeping; never fails."""
-    try:
+    """As much of an error body as comes and is worth keeping; never fails."""
+    body = b""
+    with contextlib.suppress(aiohttp.ClientError, OSError):  # TimeoutError is an OSError
         async with asyncio.timeout(limit_s):
-            body = b""
             while len(body) < MAX_ERROR_BODY_BYTES and (piece := await response.content.readany()):
                 body += piece
-            return body[:MAX_ERROR_BODY_BYTES]
-    except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
-        return b""
+    return body[:MAX_ERROR_BODY_BYTES]
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

@@ -41,14 +41,15 @@ class SessionPool:
 
     A session is made at the first request on an event loop, and closes with the pool, or with its loop if that ends
     first: `asyncio.run` finalises asynchronous generators, so each session is guarded by one. Hence one client may
-    serve several `asyncio.run` in a row, or the loops of several threads, and leaves no socket behind.
+    serve several `asyncio.run` in a row, or the loops of several threads, and leaves no socket behind. One whose loop
+    was closed without that is dropped when the next is made.
     """
 
     def __init__(self, settings: TransportSettings) -> None:
         self._settings = settings
-        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _GuardedSession] = (
-            weakref.WeakKeyDictionary()
-        )
+        # No weak keys: a session holds its loop anyway, and a client that the garbage collector finds in a cycle could
+        # not look into a weak dictionary any more to see what it had left open.
+        self._sessions: dict[asyncio.AbstractEventLoop, _GuardedSession] = {}
         self._proxies: Mapping[str, str] | None = None
 
     async def session(self) -> aiohttp.ClientSession:
@@ -56,12 +57,19 @@ class SessionPool:
         loop = asyncio.get_running_loop()
         guarded = self._sessions.get(loop)
         if guarded is None or guarded.session.closed:
+            self._forget_closed_loops()
             session = _new_session(self._settings)
             guard = _close_at_end(session, weakref.ref(self))
             # Entered before it is awaited, so that two first calls at once share one session.
             guarded = self._sessions[loop] = _GuardedSession(session, guard)
             await anext(guard)
         return guarded.session
+
+    def _forget_closed_loops(self) -> None:
+        """Let go of sessions whose loop was closed without finalising its generators; aiohttp complains of them."""
+        for loop in tuple(self._sessions):  # a copy: other threads may add theirs meanwhile
+            if loop.is_closed():
+                self._sessions.pop(loop, None)
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy for `url`, from the settings or the environment."""
@@ -80,7 +88,7 @@ class SessionPool:
     @property
     def open_sessions(self) -> int:
         """How many loops have a session that nobody closed."""
-        return sum(not guarded.session.closed for guarded in self._sessions.values())
+        return sum(not guarded.session.closed for guarded in tuple(self._sessions.values()))
 
     async def aclose(self) -> None:
         """Close the running loop's session; those of other loops close as soon as their loop runs. Idempotent."""

