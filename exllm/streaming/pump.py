@@ -398,6 +398,8 @@ class Pump:
         waiting_for_network_s = ring.waited_s + self._consumer_waited_s
         if self._consumer_reads_since is not None:
             waiting_for_network_s += now - self._consumer_reads_since
+        if duration_s is not None:  # two readers of one stream wait twice
+            waiting_for_network_s = min(waiting_for_network_s, duration_s)
         return StreamStats(
             first_chunk_s=timing.first_chunk_s,
             duration_s=duration_s,

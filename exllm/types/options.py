@@ -21,7 +21,8 @@ class Timeouts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Limits in seconds; None means the provider's default, `float("inf")` no limit.
 
     Attributes:
-        connect: until the connection stands, TLS included (10 s).
+        connect: until the connection stands, TLS included (10 s). Looking up the host, and a proxy's answer, are not
+            in it; `first_chunk` and `total` are over everything.
         first_chunk: from sending the request until something of the answer can be decoded (120 s).
         idle: between decoded chunks; pings and comments do not count as life (120 s).
         total: the whole call (600 s for `chat`, none for a stream).
