@@ -24,6 +24,7 @@ from exllm.types.options import DEFAULT_CHAT_TOTAL_S, DEFAULT_TIMEOUTS, NO_OPTIO
 from exllm.types.request import Request
 
 Timeout = float | Timeouts | None
+_NO_LIMITS = Timeouts()
 
 
 class CallSettings(msgspec.Struct, frozen=True):
@@ -74,13 +75,13 @@ def prepare(
         assert wire is not None
         if checked is not NO_OPTIONS:
             supported = supported_options(wire, backend)
-            checked, warnings = _only_supported(checked, supported, backend.label, settings)
+            checked, warnings = _only_supported(checked, supported, backend.label, name, settings)
         defaults, retry = backend.timeouts, settings.retry or backend.retry
     else:
         wire = None
         taken = getattr(backend, "options", None)
         if taken is not None:
-            checked, warnings = _only_supported(checked, taken, name, settings)
+            checked, warnings = _only_supported(checked, taken, name, name, settings)
         defaults, retry = getattr(backend, "timeouts", Timeouts()), settings.retry or RetryPolicy()
     if model_id is None:
         model_id = configuration.lookup(settings.config, name, "default_model") or getattr(
@@ -88,8 +89,8 @@ def prepare(
         )
         if not model_id:
             raise ConfigurationError(f"{name!r} has no default model; write '{name}/<model>'", provider=name)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float | Timeouts | None):
-        raise TypeError(f"timeout must be seconds or exllm.Timeouts, got {timeout!r}")
+    if not isinstance(extra, Mapping | None):
+        raise TypeError(f"extra must be a dict of the provider's own fields, got {type(extra).__name__}")
     normal: tuple[Message, ...] = normalise_messages(messages)
     request = Request(
         name,
@@ -98,33 +99,48 @@ def prepare(
         checked,
         dict(extra) if extra else {},
         stream,
-        _limits(timeout, settings.timeouts, defaults, stream=stream),
+        _limits(timeouts_of(timeout), settings.timeouts, defaults, stream=stream),
         include_raw,
     )
     return Call(request, backend, wire, retry, warnings, has_paths(normal))
 
 
 def _only_supported(
-    options: Options, supported: frozenset[str], label: str, settings: CallSettings
+    options: Options, supported: frozenset[str], label: str, name: str, settings: CallSettings
 ) -> tuple[Options, tuple[str, ...]]:
     given = options.given()
-    refused = [name for name in given if name not in supported]
+    refused = [option for option in given if option not in supported]
     if not refused:
         return options, ()
     if not settings.drop_unsupported:
         raise UnsupportedOption(
             f"{label} cannot take {', '.join(refused)}. Leave it out, pass the provider's own field in extra={{...}}, "
             f"or build the client with drop_unsupported=True.",
-            provider=label,
+            provider=name,
         )
-    kept = Options(**{name: value for name, value in given.items() if name in supported})
-    return kept, tuple(f"{label} cannot take {name}; it was dropped" for name in refused)
+    kept = Options(**{option: value for option, value in given.items() if option in supported})
+    return kept, tuple(f"{label} cannot take {option}; it was dropped" for option in refused)
+
+
+def timeouts_of(timeout: Timeout) -> Timeouts:
+    """The limits that a `timeout` argument sets. Raises TypeError and ValueError for what is no time."""
+    if timeout is None:
+        return _NO_LIMITS
+    limits = timeout if isinstance(timeout, Timeouts) else Timeouts(total=timeout)
+    for name in Timeouts.__struct_fields__:
+        limit = getattr(limits, name)
+        if limit is None:
+            continue
+        if isinstance(limit, bool) or not isinstance(limit, int | float):
+            raise TypeError(f"timeout must be seconds or exllm.Timeouts, got {timeout!r}")
+        if not limit > 0:
+            raise ValueError(f"timeout {name} must be above 0 seconds, got {limit!r}")
+    return limits
 
 
 @lru_cache(256)
-def _limits(timeout: Timeout, client: Timeouts, provider: Timeouts, *, stream: bool) -> Timeouts:
+def _limits(call: Timeouts, client: Timeouts, provider: Timeouts, *, stream: bool) -> Timeouts:
     """The call's limits over the client's, over the provider's, over the defaults; all set, `inf` for none."""
-    call = timeout if isinstance(timeout, Timeouts) else Timeouts(total=timeout)
     limits = call.over(client).over(provider).over(DEFAULT_TIMEOUTS)
     if limits.total is None:
         limits = msgspec.structs.replace(limits, total=math.inf if stream else DEFAULT_CHAT_TOTAL_S)
@@ -147,14 +163,21 @@ class Access(msgspec.Struct, frozen=True):
 
 def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_url: str | None) -> Access:
     """Resolve address and key: the call's own, else the config's. Raises `ConfigurationError` for what is missing."""
+    for argument, given in (("api_key", api_key), ("base_url", base_url)):
+        if not isinstance(given, str | None):  # not shown: it may be a key
+            raise TypeError(f"{argument} must be text, got {type(given).__name__}")
     address = base_url or configuration.lookup(source, spec.name, "base_url", spec.base_url_env) or spec.base_url
     if "{" in address:
         address = _fill(address, spec, source)
     if not _is_usable(address):
         raise ConfigurationError(
             f"the base URL for {spec.label} must look like {spec.base_url}: http:// or https://, a host, perhaps a "
-            f"port and a path",
+            f"port and a path, and nothing after it",
             provider=spec.name,
+        )
+    if address.rstrip("/").endswith(spec.paths.chat):
+        raise ConfigurationError(
+            f"the base URL for {spec.label} must end before {spec.paths.chat}, which is added to it", provider=spec.name
         )
     key = api_key or configuration.lookup(source, spec.name, "api_key", spec.api_key_env)
     headers = dict(spec.headers)
@@ -176,7 +199,8 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
 def _is_usable(address: str) -> bool:
     try:
         parts = urlsplit(address)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_bare = not (parts.query or parts.fragment)  # a path is added to its end
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and is_bare
     except ValueError:  # the port, or brackets without an IPv6 address
         return False
 

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from exllm.backend import Backend, ForeignBackend, HttpBackend, answer, complete
-from exllm.call import Call, CallSettings, Timeout, access, prepare
-from exllm.config import ConfigSource, Env, lookup
+from exllm.call import Call, CallSettings, Timeout, access, prepare, timeouts_of
+from exllm.config import ConfigSource, Env, lookup, require_source
 from exllm.errors import ConfigurationError
 from exllm.policies.retry import RetryPolicy, RetrySchedule
 from exllm.providers import registry
@@ -26,7 +26,7 @@ from exllm.transport.model_list import fetch_models
 from exllm.transport.sessions import TransportSettings
 from exllm.types.model import ModelEntry
 from exllm.types.normalise import Messages
-from exllm.types.options import DEFAULT_TIMEOUTS, OptionArguments, Timeouts
+from exllm.types.options import DEFAULT_TIMEOUTS, OptionArguments
 from exllm.types.response import Response
 
 DEFAULT_RING_CHUNKS = 256
@@ -49,7 +49,8 @@ class Client:
         max_connections: most sockets per event loop; further calls wait for a free one.
         proxy, trust_env, ssl_context: see `TransportSettings`.
 
-    Raises (from every call): `ExLLMError` subclasses; `TypeError` and `ValueError` for wrong arguments.
+    Raises: ConfigurationError, TypeError, ValueError for wrong arguments. Every call: `ExLLMError` subclasses;
+        `TypeError` and `ValueError` for wrong arguments.
     """
 
     def __init__(
@@ -66,8 +67,14 @@ class Client:
         trust_env: bool = True,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        timeouts = timeout if isinstance(timeout, Timeouts) else Timeouts(total=timeout)
-        self._settings = CallSettings(config or Env(), timeouts, retry, drop_unsupported)
+        config = Env() if config is None else config
+        require_source(config)
+        if not isinstance(retry, RetryPolicy | None):
+            raise TypeError(f"retry must be an exllm.RetryPolicy, such as RetryPolicy(attempts=3), got {retry!r}")
+        for name, number in (("ring_capacity", ring_capacity), ("max_frame_bytes", max_frame_bytes)):
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number!r}")
+        self._settings = CallSettings(config, timeouts_of(timeout), retry, drop_unsupported)
         self._ring_capacity = ring_capacity
         self._max_frame_bytes = max_frame_bytes
         self._transport = HttpTransport(

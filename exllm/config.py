@@ -94,7 +94,7 @@ class Chain:
 
     def __init__(self, *sources: ConfigSource) -> None:
         for source in sources:
-            _require_source(source)
+            require_source(source)
         self.sources = sources
 
     def get(self, provider: str, key: str) -> str | None:
@@ -146,11 +146,13 @@ def _flat(source: ConfigSource) -> Iterator[ConfigSource]:
         yield source
 
 
-def _require_source(source: object) -> None:
+def require_source(source: object) -> None:
+    """Raises `ConfigurationError` for what is no config source, a plain dict above all."""
     # A dict has a `get` too, but answers with the default instead of the key: the mistake would go unseen.
-    if isinstance(source, Mapping) or not isinstance(source, ConfigSource):
+    name = source.__name__ if isinstance(source, type) else type(source).__name__
+    if isinstance(source, Mapping | type) or not isinstance(source, ConfigSource):
         raise ConfigurationError(
-            f"{type(source).__name__} is not a config source: use Env(), Static({{...}}), File(path) or an object with "
+            f"{name} is not a config source: use Env(), Static({{...}}), File(path) or an object with "
             f"get(provider, key)"
         )
 

@@ -26,6 +26,15 @@ class RetryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_s: float = 0.5
     cap_s: float = 60.0
 
+    def __post_init__(self) -> None:
+        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int):
+            raise TypeError(f"attempts must be a whole number, got {self.attempts!r}")
+        if self.attempts < 1:
+            raise ValueError(f"attempts must be at least 1, which never retries, got {self.attempts!r}")
+        for name in ("base_s", "cap_s"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 seconds or more, got {getattr(self, name)!r}")
+
 
 class RetrySchedule:
     """The waits between the attempts of one call.

@@ -209,7 +209,7 @@ def _unknown(given: str, name: str) -> ConfigurationError:
     known = {*_registered, *_registered_aliases, *_BACKENDS, *_built_in_names(), *_built_in_aliases()}
     hint = near(name.lower(), known)
     if not hint and given == name:
-        hint = f"; a model is written 'provider/model', such as 'openai/{name or 'gpt-4.1-mini'}'"
+        hint = "; a model is written 'provider/model', such as 'openai/gpt-4.1-mini'"
     return ConfigurationError(f"unknown provider {name!r}{hint} (exllm.providers.list_providers() lists all)")
 
 

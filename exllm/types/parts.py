@@ -70,6 +70,13 @@ class _Media(_Part, frozen=True):
                 f"{type(self).__name__} needs exactly one of url=, data= (with media_type=) or path=, "
                 f"got {given or 'none'}"
             )
+        for name, kind in (("url", str), ("data", bytes), ("path", (str, Path))):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(
+                    f"{type(self).__name__}({name}=...) takes {'bytes' if kind is bytes else 'text'}, got "
+                    f"{type(value).__name__}; it is url= for an address, data= for bytes, path= for a file"
+                )
         if isinstance(self.path, Path):  # the natural argument; stored as str so that the part stays plain data
             msgspec.structs.force_setattr(self, "path", str(self.path))
         if self.data is not None and self.media_type is None:
