@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
+from exllm.errors import ProtocolError
 from exllm.types.chunks import Chunk, StreamStart, UsageUpdate
 
 
@@ -55,9 +56,12 @@ class IteratorSource:
 
     async def read(self) -> list[Chunk] | None:
         try:
-            return [await anext(self._chunks)]
+            chunk = await anext(self._chunks)
         except StopAsyncIteration:
             return None
+        if type(chunk) not in _CHUNKS:
+            raise ProtocolError(f"a provider's stream gives chunks such as exllm.TextDelta, got {type(chunk).__name__}")
+        return [chunk]
 
     def abort(self) -> None:
         """The pump's cancellation reaches the iterator at the await where it stands."""
@@ -68,6 +72,7 @@ class IteratorSource:
             await aclose()
 
 
+_CHUNKS = frozenset(get_args(Chunk))
 _HEAD = frozenset({StreamStart, UsageUpdate})
 
 
