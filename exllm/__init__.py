@@ -81,7 +81,7 @@ from exllm.types.usage import Cost, Usage
 from exllm.version import __version__
 
 if TYPE_CHECKING:
-    from exllm import config, cost, model_catalog, providers, streaming, testing
+    from exllm import config, cost, local, model_catalog, providers, streaming, testing
     from exllm.client import Client
     from exllm.default_client import chat, stream
     from exllm.policies.retry import RetryPolicy
@@ -96,7 +96,7 @@ _LAZY = {
     "stream": "exllm.default_client",
     "tool": "exllm.types.callable_tool",
 }
-_LAZY_MODULES = frozenset({"config", "cost", "model_catalog", "providers", "streaming", "testing"})
+_LAZY_MODULES = frozenset({"config", "cost", "local", "model_catalog", "providers", "streaming", "testing"})
 
 __all__ = [
     "Audio",
@@ -169,6 +169,7 @@ __all__ = [
     "chat",
     "config",
     "cost",
+    "local",
     "model_catalog",
     "providers",
     "stream",

@@ -22,6 +22,7 @@ from exllm.transport.http_source import HttpSource, Route
 from exllm.types.normalise import load_media
 from exllm.types.request import Request
 from exllm.types.response import Response
+from exllm.types.stats import StreamStats
 
 
 class Backend(Protocol):
@@ -33,18 +34,23 @@ class Backend(Protocol):
     async def attempt(self) -> Response:
         """One attempt at the whole answer."""
 
+    bytes_read: int
+    """Body bytes of the last attempt; 0 where there is no body."""
+
 
 async def answer(backend: Backend, call: Call) -> Response:
     """The whole answer: attempts as the retry policy says, within the limit for the whole call."""
     request = call.request
     clock = asyncio.get_running_loop().time
-    deadline = clock() + (request.timeouts.total or math.inf)
+    began_at = clock()
+    deadline = began_at + (request.timeouts.total or math.inf)
     schedule = RetrySchedule(call.retry)
     try:
         async with asyncio.timeout_at(deadline if deadline < math.inf else None) as limit:
             while True:
                 try:
-                    return await backend.attempt()
+                    response = await backend.attempt()
+                    return _with_stats(response, backend.bytes_read, clock() - began_at, schedule.attempts)
                 except ExLLMError as error:
                     wait_s = schedule.wait_s(error, deadline - clock())
                     if wait_s is None:
@@ -69,8 +75,17 @@ async def answer(backend: Backend, call: Call) -> Response:
         ) from error
 
 
+def _with_stats(response: Response, bytes_read: int, duration_s: float, attempts: int) -> Response:
+    stats = StreamStats(
+        duration_s=duration_s, bytes=bytes_read, waiting_for_network_s=duration_s, attempts=attempts
+    )  # fmt: skip
+    return msgspec.structs.replace(response, stats=stats)
+
+
 class HttpBackend:
     """A spec and its wire over the shared transport."""
+
+    bytes_read = 0
 
     def __init__(
         self, transport: HttpTransport, call: Call, spec: ProviderSpec, wire: Wire, way: Access, max_frame_bytes: int
@@ -95,6 +110,7 @@ class HttpBackend:
             await source.open()
             accumulator = Accumulator(request.provider, request.model)
             accumulator.add(await source.read_body())
+            self.bytes_read = source.bytes_read
         except ExLLMError as error:
             error.request_id = error.request_id or source.request_id
             raise
@@ -136,6 +152,8 @@ class HttpBackend:
 
 class ForeignBackend:
     """A `Provider` object: somebody's own backend, the mock, a local model."""
+
+    bytes_read = 0
 
     def __init__(self, provider: Provider, call: Call) -> None:
         self._provider = provider

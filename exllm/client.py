@@ -10,6 +10,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+import msgspec
+
 from exllm.backend import Backend, ForeignBackend, HttpBackend, answer, complete
 from exllm.call import Call, CallSettings, Timeout, access, prepare, timeouts_of
 from exllm.config import ConfigSource, Env, lookup, require_source
@@ -74,6 +76,10 @@ class Client:
         for name, number in (("ring_capacity", ring_capacity), ("max_frame_bytes", max_frame_bytes)):
             if number < 1:
                 raise ValueError(f"{name} must be at least 1, got {number!r}")
+        if proxy is not None and "://" not in proxy:
+            raise ValueError(f"proxy must be a URL such as http://host:3128, got {proxy!r}")
+        if not isinstance(ssl_context, ssl.SSLContext | None):
+            raise TypeError(f"ssl_context must be an ssl.SSLContext, got {ssl_context!r}")
         self._settings = CallSettings(config, timeouts_of(timeout), retry, drop_unsupported)
         self._ring_capacity = ring_capacity
         self._max_frame_bytes = max_frame_bytes
@@ -211,11 +217,16 @@ class Client:
         )  # fmt: skip
 
     def _backend(self, call: Call, api_key: str | None, base_url: str | None) -> Backend:
-        if isinstance(call.backend, ProviderSpec):
+        provider = call.backend
+        if isinstance(provider, ProviderSpec):
             assert call.wire is not None
-            way = access(call.backend, self._settings.config, api_key, base_url)
-            return HttpBackend(self._transport, call, call.backend, call.wire, way, self._max_frame_bytes)
-        return ForeignBackend(call.backend, call)
+            way = access(provider, self._settings.config, api_key, base_url)
+            return HttpBackend(self._transport, call, provider, call.wire, way, self._max_frame_bytes)
+        ignored = [name for name, value in (("api_key", api_key), ("base_url", base_url)) if value is not None]
+        if ignored:
+            warning = f"{call.request.provider} takes no {' and no '.join(ignored)}; it was not used"
+            call = msgspec.structs.replace(call, warnings=(*call.warnings, warning))
+        return ForeignBackend(provider, call)
 
     def _stream(self, call: Call, api_key: str | None, base_url: str | None, *, accumulate: bool = True) -> Stream:
         request = call.request

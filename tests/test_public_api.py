@@ -21,7 +21,7 @@ PUBLIC = {
         RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request RequestTimeout Response RetryPolicy Role
         ServerError ServerTool Stream StreamClosed StreamInterrupted StreamStart StreamStats Text TextDelta Timeouts
         TokenLogprob Tool ToolCall ToolCallDelta ToolResult TotalTimeout UnsupportedOption Usage UsageUpdate __version__
-        chat config cost model_catalog providers stream streaming testing tool
+        chat config cost local model_catalog providers stream streaming testing tool
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
 }

@@ -28,6 +28,9 @@ class Provider(Protocol):
     def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """The answer in chunks: usually an async generator. It is closed when the consumer leaves early.
 
+        An answer that is whole ends with a `Finish` for each choice. Without one ``finish_reason`` is None: only the
+        backend itself can tell whether something is missing, and raises `StreamInterrupted` if so.
+
         What is given may have ``warnings: tuple[str, ...]`` for the response: what was not done as asked.
         """
 

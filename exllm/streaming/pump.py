@@ -12,6 +12,7 @@ import msgspec
 from exllm.errors import ExLLMError, ProtocolError, StreamClosed
 from exllm.policies.retry import RetrySchedule
 from exllm.streaming.accumulator import Accumulator
+from exllm.streaming.loop_end import end_with_loop
 from exllm.streaming.ring import RingBuffer
 from exllm.streaming.source import ChunkSource, has_content
 from exllm.streaming.timing import Timing
@@ -100,6 +101,7 @@ class Pump:
             self._opened = loop.create_future()
             self._task = loop.create_task(self._run(self._begin), name="exllm-pump")
             self._watch_limits()
+            end_with_loop(self)
 
     async def opened(self) -> None:
         """Wait until the provider has begun to answer. Raises why it did not."""
@@ -143,6 +145,10 @@ class Pump:
             loop.call_soon_threadsafe(self.abort)
         else:
             self.abort()
+
+    def loop_ends(self) -> None:
+        """See `EndsWithLoop`."""
+        self._stop(StreamClosed("the event loop ended before the stream did"))
 
     def _stop(self, reason: ExLLMError) -> None:
         """End the stream from within the loop, as a failure for `reason`."""

@@ -43,11 +43,14 @@ class Stream:
     def __init__(self, pump: Pump) -> None:
         self._pump = pump
         self._entered = False
+        self._was_left = False
         self._response: Response | None = None
 
     # -- life
 
     async def __aenter__(self) -> Self:
+        if self._was_left:
+            raise StreamClosed("the stream was left before; client.stream(...) makes a new one")
         self._entered = True
         self._pump.start()
         try:
@@ -60,6 +63,7 @@ class Stream:
     async def __aexit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
+        self._was_left = True
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -121,6 +125,8 @@ class Stream:
         `overflow` is one policy for all or one for each: a slow ``"block"`` consumer slows all, a slow ``"overwrite"``
         (loses its oldest) or ``"drop"`` (loses its newest) consumer slows nobody. Close a branch that you stop reading.
         """
+        if n < 1:
+            raise ValueError(f"tee({n}) has no branch; give the number of consumers")
         policies = (overflow,) * n if isinstance(overflow, str) else tuple(overflow)
         if len(policies) != n:
             raise ValueError(f"tee({n}) needs one overflow policy or {n} of them, got {len(policies)}")

@@ -30,11 +30,9 @@ _STREAM_TYPES = frozenset(
         "application/ndjson",
         "application/jsonl",
         "application/vnd.amazon.eventstream",
-        "application/octet-stream",
-        "text/plain",
-        "",
     }
 )
+_VAGUE_TYPES = frozenset({"application/octet-stream", "text/plain", ""})
 _FRAMING: dict[str, type[SSEDecoder | NDJSONDecoder | EventStreamDecoder]] = {
     "sse": SSEDecoder,
     "ndjson": NDJSONDecoder,
@@ -73,7 +71,7 @@ class HttpSource:
         self._framing: FramingDecoder
         self._decoder: StreamDecoder
         self._failure: ExLLMError | None = None
-        self._whole = False  # the server answered a streaming request with one whole body
+        self._whole = False  # the answer is one body
         self._last: bytes | None = None  # what `raw` is made of, when the request asks for it
         self._is_closing = False
         self.request_id: str | None = None
@@ -97,23 +95,36 @@ class HttpSource:
             headers = {name.lower(): value for name, value in response.headers.items()}
             body = await read_error_body(response)
             raise scrub(route.wire.parse_error(response.status, headers, body, route.spec), route.call.secret)
-        if not route.request.stream:
+        try:
+            self._whole = self._is_whole(response)
+        except ProtocolError as error:
+            error.body = (await read_error_body(response)).decode(errors="replace")
+            scrub(error, route.call.secret)
+            raise
+        if self._whole:
             return
-        content_type = response.content_type if "content-type" in response.headers else ""
-        if content_type == "application/json" or content_type.endswith("+json"):
-            self._whole = True
-        elif content_type not in _STREAM_TYPES:
-            body = await read_error_body(response)
-            error = ProtocolError(
-                f"{route.spec.label} answered with {content_type}, not with a stream; is the base URL right?",
-                body=body.decode(errors="replace"),
-                status=response.status,
-                request_id=self.request_id,
-            )
-            raise scrub(error, route.call.secret)
         read_whole_reads(response)
         self._framing = _FRAMING[route.wire.framing](max_frame_bytes=route.max_frame_bytes)
         self._decoder = route.wire.decoder(route.request, route.spec)
+
+    def _is_whole(self, response: aiohttp.ClientResponse) -> bool:
+        """Whether the answer is one body and not a stream. The server decides, whatever it was asked for."""
+        header = response.headers.get("content-type", "")
+        if header.startswith("application/json"):
+            return True
+        content_type = response.content_type if header else ""
+        if content_type in _STREAM_TYPES:
+            return False
+        if content_type.endswith("+json"):
+            return True
+        if content_type in _VAGUE_TYPES:
+            return not self._route.request.stream
+        raise ProtocolError(
+            f"{self._route.spec.label} answered with {content_type}, not with an answer of its protocol; "
+            f"is the base URL right?",
+            status=response.status,
+            request_id=self.request_id,
+        )
 
     async def read(self) -> list[Chunk] | None:
         if self._whole:
@@ -142,6 +153,11 @@ class HttpSource:
 
     async def read_body(self) -> list[Chunk]:
         """The whole answer. Raises `StreamInterrupted` when the body breaks off, `ProtocolError` for nonsense."""
+        if not self._whole:  # it streams what it was not asked to stream
+            chunks: list[Chunk] = []
+            while (more := await self.read()) is not None:
+                chunks += more
+            return chunks
         response = self._response
         assert response is not None, "open() comes first"
         try:
