@@ -116,7 +116,8 @@ def write_report(
     for row in ROWS:
         if row.key not in medians:
             continue
-        parts.append(f"\n## {row.title}\n\n{_amounts(row)}\n")
+        repeats = max(len(runs) for runs in measured[row.key].values())
+        parts.append(f"\n## {row.title}\n\n{_amounts(row, repeats)}\n")
         if row.chart:
             bars = {client: medians[row.key][client][row.chart] for client in row.clients if client in medians[row.key]}
             column = next(column for column in row.columns if column.metric == row.chart)
@@ -140,11 +141,11 @@ def _targets(medians: Mapping[str, Medians]) -> str:
     return "\n## Targets\n\n" + table(["row", "target: reached", ""], lines)
 
 
-def _amounts(row: Row) -> str:
+def _amounts(row: Row, repeats: int) -> str:
     if not row.params:
-        return f"Median of {row.repeat}."
+        return f"Median of {repeats}."
     slow = f"; slow clients: `{json.dumps(row.slow_params)}`, at most 3" if row.slow_params != row.params else ""
-    return f"Job `{row.job}` with `{json.dumps(row.params)}`, median of {row.repeat}{slow}."
+    return f"Job `{row.job}` with `{json.dumps(row.params)}`, median of {repeats}{slow}."
 
 
 _HEAD = """# Benchmarks

@@ -104,10 +104,10 @@ def measure_rows(
     """Row key -> client -> the figures of each repetition; and the versions."""
     measured: Measured = defaultdict(lambda: defaultdict(list))
     versions: dict[str, str] = {}
-    total = sum(len(names) * (1 if quick else row.repeat) for row, names in rows)
+    total = sum(len(names) * row.repeat for row, names in rows)
     task = progress.add_task("measuring", total=total)
     for row, names in rows:
-        for repetition in range(1 if quick else row.repeat):
+        for repetition in range(row.repeat):
             for name in names:
                 progress.update(task, description=f"{row.key}: {name}")
                 entry = CLIENTS.get(name)
@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rows", default="", help="keys, separated by commas: " + ", ".join(row.key for row in ROWS))
     parser.add_argument("--clients", default="", help="names, separated by commas: " + ", ".join(CLIENTS))
+    parser.add_argument("--repeat", type=int, default=99, help="at most so many times each; the row's own number else")
     parser.add_argument("--no-faults", action="store_true")
     parser.add_argument("--peers", type=Path, default=HERE.parent / ".peers")
     parser.add_argument("--out", type=Path, default=HERE)
@@ -150,7 +151,9 @@ def main() -> None:
     unknown = (clients - CLIENTS.keys()) | (keys - {row.key for row in ROWS})
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    rows = _wanted([row for row in ROWS if not keys or row.key in keys], clients, quick=options.quick)
+    most = 1 if options.quick else options.repeat
+    chosen = [row._replace(repeat=min(row.repeat, most)) for row in ROWS if not keys or row.key in keys]
+    rows = _wanted(chosen, clients, quick=options.quick)
     fault_clients = [name for name in FAULT_CLIENTS if not clients or name in clients]
     if options.quick:
         fault_clients = [name for name in fault_clients if CLIENTS[name].environment == "own"]
