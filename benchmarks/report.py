@@ -1,4 +1,7 @@
-"""From measurements to RESULTS.md, results.json and the charts."""
+"""From measurements to RESULTS.md, results.json and the charts.
+
+python -m benchmarks.report               writes RESULTS.md and the charts again, from results.json
+"""
 
 from __future__ import annotations
 
@@ -101,11 +104,16 @@ def faults_table(found: Found) -> str:
 
 
 def write_report(
-    folder: Path, measured: Measured, found: Found, versions: Mapping[str, str], where: Mapping[str, str]
+    folder: Path,
+    measured: Measured,
+    found: Found,
+    versions: Mapping[str, str],
+    where: Mapping[str, str],
+    when: str | None = None,
 ) -> None:
-    """Write RESULTS.md, results.json and charts/*.svg into `folder`."""
+    """Write RESULTS.md, results.json and charts/*.svg into `folder`. `when` is today unless given."""
     medians = {key: medians_of(clients) for key, clients in measured.items()}
-    when = datetime.now(UTC).date().isoformat()
+    when = when or datetime.now(UTC).date().isoformat()
     parts = [_HEAD.format(when=when, **where)]
     parts.append(
         table(["package", "version"], [[name, versions[name]] for name in sorted(versions) if name != "unknown"])
@@ -150,8 +158,8 @@ def _amounts(row: Row, repeats: int) -> str:
 
 _HEAD = """# Benchmarks
 
-Written by `python -m benchmarks.run` on {when}. {cpu}; {system}; Python {python}. Ratios hold from machine to machine,
-absolute times do not.
+Measured by `python -m benchmarks.run` on {when}: {cpu}; {system}; Python {python}.
+Ratios hold from machine to machine, absolute times do not.
 
 One fake server (a process of its own on its own core) sends every client the same bytes on loopback; each measurement
 is a fresh process on another core; the clients of a row take turns. Before it is timed, each client must make the right
@@ -164,3 +172,13 @@ either; `exllm-accumulating` is the default, which also builds the final respons
 _FAULTS_HEAD = """Each library used as its documentation says, against a server that misbehaves. Where a time limit
 matters it was told 1 s, and watched for 5 s. ✓ is what we would want of a library, ✗ is not, – is a matter of taste.
 """
+
+
+def main() -> None:
+    here = Path(__file__).parent
+    saved = json.loads((here / "results.json").read_text())
+    write_report(here, saved["measured"], saved["faults"], saved["versions"], saved["machine"], saved["when"])
+
+
+if __name__ == "__main__":
+    main()

@@ -185,7 +185,6 @@ ROWS = [
         ],
         [
             Target("peak_growth_mib", 1.0, kind="absolute", unit="MiB"),
-            Target("growth_bytes_per_chunk", 16.0, "exllm-accumulating", kind="absolute", unit="bytes"),
         ],
         repeat=3,
         quick_params={"events": 5_000, "warm_up_events": 2_000},
