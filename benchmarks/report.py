@@ -110,8 +110,13 @@ def write_report(
     versions: Mapping[str, str],
     where: Mapping[str, str],
     when: str | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Write RESULTS.md, results.json and charts/*.svg into `folder`. `when` is today unless given."""
+    """Write RESULTS.md, results.json and charts/*.svg into `folder`. `when` is today unless given.
+
+    `notes` says, by row, what a reader must know of how it was measured.
+    """
+    notes = notes or {}
     medians = {key: medians_of(clients) for key, clients in measured.items()}
     when = when or datetime.now(UTC).date().isoformat()
     parts = [_HEAD.format(when=when, **where)]
@@ -125,7 +130,7 @@ def write_report(
         if row.key not in medians:
             continue
         repeats = max(len(runs) for runs in measured[row.key].values())
-        parts.append(f"\n## {row.title}\n\n{_amounts(row, repeats)}\n")
+        parts.append(f"\n## {row.title}\n\n{_amounts(row, repeats)} {notes.get(row.key, '')}".rstrip() + "\n")
         if row.chart:
             bars = {client: medians[row.key][client][row.chart] for client in row.clients if client in medians[row.key]}
             column = next(column for column in row.columns if column.metric == row.chart)
@@ -135,7 +140,14 @@ def write_report(
     if found:
         parts.append(f"\n## When things go wrong\n\n{_FAULTS_HEAD}\n{faults_table(found)}")
     (folder / "RESULTS.md").write_text("\n".join(parts))
-    raw = {"when": when, "machine": dict(where), "versions": dict(versions), "measured": measured, "faults": found}
+    raw = {
+        "when": when,
+        "machine": dict(where),
+        "versions": dict(versions),
+        "measured": measured,
+        "faults": found,
+        "notes": dict(notes),
+    }
     (folder / "results.json").write_text(json.dumps(raw, indent=1) + "\n")
 
 
@@ -177,7 +189,9 @@ matters it was told 1 s, and watched for 5 s. ✓ is what we would want of a lib
 def main() -> None:
     here = Path(__file__).parent
     saved = json.loads((here / "results.json").read_text())
-    write_report(here, saved["measured"], saved["faults"], saved["versions"], saved["machine"], saved["when"])
+    write_report(
+        here, saved["measured"], saved["faults"], saved["versions"], saved["machine"], saved["when"], saved.get("notes")
+    )
 
 
 if __name__ == "__main__":

@@ -185,6 +185,9 @@ ROWS = [
         ],
         [
             Target("peak_growth_mib", 1.0, kind="absolute", unit="MiB"),
+            # Q13: at most twice the text, which is 8 characters a chunk. This is the peak of the whole process, the
+            # making of the response included.
+            Target("growth_bytes_per_chunk", 16.0, "exllm-accumulating", kind="absolute", unit="bytes"),
         ],
         repeat=3,
         quick_params={"events": 5_000, "warm_up_events": 2_000},
