@@ -160,7 +160,7 @@ async def test_q08_cancelled_at_every_await_over_http(dialect: Dialect, way: Way
     asyncio.get_running_loop().set_debug(late == 0)  # it makes this three times as long; once will do
 
     async def behave(peer: Peer) -> None:
-        if not peer.request.json.get("stream"):
+        if not dialect.is_streamed(peer.request):
             await peer.answer(dialect.body(TEXT))
             return
         await peer.begin_stream()

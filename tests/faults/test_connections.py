@@ -168,7 +168,7 @@ async def test_stall_midway(dialect: Dialect, limits: Timeouts) -> None:
 @ways
 async def test_total_limits_an_answer_that_never_stops(dialect: Dialect, way: Way) -> None:
     async def behave(peer: Peer) -> None:
-        if peer.request.json.get("stream"):
+        if dialect.is_streamed(peer.request):
             await peer.begin_stream()
             for frame in dialect.opening:
                 await peer.chunk(frame)

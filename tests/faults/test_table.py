@@ -40,12 +40,12 @@ async def stall(peer: Peer, dialect: Dialect) -> None:
 
 
 async def bad_json(peer: Peer, dialect: Dialect) -> None:
-    await peer.chunk(b"event: content_block_delta\ndata: {nonsense\n\n" if dialect.ping[1:] else b"data: {nonsense\n\n")
+    await peer.chunk(dialect.frame(b"{nonsense"))
     await peer.left()
 
 
 async def bad_utf8(peer: Peer, dialect: Dialect) -> None:
-    await peer.chunk(b"event: content_block_delta\ndata: \xff\xfe\n\n" if dialect.ping[1:] else b"data: \xff\xfe\n\n")
+    await peer.chunk(dialect.frame(b"\xff\xfe"))
     await peer.left()
 
 
@@ -60,7 +60,7 @@ async def refusal_event(peer: Peer, dialect: Dialect) -> None:
 
 
 async def large_frame(peer: Peer, dialect: Dialect) -> None:
-    await peer.chunk(b"data: " + b"x" * 200_000)
+    await peer.chunk(dialect.frame(b"x" * 200_000)[:-2])
     await peer.left()
 
 

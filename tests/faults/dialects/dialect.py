@@ -1,0 +1,88 @@
+"""A protocol as a well-behaved server speaks it: the frames of an answer, and how a fake provider replies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from tests.faults.server import Behaviour, Peer, Received
+
+WORDS = ("The ", "quick ", "brown ", "fox ", "jumps.")
+TEXT = "".join(WORDS)
+
+
+class Dialect(NamedTuple):
+    """One protocol.
+
+    Attributes:
+        provider, model: the halves of the model string.
+        opening, closing: the frames before and after the text.
+        text: the frame of one piece of text.
+        terminal: the last frame of `closing`, after which nothing of the answer follows.
+        ping: the frames by which a server keeps a connection alive.
+        error: the frame of an error inside a stream, for a message and whether it is worth a retry.
+        error_body: an error body, for a message.
+        body: a whole, unstreamed answer, for its text.
+        tool_frames: the frames of one tool call, for the fragments of its arguments.
+        frame: one frame around these bytes, whatever they are, that the wire must look into.
+        early_input_tokens: what the opening says of the usage, where it says anything.
+        content_type: of a streamed answer.
+        is_streamed: whether a request asks for a stream.
+    """
+
+    provider: str
+    model: str
+    opening: tuple[bytes, ...]
+    closing: tuple[bytes, ...]
+    text: Callable[[str], bytes]
+    ping: tuple[bytes, ...]
+    error: Callable[[str, bool], bytes]
+    error_body: Callable[[str], bytes]
+    body: Callable[[str], bytes]
+    tool_frames: Callable[[Sequence[str]], list[bytes]]
+    frame: Callable[[bytes], bytes] = lambda payload: b"data: %b\n\n" % payload
+    early_input_tokens: int | None = None
+    content_type: str = "text/event-stream"
+    is_streamed: Callable[[Received], bool] = lambda request: bool(request.json.get("stream"))
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+    @property
+    def terminal(self) -> bytes:
+        return self.closing[-1]
+
+    def frames(self, words: Iterable[str] = WORDS) -> list[bytes]:
+        """A whole answer."""
+        return [*self.opening, *map(self.text, words), *self.closing]
+
+    def reply(self, words: Sequence[str] = WORDS) -> Behaviour:
+        """A behaviour that answers as the request asks, streamed or whole."""
+
+        async def behave(peer: Peer) -> None:
+            if self.is_streamed(peer.request):
+                await peer.stream(self.frames(words), self.content_type)
+            else:
+                await peer.answer(self.body("".join(words)))
+
+        return behave
+
+    def refuse(self, status: str, *headers: tuple[str, str]) -> Behaviour:
+        """A behaviour that answers with an error."""
+
+        async def behave(peer: Peer) -> None:
+            await peer.answer(self.error_body("as the test wants"), status, "application/json", *headers)
+
+        return behave
+
+
+def data(document: object) -> bytes:
+    """An event of server-sent events without a name."""
+    return b"data: %b\n\n" % json.dumps(document).encode()
+
+
+def event(document: dict[str, Any]) -> bytes:
+    """An event of server-sent events that is called as its document's type."""
+    return b"event: %b\n%b" % (document["type"].encode(), data(document))
