@@ -10,8 +10,10 @@ import asyncio
 
 import aiohttp
 
+from exllm.transport.exchange import Response
 
-def end_with_connection(response: aiohttp.ClientResponse) -> None:
+
+def end_with_connection(response: Response) -> None:
     """See to it that whoever reads the body of `response` gets an error when the connection ends before the body."""
     body, connection = response.content, response.connection
     if connection is None or connection.protocol is None or body.is_eof():

@@ -10,9 +10,10 @@ It builds on names that aiohttp does not promise. Where one of them is missing, 
 
 from __future__ import annotations
 
-import aiohttp
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
+
+from exllm.transport.exchange import Response
 
 
 class BodyReader(StreamReader):
@@ -62,7 +63,7 @@ class BodyReader(StreamReader):
         return data
 
 
-def read_whole_reads(response: aiohttp.ClientResponse) -> None:
+def read_whole_reads(response: Response) -> None:
     """Give `response` a `BodyReader` in place of the reader that aiohttp made, before anything is taken from it."""
     reader = response.content
     if type(reader) is StreamReader and IS_AVAILABLE and not reader._buffer_offset:

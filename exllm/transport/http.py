@@ -10,11 +10,13 @@ import platform
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from exllm.errors import (
     ConfigurationError,
@@ -25,6 +27,7 @@ from exllm.errors import (
     StreamInterrupted,
 )
 from exllm.transport.body_end import end_with_connection
+from exllm.transport.exchange import Response
 from exllm.transport.sessions import SessionPool, TransportSettings
 from exllm.version import __version__
 
@@ -60,7 +63,7 @@ class HttpTransport:
     def __init__(self, settings: TransportSettings) -> None:
         self.pool = SessionPool(settings)
 
-    async def send(self, call: HttpCall) -> aiohttp.ClientResponse:
+    async def send(self, call: HttpCall) -> Response:
         """Send `call` and return the response as soon as its head is there; the caller closes it.
 
         Redirects are followed within the same host only, with method, body and key unchanged. All time limits but that
@@ -88,17 +91,20 @@ class HttpTransport:
             url = target
         raise ProtocolError(f"{_origin(url)} redirects in a circle")
 
-    async def _send_once(self, call: HttpCall, url: str) -> aiohttp.ClientResponse:
-        session = await self.pool.session()
+    async def _send_once(self, call: HttpCall, url: str) -> Response:
+        connections = await self.pool.connections()
+        proxy, limit = self.pool.proxy_for(url), _connect_limit(call.connect_s)
         try:
-            return await session.request(
+            if proxy is None and connections.exchanges.can_send(call.body):
+                return await connections.exchanges.send(call.method, url, call.headers, call.body, limit)
+            return await connections.session.request(
                 call.method,
-                url,
+                exact_url(url),
                 data=call.body if len(call.body) < _LARGE_BODY_BYTES else io.BytesIO(call.body),
                 headers=call.headers,
                 allow_redirects=False,
-                proxy=self.pool.proxy_for(url),
-                timeout=_connect_limit(call.connect_s),
+                proxy=proxy,
+                timeout=limit,
             )
         except Exception as error:  # noqa: BLE001 - mapped to one of ours
             raise map_send_error(error, url, call.connect_s) from without_headers(error)
@@ -106,6 +112,20 @@ class HttpTransport:
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
         await self.pool.aclose()
+
+
+@lru_cache(256)
+def exact_url(url: str) -> URL:
+    """`url` with what is percent-encoded in its path left so.
+
+    yarl decodes what need not be encoded. Amazon's signatures cover the path as it is sent, and its model ids hold
+    colons and slashes.
+    """
+    parsed, path = URL(url), urlsplit(url).path
+    if "%" not in path:
+        return parsed
+    exact = parsed.with_path(quote(path, safe="/%:@!$&'()*+,;=~"), encoded=True)
+    return exact.with_query(parsed.raw_query_string) if parsed.raw_query_string else exact
 
 
 @lru_cache(64)
@@ -139,7 +159,7 @@ def map_send_error(error: Exception, url: str, connect_s: float | None) -> ExLLM
             return ConnectionFailed(f"cannot connect to {origin}: {error.os_error.strerror or error.os_error}")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():
             return ConnectionFailed(f"{origin} closed the connection before it answered")
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             return ProtocolError(f"{origin} does not speak HTTP as expected: {error.message}")
         case _:
             return ConnectionFailed(f"the request to {origin} failed: {type(error).__name__}: {error}")
@@ -164,7 +184,7 @@ def map_read_error(error: Exception, url: str) -> ExLLMError:
             return StreamInterrupted(f"the connection to {origin} broke in the middle of the answer")
 
 
-async def read_error_body(response: aiohttp.ClientResponse, limit_s: float = 10.0) -> bytes:
+async def read_error_body(response: Response, limit_s: float = 10.0) -> bytes:
     """As much of an error body as comes and is worth keeping; never fails."""
     body = b""
     with contextlib.suppress(aiohttp.ClientError, OSError):  # TimeoutError is an OSError

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-import aiohttp
 import msgspec
 
 from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
@@ -16,6 +15,7 @@ from exllm.streaming.frame import Frame
 from exllm.streaming.ndjson import NDJSONDecoder
 from exllm.streaming.sse import SSEDecoder
 from exllm.transport.body_reader import read_whole_reads
+from exllm.transport.exchange import Response
 from exllm.transport.http import HttpCall, HttpTransport, map_read_error, read_error_body, request_id, scrub
 from exllm.types.chunks import Chunk
 from exllm.types.request import Request
@@ -67,7 +67,7 @@ class HttpSource:
     def __init__(self, transport: HttpTransport, route: Route) -> None:
         self._transport = transport
         self._route = route
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: Response | None = None
         self._framing: FramingDecoder
         self._decoder: StreamDecoder
         self._failure: ExLLMError | None = None
@@ -107,12 +107,12 @@ class HttpSource:
         self._framing = _FRAMING[route.wire.framing](max_frame_bytes=route.max_frame_bytes)
         self._decoder = route.wire.decoder(route.request, route.spec)
 
-    def _is_whole(self, response: aiohttp.ClientResponse) -> bool:
+    def _is_whole(self, response: Response) -> bool:
         """Whether the answer is one body and not a stream. The server decides, whatever it was asked for."""
         header = response.headers.get("content-type", "")
         if header.startswith("application/json"):
             return True
-        content_type = response.content_type if header else ""
+        content_type = header.partition(";")[0].strip().lower()
         if content_type in _STREAM_TYPES:
             return False
         if content_type.endswith("+json"):

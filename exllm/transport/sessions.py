@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-READ_BUFFER_BYTES = 65_536
-"""aiohttp stops reading the socket when twice this waits to be decoded."""
+from exllm.transport.exchange import READ_BUFFER_BYTES, Exchanges
 
 
 class TransportSettings(msgspec.Struct, frozen=True):
@@ -49,11 +48,11 @@ class SessionPool:
         self._settings = settings
         # No weak keys: a session holds its loop anyway, and a client that the garbage collector finds in a cycle could
         # not look into a weak dictionary any more to see what it had left open.
-        self._sessions: dict[asyncio.AbstractEventLoop, _GuardedSession] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._proxies: Mapping[str, str] | None = None
 
-    async def session(self) -> aiohttp.ClientSession:
-        """The running loop's session."""
+    async def connections(self) -> Connections:
+        """The running loop's."""
         loop = asyncio.get_running_loop()
         guarded = self._sessions.get(loop)
         if guarded is None or guarded.session.closed:
@@ -61,9 +60,9 @@ class SessionPool:
             session = _new_session(self._settings)
             guard = _close_at_end(session, weakref.ref(self))
             # Entered before it is awaited, so that two first calls at once share one session.
-            guarded = self._sessions[loop] = _GuardedSession(session, guard)
+            guarded = self._sessions[loop] = Connections(session, Exchanges(session), guard)
             await anext(guard)
-        return guarded.session
+        return guarded
 
     def _forget_closed_loops(self) -> None:
         """Let go of sessions whose loop was closed without finalising its generators; aiohttp complains of them."""
@@ -105,8 +104,11 @@ class SessionPool:
             del self._sessions[loop]
 
 
-class _GuardedSession(NamedTuple):
+class Connections(NamedTuple):
+    """The pooled connections of one event loop, by way of aiohttp's session and past it."""
+
     session: aiohttp.ClientSession
+    exchanges: Exchanges
     guard: AsyncGenerator[None, None]
 
 
