@@ -22,6 +22,8 @@ from aiohttp.connector import Connection
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from exllm.transport.exact_url import exact_url
+
 READ_BUFFER_BYTES = 65_536
 """aiohttp stops reading the socket when twice this waits to be decoded."""
 
@@ -147,7 +149,7 @@ class _Origin:
 @lru_cache(512)
 def _split(url: str) -> tuple[URL, str]:
     """The origin of `url`, and what goes into the request line. Raises ValueError for what is no URL."""
-    parsed = URL(url)
+    parsed = exact_url(url)
     if not parsed.host:
         raise aiohttp.InvalidURL(url)
     return parsed.origin(), parsed.raw_path_qs

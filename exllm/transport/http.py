@@ -10,13 +10,12 @@ import platform
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from exllm.errors import (
     ConfigurationError,
@@ -27,6 +26,7 @@ from exllm.errors import (
     StreamInterrupted,
 )
 from exllm.transport.body_end import end_with_connection
+from exllm.transport.exact_url import exact_url
 from exllm.transport.exchange import Response
 from exllm.transport.sessions import SessionPool, TransportSettings
 from exllm.version import __version__
@@ -112,20 +112,6 @@ class HttpTransport:
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
         await self.pool.aclose()
-
-
-@lru_cache(256)
-def exact_url(url: str) -> URL:
-    """`url` with what is percent-encoded in its path left so.
-
-    yarl decodes what need not be encoded. Amazon's signatures cover the path as it is sent, and its model ids hold
-    colons and slashes.
-    """
-    parsed, path = URL(url), urlsplit(url).path
-    if "%" not in path:
-        return parsed
-    exact = parsed.with_path(quote(path, safe="/%:@!$&'()*+,;=~"), encoded=True)
-    return exact.with_query(parsed.raw_query_string) if parsed.raw_query_string else exact
 
 
 @lru_cache(64)
