@@ -22,6 +22,7 @@ class ModelFacts(msgspec.Struct, frozen=True):
         max_output_tokens: the most it can be asked for; sent where the caller names no `max_tokens`, since the API
             demands one.
         adaptive: thinks as much as it finds right (``thinking: {type: adaptive}``); the others need a token budget.
+        budget: takes a token budget for thinking; newer ones answer 400 to it.
         effort: knows ``output_config.effort``.
         system_turns: takes system messages in the middle of a conversation.
         max_unstreamed_tokens: the largest `max_tokens` of an unstreamed call, where less than ten minutes' worth.
@@ -29,6 +30,7 @@ class ModelFacts(msgspec.Struct, frozen=True):
 
     max_output_tokens: int
     adaptive: bool = False
+    budget: bool = True
     effort: bool = False
     system_turns: bool = False
     max_unstreamed_tokens: int | None = None
@@ -37,7 +39,7 @@ class ModelFacts(msgspec.Struct, frozen=True):
 FOREIGN = ModelFacts(8_192)
 """Any model that is no Claude: services that speak this protocol with models of their own."""
 
-_NEWEST = ModelFacts(128_000, adaptive=True, effort=True, system_turns=True)
+_NEWEST = ModelFacts(128_000, adaptive=True, budget=False, effort=True, system_turns=True)
 _NAME = re.compile(
     r"claude-(?:(?P<family>[a-z]+)-)?(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2}))?(?!\d)(?:-(?P<family_after>[a-z]+))?"
 )
@@ -63,5 +65,5 @@ def model_facts(model: str) -> ModelFacts:
     if version < (4, 6):
         return ModelFacts(64_000, effort=family == "opus")
     if version < (4, 8):
-        return ModelFacts(128_000, adaptive=True, effort=True)
+        return ModelFacts(128_000, adaptive=True, budget=version < (4, 7), effort=True)
     return _NEWEST

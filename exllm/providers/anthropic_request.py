@@ -5,6 +5,7 @@ Source: https://platform.claude.com/docs/en/api/messages
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from exllm.providers.anthropic_models import model_facts
 from exllm.providers.anthropic_thinking import Thinking
 from exllm.providers.anthropic_tools import tool_fields
 from exllm.providers.anthropic_turns import Turns
-from exllm.providers.spec import ProviderSpec, check_parameters
+from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
 from exllm.types.options import Options
 from exllm.types.request import Request
@@ -42,6 +43,16 @@ OPTIONS = frozenset(
     }
 )
 
+# The body's fields of the reference, beta features included, so that none of them is taken for a misspelt one.
+FIELDS = frozenset(
+    {
+        "billing_policy", "cache_control", "compaction", "container", "context_management", "diagnostics",
+        "fallback_credit_token", "fallbacks", "inference_geo", "max_tokens", "mcp_servers", "messages", "metadata",
+        "model", "output_config", "service_tier", "speed", "stop_sequences", "stream", "system", "temperature",
+        "thinking", "thread", "tool_choice", "tools", "top_k", "top_p", "user_profile_id", "workspace_id",
+    }
+)  # fmt: skip
+
 VERSION_HEADER = "anthropic-version"
 API_VERSION = "2026-10-21"
 SAMPLING_API_VERSION = "2023-06-01"
@@ -49,13 +60,15 @@ SAMPLING_API_VERSION = "2023-06-01"
 Nothing else that this wire sends differs between the two: https://platform.claude.com/docs/en/api/migration-2026-10-21"""
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 
+_BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+
 _encode = msgspec.json.Encoder().encode
 
 
 def build(request: Request, spec: ProviderSpec) -> HttpRequest:
     """See `Wire.build`."""
     options = request.options
-    check_parameters(spec, options.given() | request.extra)
+    check_limits(spec, request.messages)
     facts = model_facts(request.model)
     turns = Turns(spec.name, system_turns=facts.system_turns)
     turns.add(request.messages)
@@ -77,12 +90,16 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
     if output:
         body["output_config"] = output
     body |= request.extra
+    strange = check_parameters(spec, body, FIELDS)
     try:
         content = _encode(body)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the request cannot be written as JSON: {error}", provider=spec.name) from error
     return HttpRequest(
-        spec.paths.chat, content, _headers(options, body, spec), warnings=(*turns.warnings, *thinking.warnings)
+        spec.paths.chat,
+        content,
+        _headers(options, body, spec),
+        warnings=(*turns.warnings, *thinking.warnings, *strange),
     )
 
 
@@ -147,6 +164,9 @@ def _headers(options: Options, body: dict[str, Any], spec: ProviderSpec) -> dict
     if version != given.get(VERSION_HEADER):
         headers[VERSION_HEADER] = version
     if options.betas:
+        for beta in options.betas:
+            if not _BETA.fullmatch(beta):
+                raise InvalidRequest(f"a beta is named like 'context-1m-2025-08-07', got {beta!r}", provider=spec.name)
         already = [name.strip() for name in given.get("anthropic-beta", "").split(",") if name.strip()]
         headers["anthropic-beta"] = ",".join(dict.fromkeys([*already, *options.betas]))
     return headers

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from exllm.errors import InvalidRequest
-from exllm.providers.anthropic_models import ModelFacts
+from exllm.providers.anthropic_models import FOREIGN, ModelFacts
 from exllm.types.options import Options
 
 SMALLEST_BUDGET = 1_024
@@ -25,6 +25,8 @@ ROOM_FOR_THE_ANSWER = 4_096
 # For models that know a budget only. Effort is a hint, so these are round figures within the documentation's range.
 _BUDGET_OF_EFFORT = {"minimal": 1_024, "low": 4_096, "medium": 10_000, "high": 24_000, "xhigh": 32_000, "max": 48_000}
 _EFFORT = {"minimal": "low"}
+_INTERLEAVED = "interleaved-thinking"
+"""Beta feature in which the budget is for all the turns between tool calls, so it may be more than `max_tokens`."""
 
 
 class Thinking:
@@ -35,7 +37,7 @@ class Thinking:
         thinking, effort: the fields' values, None where they are not sent.
         warnings: what was said in other words than the caller's.
 
-    Raises: InvalidRequest when thinking cannot fit below `max_tokens`.
+    Raises: InvalidRequest when thinking cannot fit below `max_tokens`, or its budget is below 0.
     """
 
     def __init__(self, options: Options, facts: ModelFacts, model: str) -> None:
@@ -47,6 +49,10 @@ class Thinking:
         self.effort: str | None = None
         if options.reasoning_effort is not None:
             self._apply_effort(options.reasoning_effort, options.thinking, model)
+        if isinstance(options.thinking, int) and budget and not facts.budget:
+            self._without_budget(budget, model)
+        elif budget >= self.max_tokens and facts is not FOREIGN and not _is_interleaved(options):
+            raise InvalidRequest(f"a thinking budget must be less than max_tokens={self.max_tokens}, got {budget}")
 
     def _asked_budget(self, options: Options) -> int:
         asked = options.thinking
@@ -79,6 +85,16 @@ class Thinking:
                 f"{model} knows no effort; {effort!r} was sent as a thinking budget of {budget} tokens"
             )
 
+    def _without_budget(self, budget: int, model: str) -> None:
+        """Say `budget` as the nearest effort, unless the caller named one."""
+        self.thinking = {"type": "adaptive"}
+        if self.effort is None:
+            nearest = min(_BUDGET_OF_EFFORT, key=lambda effort: abs(_BUDGET_OF_EFFORT[effort] - budget))
+            self.effort = _EFFORT.get(nearest, nearest)
+        self.warnings.append(
+            f"{model} takes no thinking budget; {budget} tokens were sent as adaptive thinking with effort {self.effort!r}"
+        )
+
     def _enabled(self, budget: int) -> dict[str, Any]:
         """A budget of our choice: at most four fifths of `max_tokens`, so that an answer fits."""
         budget = max(SMALLEST_BUDGET, min(budget, self.max_tokens * 4 // 5))
@@ -87,3 +103,7 @@ class Thinking:
                 f"thinking takes at least {SMALLEST_BUDGET} tokens; max_tokens={self.max_tokens} is too few"
             )
         return {"type": "enabled", "budget_tokens": budget}
+
+
+def _is_interleaved(options: Options) -> bool:
+    return any(beta.startswith(_INTERLEAVED) for beta in options.betas or ())

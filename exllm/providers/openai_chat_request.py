@@ -14,7 +14,7 @@ import msgspec
 from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers.openai_chat_messages import MessageWriter
 from exllm.providers.openai_chat_reasoning import reasoning_fields
-from exllm.providers.spec import ProviderSpec, check_parameters
+from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
 from exllm.types.options import Options
 from exllm.types.request import Request
@@ -60,6 +60,15 @@ OPTIONS = frozenset(
 )
 """The options that Chat Completions or one of its dialects can express."""
 
+# The body's fields of OpenAI's own reference, so that none of them is taken for a misspelt parameter of a service.
+FIELDS = frozenset(
+    {
+        *_SAME, "messages", "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "seed", "tools",
+        "tool_choice", "functions", "function_call", "response_format", "reasoning_effort", "prediction", "moderation",
+        "web_search_options", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier",
+    }
+)  # fmt: skip
+
 _WIRE_FORMATS = frozenset({"text", "json_object", "json_schema", "grammar", "regex"})
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
 _LONGEST_NAME = 64
@@ -71,8 +80,7 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     Raises: UnsupportedOption, InvalidRequest; TypeError when `extra` holds what JSON cannot.
     """
     options = request.options
-    if spec.parameters:
-        check_parameters(spec, {**options.given(), **request.extra})
+    check_limits(spec, request.messages)
     writer = MessageWriter(spec, options.cache_control)
     body: dict[str, Any] = {"model": request.model, "messages": writer.write(request.messages)}
     body.update({name: value for name in _SAME if (value := getattr(options, name)) is not None})
@@ -86,6 +94,8 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
         if "no_stream_options" not in spec.quirks:
             body["stream_options"] = {"include_usage": True}
     body.update(request.extra)
+    if spec.parameters:
+        writer.warnings += check_parameters(spec, body, FIELDS)
     return HttpRequest(spec.paths.chat, _encode(body, spec), warnings=tuple(writer.warnings))
 
 

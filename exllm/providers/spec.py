@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal
 
 import msgspec
 
 from exllm.errors import ConfigurationError, InvalidRequest
 from exllm.policies.retry import RetryPolicy
+from exllm.providers.parameters import Misfit, check_object, rules_of
+from exllm.types.message import Message
 from exllm.types.options import Options, Timeouts
+from exllm.types.parts import Image
 
 
 class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a key travels: in `header`, after `prefix`. `required=False` for servers that ask for none."""
+    """How a call proves who makes it.
+
+    Attributes:
+        header, prefix: a key travels in `header`, after `prefix`.
+        required: False for servers that ask for none.
+        kind: what is done where there is no key: nothing for ``key``; requests are signed for ``aws`` (SigV4), and
+            carry a token of Google's for ``google``.
+        service: of ``aws``, the service's name in signatures.
+    """
 
     header: str = "authorization"
     prefix: str = "Bearer "
     required: bool = True
+    kind: Literal["key", "aws", "google"] = "key"
+    service: str = ""
 
 
 class Paths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,6 +41,16 @@ class Paths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chat: str = "/chat/completions"
     models: str | None = None
     embeddings: str | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request may hold at most; None where the provider sets no limit.
+
+    Attributes:
+        images: in all messages together.
+    """
+
+    images: int | None = None
 
 
 class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,11 +68,12 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         auth: how the key travels.
         headers: sent with every request.
         header_env: header name to environment variable, sent when set.
-        settings: placeholder name to environment variable, for `base_url`.
+        settings: placeholder name to environment variable, or to several, the first one set wins; for `base_url`.
         quirks: named deviations from the wire, see the wire's ``QUIRKS`` for what each means.
         unsupported: options of the wire that this provider refuses or ignores.
-        parameters: the provider's own fields (keys of `extra`), or options that it takes only some values of, with the
-            values allowed; none listed means anything goes.
+        parameters: fields of the request's body, the provider's own (keys of `extra`) and those it takes only some
+            values of, by their name on the wire: see `exllm.providers.parameters`. Becomes a dict of `Rule`.
+        limits: what a request may hold at most.
         timeouts, retry: where they differ from the defaults.
         local: runs on the user's machine; costs nothing.
         aliases: other names of the provider.
@@ -67,10 +91,11 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auth: Auth = Auth()
     headers: dict[str, str] = {}
     header_env: dict[str, str] = {}
-    settings: dict[str, str] = {}
+    settings: dict[str, str | tuple[str, ...]] = {}
     quirks: frozenset[str] = frozenset()
     unsupported: frozenset[str] = frozenset()
-    parameters: dict[str, tuple[Any, ...]] = {}
+    parameters: dict[str, Any] = {}
+    limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     retry: RetryPolicy = RetryPolicy()
     local: bool = False
@@ -79,6 +104,12 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not self.label:
             msgspec.structs.force_setattr(self, "label", self.name)
+        msgspec.structs.force_setattr(self, "parameters", rules_of(self.parameters, "field parameters"))
+
+    def variables_of(self, setting: str) -> tuple[str, ...]:
+        """The environment variables of a placeholder."""
+        variables = self.settings.get(setting, ())
+        return (variables,) if isinstance(variables, str) else variables
 
 
 def parse_spec(data: object, where: str) -> ProviderSpec:
@@ -98,6 +129,8 @@ def parse_spec(data: object, where: str) -> ProviderSpec:
         spec = msgspec.convert(data, ProviderSpec)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{where}: {str(error).replace('`$.', '`')}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
     check_spec(spec, where)
     return spec
 
@@ -110,7 +143,7 @@ def check_spec(spec: ProviderSpec, where: str) -> None:
         ("api_key_env", spec.api_key_env),
         ("base_url_env", spec.base_url_env),
         ("header_env", spec.header_env.values()),
-        ("settings", spec.settings.values()),
+        ("settings", [variable for setting in spec.settings for variable in spec.variables_of(setting)]),
     ):
         for variable in variables:
             if not _VARIABLE.fullmatch(variable):
@@ -129,6 +162,8 @@ def check_spec(spec: ProviderSpec, where: str) -> None:
             f"{where}: field settings must name exactly the placeholders of base_url: "
             f"{sorted(placeholders)}, got {sorted(spec.settings)}"
         )
+    if bool(spec.auth.service) != (spec.auth.kind == "aws"):
+        raise ConfigurationError(f"{where}: field auth.service goes with kind aws, and with no other")
     for field in Paths.__struct_fields__:
         path = getattr(spec.paths, field)
         if path is not None and not path.startswith("/"):
@@ -149,14 +184,27 @@ def check_quirks(spec: ProviderSpec, known: Iterable[str], where: str) -> None:
     _refuse_unknown(spec.quirks, known, f"{where}: field quirks: {spec.wire} quirk")
 
 
-def check_parameters(spec: ProviderSpec, values: Mapping[str, Any]) -> None:
-    """Refuse a value that the provider is known not to take. Raises `InvalidRequest` that lists the allowed ones."""
-    for name in spec.parameters.keys() & values.keys():
-        allowed, value = spec.parameters[name], values[name]
-        if allowed and value not in allowed:
-            raise InvalidRequest(
-                f"{spec.label} takes {name} = {' | '.join(map(repr, allowed))}, got {value!r}", provider=spec.name
-            )
+def check_parameters(spec: ProviderSpec, values: Mapping[str, Any], known: Collection[str] = ()) -> tuple[str, ...]:
+    """Refuse a value that the provider is known not to take.
+
+    `values` is the request's body. Returns warnings: of fields that neither `spec.parameters` nor `known` has, those
+    that look like a misspelt one, and what the spec says to warn of. Raises `InvalidRequest` that says what the provider takes.
+    """
+    try:
+        warnings = check_object(spec.parameters, values, known)
+    except Misfit as misfit:
+        raise InvalidRequest(f"{spec.label} takes {misfit}", provider=spec.name) from None
+    return tuple(f"{spec.label} {words}" for words in warnings)
+
+
+def check_limits(spec: ProviderSpec, messages: Iterable[Message]) -> None:
+    """Refuse messages that hold more than the provider takes. Raises `InvalidRequest`."""
+    most = spec.limits.images
+    if most is None:
+        return
+    images = sum(isinstance(part, Image) for message in messages for part in message.parts)
+    if images > most:
+        raise InvalidRequest(f"{spec.label} takes at most {most} images in a request, got {images}", provider=spec.name)
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -168,7 +216,9 @@ def near(name: str, known: Iterable[str]) -> str:
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
-_NESTED: dict[str, Any] = {"auth": Auth, "paths": Paths, "timeouts": Timeouts, "retry": RetryPolicy}
+_NESTED: dict[str, Any] = {
+    "auth": Auth, "paths": Paths, "timeouts": Timeouts, "retry": RetryPolicy, "limits": Limits,
+}  # fmt: skip
 
 
 def _refuse_unknown(given: Iterable[Any], known: Iterable[str], what: str, separator: str = " ") -> None:

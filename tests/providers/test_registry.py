@@ -16,6 +16,7 @@ import exllm
 from exllm.config import Env, Static
 from exllm.errors import ConfigurationError
 from exllm.providers import ProviderSpec, registry
+from exllm.providers.parameters import Rule
 
 ACME: dict[str, Any] = {
     "name": "acme",
@@ -138,7 +139,7 @@ def test_the_example_of_the_package_works_as_it_is_written() -> None:
     example = textwrap.dedent(exllm.providers.__doc__.partition("# acme.yaml\n")[2].partition("\n::\n")[0])  # type: ignore[union-attr]
     spec: Any = registry.register(example)
     assert (spec.name, spec.label, spec.default_model) == ("acme", "Acme AI", "acme-large")
-    assert spec.parameters == {"reasoning_effort": ("low", "high")}
+    assert spec.parameters == {"reasoning_effort": Rule(values=("low", "high"))}
     assert spec.timeouts == exllm.Timeouts(first_chunk=300)
     assert len(example.splitlines()) <= 22
 

@@ -84,8 +84,8 @@ def test_what_a_spec_restricts_is_something_that_its_wire_could_do(name: str) ->
     assert spec.unsupported <= wire.options
     restricted = spec.parameters.keys() & set(Options.__struct_fields__)
     assert restricted <= supported_options(wire, spec)
-    for values in spec.parameters.values():
-        assert len(values) == len(set(map(repr, values)))
+    for rule in spec.parameters.values():
+        assert len(rule.values) == len(set(map(repr, rule.values)))
 
 
 @pytest.mark.parametrize("name", NAMES)
