@@ -67,6 +67,21 @@ _BY_CODE: dict[str, type[ExLLMError]] = {
     "engine_overloaded_error": Overloaded,  # Moonshot
     "unavailable": Overloaded,  # Gemini
     "capacity_exceeded": Overloaded,
+    "unrecognizedclientexception": AuthenticationError,  # Amazon, with status 403, as the next ones
+    "invalidsignatureexception": AuthenticationError,
+    "incompletesignatureexception": AuthenticationError,
+    "missingauthenticationtokenexception": AuthenticationError,
+    "expiredtokenexception": AuthenticationError,
+    "accessdeniedexception": PermissionDenied,
+    "resourcenotfoundexception": NotFound,
+    "throttlingexception": RateLimited,
+    "toomanyrequestsexception": RateLimited,
+    "servicequotaexceededexception": QuotaExceeded,
+    "modelnotreadyexception": Overloaded,  # with status 429
+    "serviceunavailableexception": Overloaded,
+    "modeltimeoutexception": RequestTimeout,
+    "modelerrorexception": ServerError,  # with status 424, as the next one
+    "modelstreamerrorexception": ServerError,
 }
 
 # Codes that only repeat the status. They decide where there is no status: in the middle of a stream.
@@ -81,6 +96,8 @@ _BY_GENERIC_CODE: dict[str, type[ExLLMError]] = {
     "content_filter": InvalidRequest,
     "tool_use_failed": InvalidRequest,
     "not_found": NotFound,
+    "validationexception": InvalidRequest,  # Amazon
+    "internalserverexception": ServerError,
     "requests": RateLimited,  # OpenAI's `type` of 429s: which limit was hit
     "tokens": RateLimited,
     "timeout_error": ServerError,
