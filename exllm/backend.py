@@ -139,7 +139,7 @@ class HttpBackend:
             **http.headers,
         }
         url, connect_s = self._way.base_url + http.path, request.timeouts.connect
-        call = HttpCall(url, http.body, headers, http.method, connect_s, self._way.secret)
+        call = HttpCall(url, http.body, headers, http.method, connect_s, self._way.secret, self._way.signer)
         return Route(
             call,
             request,

@@ -12,6 +12,8 @@ import msgspec
 
 from exllm import config as configuration
 from exllm.config import ConfigSource
+from exllm.credentials import signer_for
+from exllm.credentials.signer import Signer
 from exllm.errors import ConfigurationError, UnsupportedOption
 from exllm.policies.retry import RetryPolicy
 from exllm.providers import registry
@@ -156,6 +158,7 @@ class Access(msgspec.Struct, frozen=True):
     base_url: str
     headers: dict[str, str]
     secret: str | None
+    signer: Signer | None = None
 
     def __repr__(self) -> str:
         return f"Access({self.base_url})"
@@ -166,9 +169,10 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
     for argument, given in (("api_key", api_key), ("base_url", base_url)):
         if not isinstance(given, str | None):  # not shown: it may be a key
             raise TypeError(f"{argument} must be text, got {type(given).__name__}")
+    signer = None if spec.auth.kind == "key" or api_key else signer_for(spec, source)
     address = base_url or configuration.lookup(source, spec.name, "base_url", spec.base_url_env) or spec.base_url
     if "{" in address:
-        address = _fill(address, spec, source)
+        address = _fill(address, spec, source, signer)
     if not _is_usable(address):
         raise ConfigurationError(
             f"the base URL for {spec.label} must look like {spec.base_url}: http:// or https://, a host, perhaps a "
@@ -179,7 +183,7 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
         raise ConfigurationError(
             f"the base URL for {spec.label} must end before {spec.paths.chat}, which is added to it", provider=spec.name
         )
-    key = api_key or configuration.lookup(source, spec.name, "api_key", spec.api_key_env)
+    key = api_key or (None if signer else configuration.lookup(source, spec.name, "api_key", spec.api_key_env))
     headers = dict(spec.headers)
     for header, variable in spec.header_env.items():
         value = configuration.lookup(source, spec.name, header, (variable,))
@@ -190,9 +194,9 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
         if not (key.isascii() and key.isprintable() and " " not in key):
             raise ConfigurationError(f"the key for {spec.label} holds characters that no key has", provider=spec.name)
         headers[spec.auth.header] = spec.auth.prefix + key
-    elif spec.auth.required:
+    elif spec.auth.required and signer is None:
         raise ConfigurationError(_how_to_give_a_key(spec), provider=spec.name)
-    return Access(address.rstrip("/"), headers, key)
+    return Access(address.rstrip("/"), headers, key, signer)
 
 
 @lru_cache(256)
@@ -205,12 +209,15 @@ def _is_usable(address: str) -> bool:
         return False
 
 
-def _fill(address: str, spec: ProviderSpec, source: ConfigSource) -> str:
-    for name, variable in spec.settings.items():
-        value = configuration.lookup(source, spec.name, name, (variable,))
+def _fill(address: str, spec: ProviderSpec, source: ConfigSource, signer: Signer | None) -> str:
+    for name in spec.settings:
+        value = configuration.lookup(source, spec.name, name, spec.variables_of(name))
         if value is None and "{" + name + "}" in address:
+            if signer is not None and name in signer.fills:
+                continue
             raise ConfigurationError(
-                f"{spec.label} needs {name!r}: set {variable}, or pass base_url=", provider=spec.name
+                f"{spec.label} needs {name!r}: set {' or '.join(spec.variables_of(name))}, or pass base_url=",
+                provider=spec.name,
             )
         address = address.replace("{" + name + "}", value or "")
     return address

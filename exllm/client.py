@@ -173,10 +173,10 @@ class Client:
         if not isinstance(backend, ProviderSpec):
             return True
         try:
-            access(backend, self._settings.config, None, None)
+            way = access(backend, self._settings.config, None, None)
         except ConfigurationError:
             return False
-        return True
+        return way.signer is None or way.signer.is_ready()
 
     def default_model(self, provider: str) -> str | None:
         """The model that the provider's bare name stands for."""
@@ -196,7 +196,8 @@ class Client:
         way = access(backend, self._settings.config, api_key, base_url)
         limits = self._settings.timeouts.over(backend.timeouts).over(DEFAULT_TIMEOUTS)
         headers = {"accept": "application/json", "user-agent": USER_AGENT, **way.headers}
-        call = HttpCall(way.base_url + backend.paths.models, b"", headers, "GET", limits.connect, way.secret)
+        url = way.base_url + backend.paths.models
+        call = HttpCall(url, b"", headers, "GET", limits.connect, way.secret, way.signer)
         return await fetch_models(self._transport, call, backend, registry.wire(backend.wire))
 
     # -- inside

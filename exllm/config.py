@@ -116,7 +116,7 @@ def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[st
 
     Raises: ConfigurationError when a source gives something that is not text.
     """
-    for one in _flat(source):
+    for one in in_order(source):
         if isinstance(one, Env):
             for variable in variables:
                 value = os.environ.get(variable, "").strip()
@@ -138,10 +138,11 @@ _NOTHING: dict[str, str] = {}
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 
 
-def _flat(source: ConfigSource) -> Iterator[ConfigSource]:
+def in_order(source: ConfigSource) -> Iterator[ConfigSource]:
+    """`source`, or for a `Chain` what it is made of, the first to be asked first."""
     if isinstance(source, Chain):
         for one in source.sources:
-            yield from _flat(one)
+            yield from in_order(one)
     else:
         yield source
 

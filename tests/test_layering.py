@@ -19,7 +19,7 @@ ROWS: list[list[str]] = [
         "exllm.streaming.line", "exllm.streaming.feeder",
     ],
     ["exllm.policies", "exllm.config"],
-    ["exllm.model_catalog", "exllm.providers"],
+    ["exllm.model_catalog", "exllm.providers", "exllm.credentials"],
     ["exllm.cost", "exllm.transport"],
     ["exllm.streaming", "exllm.local"],
     ["exllm.call", "exllm.backend", "exllm.client", "exllm.default_client", "exllm.testing"],
@@ -30,6 +30,9 @@ ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 
 # The seam that transports, backends and the pump share is data and a protocol; it belongs to the row of the framing.
 ROW_OF["exllm.streaming.source"] = ROW_OF["exllm.streaming.frame"]
+
+# Pure, and what is signed must be what is sent.
+ROW_OF["exllm.transport.exact_url"] = ROW_OF["exllm.version"]
 
 # The mock is a whole backend, like the local models, and folds its own answers.
 ROW_OF["exllm.providers.mock"] = ROW_OF["exllm.local"]

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from exllm.config import ConfigSource, Env, lookup
+from exllm.credentials import signer_for
 from exllm.errors import ConfigurationError
 from exllm.providers.provider import Provider
 from exllm.providers.spec import ProviderSpec, check_name, check_quirks, check_spec, near, parse_spec
@@ -161,10 +162,17 @@ def configured(name: str, source: ConfigSource | None = None) -> bool:
     if not isinstance(provider, ProviderSpec):
         return True
     source = source or Env()
-    needed = {} if lookup(source, provider.name, "base_url", provider.base_url_env) else dict(provider.settings)
+    needed = set() if lookup(source, provider.name, "base_url", provider.base_url_env) else set(provider.settings)
+    if provider.auth.kind != "key":
+        try:
+            signer = signer_for(provider, source)
+        except ConfigurationError:
+            return False
+        if signer is not None:
+            return signer.is_ready() and all(_is_set(provider, source, name) for name in needed - signer.fills)
     return (
         not provider.auth.required or lookup(source, provider.name, "api_key", provider.api_key_env) is not None
-    ) and all(lookup(source, provider.name, key, (variable,)) is not None for key, variable in needed.items())
+    ) and all(_is_set(provider, source, name) for name in needed)
 
 
 def wire(name: str) -> Wire:
@@ -192,6 +200,10 @@ def register_wire(wire: Wire, *, quirks: Iterable[str] = (), replace: bool = Fal
 
 
 # -- finding
+
+
+def _is_set(spec: ProviderSpec, source: ConfigSource, setting: str) -> bool:
+    return lookup(source, spec.name, setting, spec.variables_of(setting)) is not None
 
 
 def _find(name: str) -> str | None:

@@ -17,6 +17,7 @@ import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from exllm.credentials.signer import Signer
 from exllm.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -44,6 +45,7 @@ class HttpCall(msgspec.Struct, frozen=True):
     """One request with everything that goes on the wire, credentials included. Never logged, never shown.
 
     `connect_s` limits the making of the connection; `secret` is the key in `headers`, taken out of every error.
+    `signer` adds to each attempt the credentials that no header can hold for long.
     """
 
     url: str
@@ -52,6 +54,14 @@ class HttpCall(msgspec.Struct, frozen=True):
     method: str = "POST"
     connect_s: float | None = None
     secret: str | None = None
+    signer: Signer | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that must not be seen in an error."""
+        if self.signer is not None:
+            return self.signer.secrets
+        return (self.secret,) if self.secret else ()
 
     def __repr__(self) -> str:
         return f"HttpCall({self.method} {self.url}, {len(self.body)} bytes)"
@@ -66,13 +76,17 @@ class HttpTransport:
     async def send(self, call: HttpCall) -> Response:
         """Send `call` and return the response as soon as its head is there; the caller closes it.
 
-        Redirects are followed within the same host only, with method, body and key unchanged. All time limits but that
-        of connecting are the caller's.
+        Redirects are followed within the same host only, with method, body and key unchanged, and signed anew. All time
+        limits but that of connecting are the caller's.
 
-        Raises: ConnectTimeout, ConnectionFailed, ConfigurationError (a bad URL, a redirect elsewhere).
+        Raises: ConnectTimeout, ConnectionFailed, ConfigurationError (a bad URL, a redirect elsewhere), and what
+            `Signer.sign` raises.
         """
         url = call.url
         for _ in range(MAX_REDIRECTS):
+            if call.signer is not None:
+                url, headers = await call.signer.sign(call.method, url, call.headers, call.body)
+                call = msgspec.structs.replace(call, headers=headers)
             response = await self._send_once(call, url)
             if response.status not in _REDIRECTS:
                 end_with_connection(response)
@@ -189,9 +203,9 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return None
 
 
-def scrub(error: ExLLMError, secret: str | None) -> ExLLMError:
-    """Take the key out of an error: some servers repeat it."""
-    if secret:
+def scrub(error: ExLLMError, secrets: tuple[str, ...]) -> ExLLMError:
+    """Take the keys out of an error: some servers repeat them."""
+    for secret in secrets:
         if secret in error.message:
             error.message = error.message.replace(secret, "***")
             error.args = (error.message,)

@@ -94,12 +94,12 @@ class HttpSource:
         if response.status >= 400:
             headers = {name.lower(): value for name, value in response.headers.items()}
             body = await read_error_body(response)
-            raise scrub(route.wire.parse_error(response.status, headers, body, route.spec), route.call.secret)
+            raise scrub(route.wire.parse_error(response.status, headers, body, route.spec), route.call.secrets)
         try:
             self._whole = self._is_whole(response)
         except ProtocolError as error:
             error.body = (await read_error_body(response)).decode(errors="replace")
-            scrub(error, route.call.secret)
+            scrub(error, route.call.secrets)
             raise
         if self._whole:
             return
@@ -171,7 +171,7 @@ class HttpSource:
         try:
             return self._route.wire.decode_body(body, self._route.request, self._route.spec)
         except ExLLMError as error:
-            scrub(error, self._route.call.secret)
+            scrub(error, self._route.call.secrets)
             raise
 
     def abort(self) -> None:
@@ -225,7 +225,7 @@ class HttpSource:
             return self._decoder.take()
 
     def _fail_after(self, chunks: list[Chunk], error: ExLLMError) -> list[Chunk]:
-        self._failure = scrub(error, self._route.call.secret)
+        self._failure = scrub(error, self._route.call.secrets)
         self.abort()
         if not chunks:
             raise error

@@ -47,7 +47,7 @@ async def _fetch(transport: HttpTransport, call: HttpCall, spec: ProviderSpec, w
         if response.status >= 400:
             headers = {name.lower(): value for name, value in response.headers.items()}
             body = await read_error_body(response)
-            raise scrub(wire.parse_error(response.status, headers, body, spec), call.secret)
+            raise scrub(wire.parse_error(response.status, headers, body, spec), call.secrets)
         try:
             return await response.read()
         except Exception as error:

@@ -1,0 +1,137 @@
+"""Which AWS credentials a call has, and the signer that uses them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from exllm.config import ConfigSource, Env, in_order, lookup
+from exllm.credentials import aws_chain
+from exllm.credentials.sigv4 import AwsKeys, Scope, sign
+from exllm.errors import ConfigurationError, MissingExtra
+from exllm.transport.exact_url import exact_url
+
+if TYPE_CHECKING:
+    from exllm.providers.spec import ProviderSpec
+
+_REGION = re.compile(r"[a-z0-9-]+")
+_REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d+)\..*(?:amazonaws\.com(?:\.cn)?|api\.aws)$")
+_SIGNED_HEADERS = frozenset({"content-type"})  # and x-amz-*; what proxies may change is left out
+
+
+def find_signer(spec: ProviderSpec, source: ConfigSource) -> AwsSigner | None:
+    """See `signer_for`.
+
+    Each source is asked in its turn for a bearer key, for the name of a profile, and for plain keys, all parts of which
+    are its own. The rest of the chain is tried where the environment is one of the sources.
+    """
+    for one in in_order(source):
+        if lookup(one, spec.name, "api_key", spec.api_key_env):
+            return None
+        profile = lookup(one, spec.name, "aws_profile")
+        keys = None if profile else _plain_keys(spec, one)
+        if profile or keys:
+            return _signer(spec, source, keys, profile)
+    if _reads_environment(source):
+        return _signer(spec, source, None, None)
+    raise ConfigurationError(how_to_give_keys(spec), provider=spec.name)
+
+
+def _signer(spec: ProviderSpec, source: ConfigSource, keys: AwsKeys | None, profile: str | None) -> AwsSigner:
+    has_chain = aws_chain.is_installed() and (profile is not None or _reads_environment(source))
+    if keys is None and not has_chain:
+        raise MissingExtra(how_to_give_keys(spec), provider=spec.name)
+    chain = aws_chain.chain_of(profile) if has_chain else None
+    return AwsSigner(spec, lookup(source, spec.name, "region", spec.variables_of("region")), keys, chain)
+
+
+class AwsSigner:
+    """Signs with `keys`, or with those that the chain finds; for a region that is not given it asks the chain too.
+
+    See `Signer`.
+    """
+
+    def __init__(
+        self, spec: ProviderSpec, region: str | None, keys: AwsKeys | None, chain: aws_chain.AwsChain | None
+    ) -> None:
+        self._spec = spec
+        self._region = region
+        self._keys = keys
+        self._chain = chain
+        self.fills = frozenset({"region"}) if chain is not None else frozenset()
+        self.secrets: tuple[str, ...] = ()
+
+    async def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[str, dict[str, str]]:
+        """See `Signer.sign`."""
+        keys = self._keys
+        if keys is None:
+            assert self._chain is not None
+            keys = await self._chain.keys.get()
+        self.secrets = (keys.secret_access_key, *filter(None, [keys.session_token]))
+        region = await self._region_for(url)
+        target = exact_url(url.replace("{region}", region))  # its path goes out as it stands here
+        signed = [("host", target.host_port_subcomponent or "")]
+        signed += [(name, value) for name, value in headers.items() if _is_signed(name)]
+        scope = Scope(datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"), region, self._spec.auth.service)
+        added = sign(method, target.raw_path, target.raw_query_string, signed, body, keys, scope)
+        return str(target), {**headers, **added}
+
+    def is_ready(self) -> bool:
+        """See `Signer.is_ready`."""
+        if self._keys is None and not (self._chain is not None and self._chain.is_likely()):
+            return False
+        return bool(self._region or (self._chain is not None and self._chain.has_region()))
+
+    async def _region_for(self, url: str) -> str:
+        named = _REGION_IN_HOST.search(urlsplit(url).hostname or "")
+        region = named[1] if named else self._region
+        if region is None and self._chain is not None:
+            region = await self._chain.region.get()
+        if region is None:
+            raise ConfigurationError(
+                f"{self._spec.label} needs a region: set {' or '.join(self._spec.variables_of('region'))}, "
+                f"or name one in the profile",
+                provider=self._spec.name,
+            )
+        if not _REGION.fullmatch(region):  # it becomes a part of the host's name
+            raise ConfigurationError(f"a region is written like us-east-1, got {region!r}", provider=self._spec.name)
+        return region
+
+
+def how_to_give_keys(spec: ProviderSpec) -> str:
+    """What to set, in words."""
+    bearer = f"{spec.api_key_env[0]}, or " if spec.api_key_env else ""
+    rest = "" if aws_chain.is_installed() else ': pip install "exllm[bedrock]"'
+    return (
+        f"no credentials for {spec.label}: set {bearer}AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, pass api_key=, or "
+        f"build the client with config=exllm.config.Static({{{spec.name!r}: {{'aws_access_key_id': ..., "
+        f"'aws_secret_access_key': ..., 'region': ...}}}}). Profiles ('aws_profile' in the config, AWS_PROFILE), SSO, "
+        f"roles and the credentials of containers and instances are found with botocore{rest}"
+    )
+
+
+def _plain_keys(spec: ProviderSpec, source: ConfigSource) -> AwsKeys | None:
+    key_id = lookup(source, spec.name, "aws_access_key_id", ("AWS_ACCESS_KEY_ID",))
+    secret = lookup(source, spec.name, "aws_secret_access_key", ("AWS_SECRET_ACCESS_KEY",))
+    if key_id and secret:
+        return AwsKeys(key_id, secret, lookup(source, spec.name, "aws_session_token", ("AWS_SESSION_TOKEN",)))
+    if key_id or secret:
+        given, missing = ("access_key_id", "secret_access_key")[:: 1 if key_id else -1]
+        raise ConfigurationError(
+            f"half of the credentials for {spec.label}: there is aws_{given} but no aws_{missing} "
+            f"(AWS_{missing.upper()} in the environment)",
+            provider=spec.name,
+        )
+    return None
+
+
+def _reads_environment(source: ConfigSource) -> bool:
+    return any(isinstance(one, Env) for one in in_order(source))
+
+
+def _is_signed(header: str) -> bool:
+    name = header.lower()
+    return name in _SIGNED_HEADERS or name.startswith("x-amz")

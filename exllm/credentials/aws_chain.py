@@ -1,0 +1,160 @@
+"""The rest of AWS's credential chain, found by botocore: profiles, SSO, roles, containers, instances."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from exllm.credentials.lease import Granted, Lease
+from exllm.credentials.sigv4 import AwsKeys
+from exllm.errors import AuthenticationError, ConfigurationError, ConnectionFailed, ExLLMError
+
+_VARIABLES = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "HOME",
+)
+"""What decides where the chain leads: another value means other credentials."""
+
+_SAYS_MORE = frozenset({"role_arn", "sso_session", "sso_start_url", "credential_process", "login_session"})
+"""Entries of a profile that lead to credentials, keys aside."""
+
+_MACHINE = Path("/sys/class/dmi/id/sys_vendor")
+
+
+def is_installed() -> bool:
+    """Whether the extra ``bedrock`` is there. Does not import it."""
+    return "botocore" in sys.modules or importlib.util.find_spec("botocore") is not None
+
+
+class AwsChain:
+    """What botocore finds for one profile, or for none. Each of its searches starts anew, and so sees changed files."""
+
+    def __init__(self, profile: str | None) -> None:
+        self._profile = profile
+        self.keys = Lease(self._find_keys)
+        self.region = Lease(self._find_region)
+
+    def is_likely(self) -> bool:
+        """Whether there are credentials, as far as files, variables and the make of this machine tell."""
+        try:
+            config = self._session().get_scoped_config()
+        except Exception:  # noqa: BLE001 - no such profile, or a file that cannot be read
+            return False
+        if _SAYS_MORE & config.keys() or {"aws_access_key_id", "aws_secret_access_key"} <= config.keys():
+            return True
+        if self._profile is not None:
+            return False
+        here = os.environ
+        return (
+            bool(here.get("AWS_ROLE_ARN") and here.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
+            or bool(here.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+            or bool(here.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"))
+            or _is_instance()
+        )
+
+    def has_region(self) -> bool:
+        """Whether the profile names a region."""
+        try:
+            return self._find_region().value is not None
+        except ConfigurationError:
+            return False
+
+    def _find_keys(self) -> Granted[AwsKeys]:
+        try:
+            session = self._session()
+            _refuse_questions(session)
+            found = session.get_credentials()
+            keys = None if found is None else found.get_frozen_credentials()
+        except Exception as error:
+            raise _translated(error) from error
+        if keys is None or not keys.access_key:
+            raise ConfigurationError(
+                "there are no AWS credentials: neither keys nor a role in the environment, nothing in the profile, and "
+                "no container or instance that gives any"
+            )
+        expiry = getattr(found, "_expiry_time", None)  # botocore has no public name for it
+        return Granted(
+            AwsKeys(keys.access_key, keys.secret_key, keys.token), None if expiry is None else expiry.timestamp()
+        )
+
+    def _find_region(self) -> Granted[str | None]:
+        try:
+            return Granted(self._session().get_config_variable("region"))
+        except Exception as error:
+            raise _translated(error) from error
+
+    def _session(self) -> Any:
+        from botocore.session import Session
+
+        return Session(profile=self._profile)
+
+
+def chain_of(profile: str | None) -> AwsChain:
+    """The chain of this process for `profile`: one for all calls, so that they share what it finds."""
+    return _chain(profile, tuple(map(os.environ.get, _VARIABLES)))
+
+
+@lru_cache(64)
+def _chain(profile: str | None, _environment: tuple[str | None, ...]) -> AwsChain:
+    return AwsChain(profile)
+
+
+def _refuse_questions(session: Any) -> None:
+    """botocore would ask for the code of an MFA device on the terminal, and wait for it."""
+    profiles = session.full_config.get("profiles", {})
+    name = session.get_config_variable("profile") or "default"
+    seen: set[str] = set()
+    while name in profiles and name not in seen:
+        seen.add(name)
+        profile = profiles[name]
+        if "role_arn" in profile and "mfa_serial" in profile:
+            raise ConfigurationError(
+                f"the AWS profile {name!r} wants the code of an MFA device, and nobody is asked here: put temporary "
+                f"keys into the environment with `aws configure export-credentials --profile {name} --format env`"
+            )
+        name = profile.get("source_profile", "")
+
+
+def _translated(error: Exception) -> ExLLMError:
+    from botocore import exceptions as aws
+
+    match error:
+        case ExLLMError():
+            return error
+        case aws.ClientError():
+            code = error.response.get("Error", {}).get("Code", "")
+            return AuthenticationError(f"AWS refused {error.operation_name}: {error}", code=code)
+        case aws.ConnectionError() | aws.HTTPClientError():
+            return ConnectionFailed(f"AWS credentials cannot be fetched: {error}")
+        case aws.MetadataRetrievalError():
+            return ConnectionFailed(f"the metadata service gave no AWS credentials: {error}")
+        case aws.SSOError() | aws.TokenRetrievalError() | aws.LoginError():
+            return AuthenticationError(f"{error} (`aws sso login` or `aws login` signs in again)")
+        case aws.BotoCoreError():
+            return ConfigurationError(f"AWS credentials cannot be found: {error}")
+        case _:
+            return ConfigurationError(f"AWS credentials cannot be found: {type(error).__name__}: {error}")
+
+
+def _is_instance() -> bool:
+    if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        return False
+    if os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT"):
+        return True
+    try:
+        return _MACHINE.read_text().startswith("Amazon EC2")
+    except OSError:
+        return False

@@ -1,0 +1,27 @@
+"""The seam between a request and what proves who sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Signer(Protocol):
+    """Proves, for one call, who is calling: adds to each attempt the headers that its provider asks for."""
+
+    secrets: tuple[str, ...]
+    """What must not be seen in any message; complete once `sign` has returned."""
+
+    fills: frozenset[str]
+    """The placeholders of the base URL that `sign` can fill, because the credentials know them: the region, say."""
+
+    async def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[str, dict[str, str]]:
+        """The URL and all headers of this attempt: a signature holds the time, and a token runs out.
+
+        The URL is quoted as it will be on the wire.
+
+        Raises: ConfigurationError, AuthenticationError, ConnectionFailed when there are no credentials to be had.
+        """
+
+    def is_ready(self) -> bool:
+        """Whether `sign` would find credentials, as far as that can be told without the network. Reads files."""
