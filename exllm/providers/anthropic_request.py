@@ -95,12 +95,8 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
         content = _encode(body)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the request cannot be written as JSON: {error}", provider=spec.name) from error
-    return HttpRequest(
-        spec.paths.chat,
-        content,
-        _headers(options, body, spec),
-        warnings=(*turns.warnings, *thinking.warnings, *strange),
-    )
+    warnings = (*turns.warnings, *thinking.warnings, *strange)
+    return HttpRequest(spec.paths.chat, content, _headers(options, body, spec), warnings=warnings)
 
 
 def max_tokens_of(request: Request) -> int:

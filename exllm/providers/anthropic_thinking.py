@@ -92,7 +92,7 @@ class Thinking:
             nearest = min(_BUDGET_OF_EFFORT, key=lambda effort: abs(_BUDGET_OF_EFFORT[effort] - budget))
             self.effort = _EFFORT.get(nearest, nearest)
         self.warnings.append(
-            f"{model} takes no thinking budget; {budget} tokens were sent as adaptive thinking with effort {self.effort!r}"
+            f"{model} takes no thinking budget; {budget} tokens were sent as adaptive thinking, effort {self.effort!r}"
         )
 
     def _enabled(self, budget: int) -> dict[str, Any]:

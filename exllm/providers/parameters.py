@@ -117,8 +117,8 @@ def check_object(
 ) -> list[str]:
     """Hold the fields `values` of an object to their rules.
 
-    Returns warnings, as what is said of the provider: of names that neither a rule nor `known` has, those that are nearly
-    one of these, ``"is not known to take x.serach_mode; did you mean 'search_mode'?"``. Raises `Misfit`.
+    Returns warnings, as what is said of the provider: of names that neither a rule nor `known` has, those that are
+    nearly one of these, ``"is not known to take x.serach_mode; did you mean 'search_mode'?"``. Raises `Misfit`.
     """
     warnings: list[str] = []
     for name, value in values.items():

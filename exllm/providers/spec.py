@@ -11,6 +11,7 @@ import msgspec
 
 from exllm.errors import ConfigurationError, InvalidRequest
 from exllm.policies.retry import RetryPolicy
+from exllm.providers.embedding_spec import EmbeddingSpec
 from exllm.providers.parameters import Misfit, check_object, rules_of
 from exllm.types.message import Message
 from exllm.types.options import Options, Timeouts
@@ -74,6 +75,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         parameters: fields of the request's body, the provider's own (keys of `extra`) and those it takes only some
             values of, by their name on the wire: see `exllm.providers.parameters`. Becomes a dict of `Rule`.
         limits: what a request may hold at most.
+        embeddings: how it embeds texts, where `paths.embeddings` is set.
         timeouts, retry: where they differ from the defaults.
         local: runs on the user's machine; costs nothing.
         aliases: other names of the provider.
@@ -96,6 +98,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unsupported: frozenset[str] = frozenset()
     parameters: dict[str, Any] = {}
     limits: Limits = Limits()
+    embeddings: EmbeddingSpec = EmbeddingSpec()
     timeouts: Timeouts = Timeouts()
     retry: RetryPolicy = RetryPolicy()
     local: bool = False
@@ -169,6 +172,8 @@ def check_spec(spec: ProviderSpec, where: str) -> None:
         if path is not None and not path.startswith("/"):
             raise ConfigurationError(f"{where}: field paths.{field} must start with '/', got {path!r}")
     _refuse_unknown(spec.unsupported, Options.__struct_fields__, f"{where}: field unsupported: option")
+    if (problem := spec.embeddings.problem()) is not None:
+        raise ConfigurationError(f"{where}: field embeddings.{problem}")
 
 
 def check_name(name: object, where: str) -> None:
@@ -188,7 +193,9 @@ def check_parameters(spec: ProviderSpec, values: Mapping[str, Any], known: Colle
     """Refuse a value that the provider is known not to take.
 
     `values` is the request's body. Returns warnings: of fields that neither `spec.parameters` nor `known` has, those
-    that look like a misspelt one, and what the spec says to warn of. Raises `InvalidRequest` that says what the provider takes.
+    that look like a misspelt one, and what the spec says to warn of.
+
+    Raises: InvalidRequest that says what the provider takes.
     """
     try:
         warnings = check_object(spec.parameters, values, known)
@@ -218,6 +225,7 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _NESTED: dict[str, Any] = {
     "auth": Auth, "paths": Paths, "timeouts": Timeouts, "retry": RetryPolicy, "limits": Limits,
+    "embeddings": EmbeddingSpec,
 }  # fmt: skip
 
 

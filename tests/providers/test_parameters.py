@@ -75,7 +75,7 @@ def test_what_fits_passes_and_so_does_none(rule: Any, values: list[Any]) -> None
         (
             DOMAINS,
             ["a", "b", "c", "d"],
-            "x = a list of at most 3, each text of at most 10 characters, all beginning with '-' or none, got 4 entries",
+            "x = a list of at most 3, each text of at most 10 characters, all beginning with '-' or none, got 4",
         ),
         (DOMAINS, ["a.org", "-b.org"], "all beginning with '-' or none, got ['a.org', '-b.org']"),
         (DOMAINS, ["a.org", 7], "x[1] = text of at most 10 characters, got 7"),
@@ -178,7 +178,7 @@ def test_options_are_held_to_the_rules_under_their_name_on_the_wire() -> None:
     limits = {"parameters": {"web_search_options": {"fields": {"search_context_size": ["low", "high"]}}}}
     fine = body(HI, {"web_search": {"search_context_size": "low"}}, fields=limits)
     assert fine["web_search_options"] == {"search_context_size": "low"}
-    with pytest.raises(InvalidRequest, match="web_search_options.search_context_size = 'low' | 'high', got 'hgih'"):
+    with pytest.raises(InvalidRequest, match=r"search_context_size = 'low' \| 'high', got 'hgih'"):
         build(HI, {"web_search": {"search_context_size": "hgih"}}, fields=limits)
 
 
