@@ -83,16 +83,21 @@ from exllm.version import __version__
 if TYPE_CHECKING:
     from exllm import config, cost, local, model_catalog, providers, streaming, testing
     from exllm.client import Client
-    from exllm.default_client import chat, stream
+    from exllm.default_client import chat, embed, stream
     from exllm.policies.retry import RetryPolicy
     from exllm.streaming.stream import Stream
     from exllm.types.callable_tool import tool
+    from exllm.types.embedding import EmbeddingResponse
+    from exllm.types.vectors import Vectors
 
 _LAZY = {
     "Client": "exllm.client",
+    "EmbeddingResponse": "exllm.types.embedding",
     "RetryPolicy": "exllm.policies.retry",
     "Stream": "exllm.streaming.stream",
+    "Vectors": "exllm.types.vectors",
     "chat": "exllm.default_client",
+    "embed": "exllm.default_client",
     "stream": "exllm.default_client",
     "tool": "exllm.types.callable_tool",
 }
@@ -115,6 +120,7 @@ __all__ = [
     "ContextLengthExceeded",
     "Cost",
     "Document",
+    "EmbeddingResponse",
     "ExLLMError",
     "FileRef",
     "Finish",
@@ -165,10 +171,12 @@ __all__ = [
     "UnsupportedOption",
     "Usage",
     "UsageUpdate",
+    "Vectors",
     "__version__",
     "chat",
     "config",
     "cost",
+    "embed",
     "local",
     "model_catalog",
     "providers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -15,6 +15,7 @@ import msgspec
 from exllm.backend import Backend, ForeignBackend, HttpBackend, answer, complete
 from exllm.call import Call, CallSettings, Timeout, access, prepare, timeouts_of
 from exllm.config import ConfigSource, Env, lookup, require_source
+from exllm.embedding_call import embed_by, embed_over_http, prepare_embedding
 from exllm.errors import ConfigurationError
 from exllm.policies.retry import RetryPolicy, RetrySchedule
 from exllm.providers import registry
@@ -26,6 +27,7 @@ from exllm.streaming.stream import Stream
 from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport
 from exllm.transport.model_list import fetch_models
 from exllm.transport.sessions import TransportSettings
+from exllm.types.embedding import EmbeddingResponse
 from exllm.types.model import ModelEntry
 from exllm.types.normalise import Messages
 from exllm.types.options import DEFAULT_TIMEOUTS, OptionArguments
@@ -165,6 +167,52 @@ class Client:
                 return await stream.collect()
         return await answer(self._backend(call, api_key, base_url), call)
 
+    async def embed(
+        self,
+        model: str,
+        inputs: str | Sequence[str],
+        *,
+        dimensions: int | None = None,
+        encoding_format: str | None = None,
+        task_type: str | None = None,
+        timeout: Timeout = None,
+        extra: Mapping[str, Any] | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+    ) -> EmbeddingResponse:
+        """The vectors of texts, in their order: all of them, or an error.
+
+        Many texts are split into requests as the provider's limits want it, a few of which are sent at a time. Each is
+        sent again as the retry policy says.
+
+        Args:
+            model: ``"provider/model"``, or the provider alone for its default embedding model.
+            inputs: a text, or a list of texts.
+            dimensions: the length of the vectors, where the model can shorten them.
+            encoding_format: what the numbers are: ``"float"`` or ``"base64"`` (floats, sent as digits or packed),
+                ``"int8"``, ``"uint8"``, ``"binary"``, ``"ubinary"`` (eight bits to a number). By default floats, in the
+                smallest form that the provider has.
+            task_type: what the vectors are for, where the model makes a difference: ``"query"`` and ``"document"``
+                (search), ``"similarity"``, ``"classification"``, ``"clustering"``, ``"question_answering"``,
+                ``"fact_verification"``, ``"code_query"``. The providers' own names for these are understood.
+            timeout: total seconds, or `Timeouts`, of which `connect` and `total` count (600 s for all requests).
+            extra: the provider's own fields, put into each request as they are.
+            api_key, base_url: instead of the configured ones.
+
+        Raises: ConfigurationError, UnsupportedOption, TypeError, ValueError, before any I/O; what `chat` raises. A note
+            on the error tells which inputs it was for, when there were several requests.
+        """
+        call = prepare_embedding(
+            self._settings, model, inputs, dimensions=dimensions, encoding_format=encoding_format,
+            task_type=task_type, timeout=timeout, extra=extra,
+        )  # fmt: skip
+        if isinstance(call.backend, ProviderSpec):
+            way = access(call.backend, self._settings.config, api_key, base_url)
+            return await embed_over_http(self._transport, call, way)
+        if ignored := _unused(call.request.provider, api_key, base_url):
+            call = msgspec.structs.replace(call, warnings=(*call.warnings, *ignored))
+        return await embed_by(call)
+
     # -- providers
 
     def configured(self, provider: str) -> bool:
@@ -223,10 +271,8 @@ class Client:
             assert call.wire is not None
             way = access(provider, self._settings.config, api_key, base_url)
             return HttpBackend(self._transport, call, provider, call.wire, way, self._max_frame_bytes)
-        ignored = [name for name, value in (("api_key", api_key), ("base_url", base_url)) if value is not None]
-        if ignored:
-            warning = f"{call.request.provider} takes no {' and no '.join(ignored)}; it was not used"
-            call = msgspec.structs.replace(call, warnings=(*call.warnings, warning))
+        if ignored := _unused(call.request.provider, api_key, base_url):
+            call = msgspec.structs.replace(call, warnings=(*call.warnings, *ignored))
         return ForeignBackend(provider, call)
 
     def _stream(self, call: Call, api_key: str | None, base_url: str | None, *, accumulate: bool = True) -> Stream:
@@ -242,3 +288,9 @@ class Client:
             model=request.model,
         )
         return Stream(pump)
+
+
+def _unused(provider: str, api_key: str | None, base_url: str | None) -> tuple[str, ...]:
+    """The warning for what a backend that is no HTTP service has no use for."""
+    given = [name for name, value in (("api_key", api_key), ("base_url", base_url)) if value is not None]
+    return (f"{provider} takes no {' and no '.join(given)}; it was not used",) if given else ()

@@ -1,14 +1,15 @@
-"""`exllm.chat` and `exllm.stream`: calls without a client of one's own."""
+"""`exllm.chat`, `exllm.stream` and `exllm.embed`: calls without a client of one's own."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from exllm.call import Timeout
 from exllm.client import Client
 from exllm.streaming.stream import Stream
+from exllm.types.embedding import EmbeddingResponse
 from exllm.types.normalise import Messages
 from exllm.types.options import OptionArguments
 from exllm.types.response import Response
@@ -64,4 +65,23 @@ def stream(
     return default_client().stream(
         model, messages, timeout=timeout, extra=extra, api_key=api_key, base_url=base_url, accumulate=accumulate,
         include_raw=include_raw, **options,
+    )  # fmt: skip
+
+
+async def embed(
+    model: str,
+    inputs: str | Sequence[str],
+    *,
+    dimensions: int | None = None,
+    encoding_format: str | None = None,
+    task_type: str | None = None,
+    timeout: Timeout = None,
+    extra: Mapping[str, Any] | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+) -> EmbeddingResponse:
+    """`Client.embed` on the default client."""
+    return await default_client().embed(
+        model, inputs, dimensions=dimensions, encoding_format=encoding_format, task_type=task_type, timeout=timeout,
+        extra=extra, api_key=api_key, base_url=base_url,
     )  # fmt: skip

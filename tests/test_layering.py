@@ -22,7 +22,10 @@ ROWS: list[list[str]] = [
     ["exllm.model_catalog", "exllm.providers", "exllm.credentials"],
     ["exllm.cost", "exllm.transport"],
     ["exllm.streaming", "exllm.local"],
-    ["exllm.call", "exllm.backend", "exllm.client", "exllm.default_client", "exllm.testing"],
+    [
+        "exllm.call", "exllm.backend", "exllm.embedding_call", "exllm.client", "exllm.default_client",
+        "exllm.testing",
+    ],
     ["exllm.integrations", "exllm.cli"],
     ["exllm"],
 ]  # fmt: skip

@@ -15,13 +15,14 @@ import exllm.testing
 PUBLIC = {
     exllm: """
         Audio AudioDelta AuthenticationError BudgetExceeded CacheControl Choice Chunk Citation CitationDelta Client
-        ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Document ExLLMError FileRef Finish
-        FinishReason FirstChunkTimeout FrameTooLarge IdleTimeout Image ImageDelta InvalidRequest Message MissingExtra
-        NotFound Options Overloaded Part PermissionDenied ProtocolError ProviderEvent ProviderPart QuotaExceeded
-        RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request RequestTimeout Response RetryPolicy Role
-        ServerError ServerTool Stream StreamClosed StreamInterrupted StreamStart StreamStats Text TextDelta Timeouts
-        TokenLogprob Tool ToolCall ToolCallDelta ToolResult TotalTimeout UnsupportedOption Usage UsageUpdate __version__
-        chat config cost local model_catalog providers stream streaming testing tool
+        ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Document EmbeddingResponse
+        ExLLMError FileRef Finish FinishReason FirstChunkTimeout FrameTooLarge IdleTimeout Image ImageDelta
+        InvalidRequest Message MissingExtra NotFound Options Overloaded Part PermissionDenied ProtocolError
+        ProviderEvent ProviderPart QuotaExceeded RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request
+        RequestTimeout Response RetryPolicy Role ServerError ServerTool Stream StreamClosed StreamInterrupted
+        StreamStart StreamStats Text TextDelta Timeouts TokenLogprob Tool ToolCall ToolCallDelta ToolResult TotalTimeout
+        UnsupportedOption Usage UsageUpdate Vectors __version__ chat config cost embed local model_catalog providers
+        stream streaming testing tool
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
 }
@@ -44,7 +45,7 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
 @pytest.mark.parametrize(
     ("owner", "names"),
     [
-        (exllm.Client, "aclose chat configured default_model list_models stream"),
+        (exllm.Client, "aclose chat configured default_model embed list_models stream"),
         (exllm.Stream, "aclose batches collect error events response stats tee text"),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol, runtime_checkable
 
 from exllm.types.chunks import Chunk
+from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
 from exllm.types.model import ModelEntry
 from exllm.types.request import Request
 from exllm.types.response import Response
@@ -41,3 +42,17 @@ class ListsModels(Protocol):
 
     async def list_models(self) -> list[ModelEntry]:
         """The models, sorted by id. Raises `ExLLMError` subclasses."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A foreign backend that turns texts into vectors, for `Client.embed`.
+
+    Optional attribute: ``default_embedding_model: str | None``, used when only the provider is named.
+    """
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingResponse:
+        """One vector for each of ``request.inputs``, in their order, or an `ExLLMError`: never some of them.
+
+        Raises `UnsupportedOption` for what of `request` it cannot take.
+        """

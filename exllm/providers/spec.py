@@ -70,6 +70,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         headers: sent with every request.
         header_env: header name to environment variable, sent when set.
         settings: placeholder name to environment variable, or to several, the first one set wins; for `base_url`.
+        setting_defaults: values of placeholders that need not be set.
+        hosts: host names that are not as the pattern of `base_url` has them, with what they really are.
         quirks: named deviations from the wire, see the wire's ``QUIRKS`` for what each means.
         unsupported: options of the wire that this provider refuses or ignores.
         parameters: fields of the request's body, the provider's own (keys of `extra`) and those it takes only some
@@ -94,6 +96,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     header_env: dict[str, str] = {}
     settings: dict[str, str | tuple[str, ...]] = {}
+    setting_defaults: dict[str, str] = {}
+    hosts: dict[str, str] = {}
     quirks: frozenset[str] = frozenset()
     unsupported: frozenset[str] = frozenset()
     parameters: dict[str, Any] = {}
@@ -167,6 +171,7 @@ def check_spec(spec: ProviderSpec, where: str) -> None:
         )
     if bool(spec.auth.service) != (spec.auth.kind == "aws"):
         raise ConfigurationError(f"{where}: field auth.service goes with kind aws, and with no other")
+    _refuse_unknown(spec.setting_defaults, spec.settings, f"{where}: field setting_defaults: setting")
     for field in Paths.__struct_fields__:
         path = getattr(spec.paths, field)
         if path is not None and not path.startswith("/"):
