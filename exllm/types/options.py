@@ -10,6 +10,7 @@ import msgspec
 
 from exllm.types.parts import CacheControl
 from exllm.types.tool import ServerTool, Tool
+from exllm.types.tool_choice import check_tool_choice
 from exllm.types.tool_dicts import tools_of
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -171,6 +172,7 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
     Raises:
         TypeError: an unknown keyword, with the nearest known name, or a value of the wrong type.
         ValueError: a number outside the range that any provider takes.
+        InvalidRequest: a `tool_choice` that names none of the tools.
     """
     if not arguments:
         return NO_OPTIONS
@@ -189,6 +191,10 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
         bounds = _RANGES.get(name)
         if bounds is not None and not bounds[0] <= values[name] <= bounds[1]:
             raise ValueError(f"option {name!r} must be between {bounds[0]:g} and {bounds[1]:g}, got {value!r}")
+    if (choice := values.get("tool_choice")) is not None:
+        if choice == "any" and not any(getattr(tool, "name", "") == "any" for tool in values.get("tools", ())):
+            choice = values["tool_choice"] = "required"  # Anthropic's and Mistral's word for it
+        check_tool_choice(choice, values.get("tools"), web_search=bool(values.get("web_search")))
     return Options(**values)
 
 

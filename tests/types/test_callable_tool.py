@@ -126,7 +126,7 @@ def test_tools_takes_functions_and_tools_alike() -> None:
     tools = check_options({"tools": [plain, weather]}).tools
     assert tools is not None
     assert [tool.name for tool in tools if isinstance(tool, exllm.Tool)] == ["plain", "weather"]
-    assert check_options({"tool_choice": weather}).tool_choice == "weather"
+    assert check_options({"tools": [weather], "tool_choice": weather}).tool_choice == "weather"
 
 
 # -- types

@@ -64,7 +64,7 @@ def test_natural_arguments_are_brought_to_one_form() -> None:
             "tools": [{"type": "web_search_20250305", "name": "web_search"}],
             "cache_control": True,
             "modalities": ["text", "audio"],
-            "tool_choice": Tool("look"),
+            "tool_choice": Tool("web_search"),
             "safety_settings": [{"category": "x"}],
         }
     )
@@ -72,7 +72,7 @@ def test_natural_arguments_are_brought_to_one_form() -> None:
     assert checked.tools == (ServerTool({"type": "web_search_20250305", "name": "web_search"}),)
     assert checked.cache_control == CacheControl()
     assert checked.modalities == ("text", "audio")
-    assert checked.tool_choice == "look"
+    assert checked.tool_choice == "web_search"
     assert check_options({"cache_control": False}).cache_control is None
     assert check_options({"cache_control": {"type": "ephemeral", "ttl": "1h"}}).cache_control == CacheControl(ttl="1h")
 
