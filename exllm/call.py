@@ -212,6 +212,7 @@ def _is_usable(address: str) -> bool:
 def _fill(address: str, spec: ProviderSpec, source: ConfigSource, signer: Signer | None) -> str:
     for name in spec.settings:
         value = configuration.lookup(source, spec.name, name, spec.variables_of(name))
+        value = value or spec.setting_defaults.get(name)
         if value is None and "{" + name + "}" in address:
             if signer is not None and name in signer.fills:
                 continue
@@ -220,6 +221,8 @@ def _fill(address: str, spec: ProviderSpec, source: ConfigSource, signer: Signer
                 provider=spec.name,
             )
         address = address.replace("{" + name + "}", value or "")
+    for pattern, host in spec.hosts.items():
+        address = address.replace(f"//{pattern}/", f"//{host}/")
     return address
 
 

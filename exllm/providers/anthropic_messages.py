@@ -16,8 +16,10 @@ from exllm.providers.wire import Framing, HttpRequest
 from exllm.types.chunks import Chunk
 from exllm.types.request import Request
 
-QUIRKS: dict[str, str] = {}
-"""None so far: what services deviate in is told by `ProviderSpec.headers` (``anthropic-version``) and `unsupported`."""
+QUIRKS: dict[str, str] = {
+    "vertex": "Google Vertex AI: the model stands in the path, and the version of the API in the body",
+}
+"""What else services deviate in is told by `ProviderSpec.headers` (``anthropic-version``) and `unsupported`."""
 
 MAX_UNSTREAMED_TOKENS = 128_000 // 6
 """The API ends an unstreamed call after ten minutes; 128,000 tokens are reckoned to take an hour, as the SDK does."""

@@ -16,6 +16,7 @@ from exllm.providers.anthropic_models import model_facts
 from exllm.providers.anthropic_thinking import Thinking
 from exllm.providers.anthropic_tools import tool_fields
 from exllm.providers.anthropic_turns import Turns
+from exllm.providers.anthropic_vertex import to_vertex
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
 from exllm.types.options import Options
@@ -46,7 +47,8 @@ OPTIONS = frozenset(
 # The body's fields of the reference, beta features included, so that none of them is taken for a misspelt one.
 FIELDS = frozenset(
     {
-        "billing_policy", "cache_control", "compaction", "container", "context_management", "diagnostics",
+        "anthropic_version", "billing_policy", "cache_control", "compaction", "container", "context_management",
+        "diagnostics",
         "fallback_credit_token", "fallbacks", "inference_geo", "max_tokens", "mcp_servers", "messages", "metadata",
         "model", "output_config", "service_tier", "speed", "stop_sequences", "stream", "system", "temperature",
         "thinking", "thread", "tool_choice", "tools", "top_k", "top_p", "user_profile_id", "workspace_id",
@@ -91,12 +93,15 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
         body["output_config"] = output
     body |= request.extra
     strange = check_parameters(spec, body, FIELDS)
+    headers, path = _headers(options, body, spec), spec.paths.chat
+    if "vertex" in spec.quirks:
+        path, body = to_vertex(body, spec)
     try:
         content = _encode(body)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the request cannot be written as JSON: {error}", provider=spec.name) from error
     warnings = (*turns.warnings, *thinking.warnings, *strange)
-    return HttpRequest(spec.paths.chat, content, _headers(options, body, spec), warnings=warnings)
+    return HttpRequest(path, content, headers, warnings=warnings)
 
 
 def max_tokens_of(request: Request) -> int:
@@ -157,7 +162,7 @@ def _headers(options: Options, body: dict[str, Any], spec: ProviderSpec) -> dict
     version = given.get(VERSION_HEADER, API_VERSION)
     if version == API_VERSION and _SAMPLING & body.keys():
         version = SAMPLING_API_VERSION
-    if version != given.get(VERSION_HEADER):
+    if version != given.get(VERSION_HEADER) and "vertex" not in spec.quirks:
         headers[VERSION_HEADER] = version
     if options.betas:
         for beta in options.betas:

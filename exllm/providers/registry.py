@@ -28,10 +28,14 @@ SPECS_DIRECTORY = Path(__file__).parent / "specs"
 _WIRES: dict[str, str] = {
     "openai_chat": "exllm.providers.openai_chat:WIRE",
     "anthropic_messages": "exllm.providers.anthropic_messages:WIRE",
+    "bedrock_converse": "exllm.providers.bedrock_converse:WIRE",
+    "gemini_generate": "exllm.providers.gemini_generate:WIRE",
 }
 _QUIRKS: dict[str, str] = {
     "openai_chat": "exllm.providers.openai_chat_quirks:QUIRKS",
     "anthropic_messages": "exllm.providers.anthropic_messages:QUIRKS",
+    "bedrock_converse": "exllm.providers.bedrock_converse:QUIRKS",
+    "gemini_generate": "exllm.providers.gemini_generate:QUIRKS",
 }
 _BACKENDS: dict[str, str] = {
     "local": "exllm.local.provider:LocalProvider",
@@ -203,7 +207,9 @@ def register_wire(wire: Wire, *, quirks: Iterable[str] = (), replace: bool = Fal
 
 
 def _is_set(spec: ProviderSpec, source: ConfigSource, setting: str) -> bool:
-    return lookup(source, spec.name, setting, spec.variables_of(setting)) is not None
+    return (
+        setting in spec.setting_defaults or lookup(source, spec.name, setting, spec.variables_of(setting)) is not None
+    )
 
 
 def _find(name: str) -> str | None:

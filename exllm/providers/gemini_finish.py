@@ -1,0 +1,58 @@
+"""Why an answer of Gemini ended, in our words.
+
+Sources: https://ai.google.dev/api/generate-content#FinishReason,
+https://docs.cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse#finishreason
+"""
+
+from __future__ import annotations
+
+from exllm.types.chunks import FinishReason
+
+_FILTERED = (
+    "SAFETY",
+    "RECITATION",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_RECITATION",
+    "MODEL_ARMOR",
+    "ESCALATION",
+    "PUP_LIMITED_DISABLED",
+)
+FINISH_REASONS: dict[str, FinishReason] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    **dict.fromkeys(_FILTERED, "content_filter"),
+}
+"""All others (a malformed call, no image, an unsupported language, ...) are failures of the model: ``error``."""
+
+_EXPLANATIONS = {
+    "CONTINUATION": "a request's limit was reached, not the end: send the answer back with the continuation token, "
+    "extra={'continuationToken': ...}, and the model goes on",
+    "MALFORMED_FUNCTION_CALL": "the model called a function in a form that cannot be read; ask again",
+    "MISSING_THOUGHT_SIGNATURE": "an earlier answer was sent back without its thought signatures",
+}
+# What both APIs number alike; only asked for with enum-encoding=int.
+_NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
+_UNSPECIFIED = (None, "", 0, "FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED")
+
+
+def reason_word(reason: str | int | None) -> str | None:
+    """The name of a finish or block reason; None where it says nothing."""
+    if reason in _UNSPECIFIED:
+        return None
+    return reason if isinstance(reason, str) else _NUMBERED.get(reason or 0, str(reason))
+
+
+def common_reason(word: str, *, has_calls: bool) -> FinishReason:
+    """Our word for Gemini's. It says STOP for tool calls, too."""
+    reason = FINISH_REASONS.get(word, "error")
+    return "tool_calls" if reason == "stop" and has_calls else reason
+
+
+def explanation(word: str) -> str | None:
+    """What to do about `word`, where Gemini itself gives no message."""
+    return _EXPLANATIONS.get(word)

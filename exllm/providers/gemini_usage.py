@@ -1,0 +1,62 @@
+"""Gemini's token counts in our words.
+
+Gemini counts the prompt (cached tokens included), what tools of its own fed back to the model, the answer and the
+thoughts apart; our input is the first two, our output the last two. Zeros are left out on the wire.
+Source: https://ai.google.dev/api/generate-content#UsageMetadata
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from exllm.providers.gemini_events import ModalityCount, UsageMetadata
+from exllm.types.usage import Provenance, Usage
+
+_TEXT = ("TEXT", 1)  # as a number with enum-encoding=int
+_IMAGE = ("IMAGE", 2)
+_AUDIO = ("AUDIO", 4)
+_NAMED = {*_TEXT, *_IMAGE, *_AUDIO}
+_Details = list[ModalityCount] | None
+
+
+def usage_of(counts: UsageMetadata, provenance: Provenance, searches: int) -> Usage:
+    """The counts as `Usage`; `searches` is how many web searches were seen."""
+    asked = (counts.prompt_tokens_details, counts.tool_use_prompt_tokens_details)
+    answered = (counts.candidates_tokens_details,)
+    tier = counts.service_tier or counts.traffic_type
+    return Usage(
+        input_tokens=_sum(counts.prompt_token_count, counts.tool_use_prompt_token_count),
+        output_tokens=_sum(counts.candidates_token_count, counts.thoughts_token_count),
+        total_tokens=counts.total_token_count,
+        cached_input_tokens=counts.cached_content_token_count,
+        reasoning_tokens=counts.thoughts_token_count,
+        audio_input_tokens=_of(_AUDIO, asked),
+        audio_output_tokens=_of(_AUDIO, answered),
+        image_tokens=_of(_IMAGE, (*asked, *answered)),
+        search_requests=searches or None,
+        service_tier=tier if isinstance(tier, str) else None,
+        provenance=provenance,
+    )
+
+
+def says_more(counts: UsageMetadata) -> bool:
+    """Whether there are counts that `Usage` has no place for: of video and documents, of tools, of the cache."""
+    if counts.tool_use_prompt_token_count or (counts.service_tier and counts.traffic_type):
+        return True
+    if any(each.modality not in _TEXT for each in counts.cache_tokens_details or ()):
+        return True
+    return any(
+        each.modality not in _NAMED
+        for details in (counts.prompt_tokens_details, counts.candidates_tokens_details)
+        for each in details or ()
+    )
+
+
+def _of(modality: tuple[str, int], lists: Iterable[_Details]) -> int | None:
+    found = [each.token_count for details in lists for each in details or () if each.modality in modality]
+    return sum(found) if found else None
+
+
+def _sum(*counts: int | None) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
