@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class Lease(Generic[T]):
         self._fetch = fetch
         self._lock = threading.Lock()
         self._granted: Granted[T] | None = None
-        self._renew_at = 0.0
+        self._renew_at = 0.0  # until then the value is handed out as it is
         self._worker: tuple[threading.Thread, Future[T]] | None = None
 
     async def get(self) -> T:
@@ -52,7 +53,7 @@ class Lease(Generic[T]):
         if granted is not None and now < self._renew_at:
             return granted.value
         future = self._begin(now)
-        if granted is not None and (granted.expires_at is None or now < granted.expires_at - SAFE_S):
+        if granted is not None and now < _safe_until(granted):
             return granted.value
         return await asyncio.wrap_future(future)
 
@@ -64,7 +65,8 @@ class Lease(Generic[T]):
                 future.set_running_or_notify_cancel()  # one who waits cannot cancel it for the others
                 thread = threading.Thread(target=self._run, args=(future,), name="exllm-credentials", daemon=True)
                 self._worker = thread, future
-                self._renew_at = now + PAUSE_S
+                if self._granted is not None:
+                    self._renew_at = min(now + PAUSE_S, _safe_until(self._granted))
                 thread.start()
             return self._worker[1]
 
@@ -77,11 +79,13 @@ class Lease(Generic[T]):
             future.set_exception(error)
             return
         now = time.time()
+        renew_at = now + REREAD_S if granted.expires_at is None else granted.expires_at - RENEW_AHEAD_S
         with self._lock:
             self._granted = granted
-            if granted.expires_at is None:
-                self._renew_at = now + REREAD_S
-            else:
-                self._renew_at = max(granted.expires_at - RENEW_AHEAD_S, now + PAUSE_S)
+            self._renew_at = min(max(renew_at, now + PAUSE_S), _safe_until(granted))
             self._worker = None
         future.set_result(granted.value)
+
+
+def _safe_until(granted: Granted[T]) -> float:
+    return math.inf if granted.expires_at is None else granted.expires_at - SAFE_S

@@ -21,4 +21,4 @@ def exact_url(url: str) -> URL:
     if "%" not in path:
         return parsed
     exact = parsed.with_path(quote(path, safe=_LEFT_ALONE), encoded=True)
-    return exact.with_query(parsed.raw_query_string) if parsed.raw_query_string else exact
+    return URL(f"{exact}?{parsed.raw_query_string}", encoded=True) if parsed.raw_query_string else exact

@@ -13,7 +13,9 @@ ARN_PATH = "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A000000000000%3Ainference-pr
 
 
 @pytest.mark.parametrize("size", [10, 2 << 20])  # a large body goes out in another way
-@pytest.mark.parametrize("path", [ARN_PATH, "/model/a.b-v1%3A0/invoke", "/plain/path?limit=10", "/a%252Fb?x=%2Fy"])
+@pytest.mark.parametrize(
+    "path", [ARN_PATH, "/model/a.b-v1%3A0/invoke", "/plain/path?limit=10", "/a%252Fb?x=%2Fy", "/a%3A?x=%20y&z=%C3%A4"]
+)
 async def test_the_server_sees_the_path_as_it_was_written(path: str, size: int) -> None:
     async def behave(peer: Peer) -> None:
         await peer.answer(b"{}")
