@@ -40,7 +40,7 @@ class ChoiceDecoder:
         audio_type: media type of the audio that was asked for.
     """
 
-    __slots__ = ("_audio_rest", "_audio_type", "_calls", "_index", "_provider", "_reasoning")
+    __slots__ = ("_audio_rest", "_audio_type", "_calls", "_cited", "_index", "_provider", "_reasoning")
 
     def __init__(self, index: int, provider: str, audio_type: str | None) -> None:
         self._index = index
@@ -49,6 +49,7 @@ class ChoiceDecoder:
         self._calls = Calls()
         self._reasoning = ReasoningParts()
         self._audio_rest = ""
+        self._cited: set[str] = set()
 
     @property
     def calls_for_caller(self) -> bool:
@@ -117,6 +118,14 @@ class ChoiceDecoder:
             if call is not None:
                 name, arguments = str(tool.get("type") or ""), str(tool.get("arguments") or "")
                 out.append(ToolCallDelta(call, "", name, arguments, self._index, provider_executed=True))
+            for found in _found_by(tool):
+                url = _string(found.get("url"))
+                if url is not None and url not in self._cited:
+                    self._cited.add(url)
+                    text = _string(found.get("content")) or None
+                    out.append(
+                        CitationDelta(Citation(url, _string(found.get("title")), text, source=found), self._index)
+                    )
             if "output" in tool:
                 data = {**tool, "type": EXECUTED_TOOL, "tool": tool.get("type")}
                 out.append(ProviderEvent(EXECUTED_TOOL, data, self._provider, content=True, index=self._index))
@@ -153,13 +162,29 @@ class ChoiceDecoder:
 
 
 EXECUTED_TOOL = "executed_tool"
-"""Type of the `ProviderPart` with the output of a tool that Groq ran; it does not go back in the history."""
+FOUND_IMAGES = "images"
+RELATED_QUESTIONS = "related_questions"
+NOT_SENT_BACK = frozenset({EXECUTED_TOOL, FOUND_IMAGES, RELATED_QUESTIONS})
+"""Types of `ProviderPart` that do not go back in the history: the output of a tool that Groq ran, and what Perplexity
+found beside the answer."""
+
+_FOUND = ("search_results", "browser_results")
+
+
+def _found_by(tool: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pages that a tool of Groq's read: ``search_results: {results: []}``, ``browser_results: []``."""
+    pages: list[dict[str, Any]] = []
+    for field in _FOUND:
+        found = tool.get(field)
+        listed = found.get("results") if isinstance(found, dict) else found
+        pages += [page for page in listed if isinstance(page, dict)] if isinstance(listed, list) else []
+    return pages
 
 
 def _citation(annotation: dict[str, Any]) -> Citation:
-    cited = annotation.get("url_citation")
-    if not isinstance(cited, dict):  # OpenRouter's annotations of files
-        return Citation(source=annotation)
+    # What is cited stands under the annotation's type: `url_citation`; Groq's `document_citation`; OpenRouter's `file`.
+    nested = annotation.get("url_citation") or annotation.get(str(annotation.get("type")))
+    cited = nested if isinstance(nested, dict) else annotation
     return Citation(
         url=_string(cited.get("url")),
         title=_string(cited.get("title")),

@@ -11,7 +11,7 @@ from typing import Any
 
 from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
 from exllm.providers.error_mapping import error_in_stream
-from exllm.providers.openai_chat_choice import ChoiceDecoder
+from exllm.providers.openai_chat_choice import FOUND_IMAGES, RELATED_QUESTIONS, ChoiceDecoder
 from exllm.providers.openai_chat_events import (
     UNREADABLE,
     Body,
@@ -19,9 +19,7 @@ from exllm.providers.openai_chat_events import (
     Delta,
     Event,
     FirstEvent,
-    UsageEvent,
     WholeChoice,
-    XGroq,
     decode_any,
     decode_body,
     decode_event,
@@ -51,6 +49,7 @@ from exllm.types.usage import Usage
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/opus", "aac": "audio/aac"}
 _PINGS = frozenset({"ping", "keepalive", "heartbeat"})
 _KNOWN_KEYS = frozenset({"id", "object", "created", "model", "choices", "system_fingerprint", "service_tier", "usage"})
+_BESIDE_THE_CHOICES = ("citations", "search_results", "images", "related_questions")
 _LACKS_LAST = "the stream ended before the provider said that the answer was complete"
 
 
@@ -209,11 +208,11 @@ class OpenAIChatDecoder:
         if event.choices:
             for choice in event.choices:
                 self._choice(choice.index or 0, choice.delta, choice, whole=False)
-        elif event.usage is None and x_groq is None and event.citations is None:
+        elif event.usage is None and x_groq is None and not any(getattr(event, name) for name in _BESIDE_THE_CHOICES):
             self._unknown(frame)
         if event.usage is not None and event.usage.service_tier is None:
             self._tier = service_tier(frame.data) or self._tier
-        self._top(event.citations, event.search_results, event.usage, x_groq)
+        self._top(event)
 
     def _unknown(self, frame: Frame) -> None:
         """No choices and no usage: a ping, an empty frame, or an event that the protocol does not know."""
@@ -228,20 +227,19 @@ class OpenAIChatDecoder:
             event = extras[0] if "choices" in data else kind  # Azure: prompt_filter_results
             self._out.append(ProviderEvent(event, data, self._request.provider))
 
-    def _top(
-        self,
-        citations: list[Any] | None,
-        search_results: list[Any] | None,
-        usage: UsageEvent | None,
-        x_groq: XGroq | None,
-    ) -> None:
+    def _top(self, event: Event | Body) -> None:
         """What stands beside the choices."""
-        if search_results is not None:
-            self._sources("search_results", search_results)
-        if citations is not None:
-            self._sources("citations", citations)
-        if usage is None and x_groq is not None:
-            usage = x_groq.usage
+        if event.search_results is not None:
+            self._sources("search_results", event.search_results)
+        if event.citations is not None:
+            self._sources("citations", event.citations)
+        if event.images is not None:
+            self._found(FOUND_IMAGES, event.images)
+        if event.related_questions is not None:
+            self._found(RELATED_QUESTIONS, event.related_questions)
+        usage = event.usage
+        if usage is None and event.x_groq is not None:
+            usage = event.x_groq.usage
         if usage is not None:
             counts = usage_of(usage, self._tier)
             if counts != self._usage:  # some repeat it in every frame
@@ -295,6 +293,13 @@ class OpenAIChatDecoder:
             )  # fmt: skip
             self._out.append(CitationDelta(citation))
 
+    def _found(self, name: str, listed: list[Any]) -> None:
+        """Perplexity's images and questions, told once although they come again with every frame."""
+        if listed and self._listed.get(name) != listed:
+            self._listed[name] = listed
+            data = {"type": name, name: listed}
+            self._out.append(ProviderEvent(name, data, self._request.provider, content=True))
+
     def _finish(self, index: int, raw: str | None) -> None:
         code = None if raw is None else failure_code(raw)
         if code is not None:
@@ -333,7 +338,7 @@ class OpenAIChatDecoder:
             self._choice(index, choice.message, choice, whole=True)
             if index not in self._finishes:
                 self._finish(index, None)
-        self._top(body.citations, body.search_results, body.usage, body.x_groq)
+        self._top(body)
         self.finished = True
         return self.take()
 

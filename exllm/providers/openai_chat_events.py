@@ -149,6 +149,8 @@ class Event(msgspec.Struct, gc=False):
     x_groq: XGroq | None = None
     citations: list[Any] | None = None  # Perplexity, xAI: the same list in every frame
     search_results: list[Any] | None = None  # Perplexity
+    images: list[Any] | None = None  # Perplexity: found, not made
+    related_questions: list[Any] | None = None  # Perplexity
 
 
 class FirstEvent(Event, gc=False):
@@ -169,6 +171,8 @@ class Body(msgspec.Struct, gc=False):
     x_groq: XGroq | None = None
     citations: list[Any] | None = None
     search_results: list[Any] | None = None
+    images: list[Any] | None = None
+    related_questions: list[Any] | None = None
     id: str | None = None
     model: str | None = None
     created: int | float | None = None

@@ -16,7 +16,7 @@ from typing import Any
 
 from exllm.errors import InvalidRequest
 from exllm.providers.openai_chat_calls import CUSTOM_SIGNATURE
-from exllm.providers.openai_chat_choice import EXECUTED_TOOL
+from exllm.providers.openai_chat_choice import NOT_SENT_BACK
 from exllm.providers.openai_chat_parts import document_part, image_part, input_audio_part
 from exllm.providers.openai_chat_reasoning import blocks_of
 from exllm.providers.spec import ProviderSpec
@@ -190,7 +190,7 @@ class MessageWriter:
                 case Audio(id=None, transcript=str(transcript)):
                     content.append({"type": "text", "text": transcript})
                 case ProviderPart() if part.provider == self._spec.name:
-                    if part.data.get("type") != EXECUTED_TOOL:
+                    if part.data.get("type") not in NOT_SENT_BACK:
                         content.append(part.data)
                 case Image() | Document() | FileRef() | ProviderPart() | Audio(id=None):
                     self._warn(f"a {type(part).__name__} of the assistant has no place in Chat Completions; not sent")

@@ -50,7 +50,7 @@ def _named_in(choice: Mapping[str, Any]) -> str | None:
 
 
 def _names_in(definition: Mapping[str, Any]) -> Iterator[str]:
-    """What a provider's tool may be called: its name, at the top or inside (``{"type": "custom", "custom": {...}}``)."""
+    """What a provider's tool may be called: its name, at the top or inside, as in ``{"custom": {"name": ...}}``."""
     for part in (definition, *definition.values()):
         if isinstance(part, Mapping) and isinstance(part.get("name"), str):
             yield part["name"]
