@@ -134,13 +134,12 @@ QUESTIONS = ["And then?"]
 
 
 def test_found_images_and_related_questions_are_told_once_and_kept() -> None:
-    beside = {"images": IMAGES, "related_questions": QUESTIONS}
+    beside: dict[str, Any] = {"images": IMAGES, "related_questions": QUESTIONS}
     said = [text("x"), text("y"), choice({}, "stop")]
     chunks = decode([frame({**json.loads(one.data), **beside}) for one in said])
     expected = [
-        ProviderEvent("images", {"type": "images", "images": IMAGES}, "acme", content=True),
-        ProviderEvent("related_questions", {"type": "related_questions", "related_questions": QUESTIONS}, "acme", content=True),
-    ]  # fmt: skip
+        ProviderEvent(name, {"type": name, name: found}, "acme", content=True) for name, found in beside.items()
+    ]
     assert [chunk for chunk in chunks if isinstance(chunk, ProviderEvent)] == expected
     whole = decode_body({"content": "xy"}, **beside)
     assert [chunk for chunk in whole if isinstance(chunk, ProviderEvent)] == expected
@@ -158,7 +157,7 @@ def test_a_frame_of_nothing_but_them_is_no_unknown_event() -> None:
 
 def test_they_do_not_go_back_in_the_history() -> None:
     found = ProviderPart("acme", {"type": "images", "images": IMAGES})
-    messages = (Message("user", "Hi"), Message("assistant", [Text("Look."), found]), Message("user", "More"))
+    messages = (Message("user", "Hi"), Message("assistant", (Text("Look."), found)), Message("user", "More"))
     built = WIRE.build(Request("acme", "m", messages), spec())
     assert json.loads(built.body)["messages"][1] == {"role": "assistant", "content": "Look."}
     assert built.warnings == ()
