@@ -160,7 +160,7 @@ class AnswerDecoder:
         self._usage = decode_usage(raw)
         searches = sum(len(reader.searches) for reader in readers)
         usage = usage_of(self._usage, "reported" if is_final else "partial", searches)
-        if usage.total_tokens is not None or usage.input_tokens is not None:  # Vertex AI begins with a tier alone
+        if (usage.input_tokens, usage.output_tokens) != (None, None):  # Vertex AI begins with a tier alone
             chunks.append(UsageUpdate(usage))
 
     def _read_unusual(self, frame: Frame, error: Exception) -> None:
