@@ -37,13 +37,13 @@ def find_signer(spec: ProviderSpec, source: ConfigSource) -> AwsSigner | None:
             return _signer(spec, source, keys, profile)
     if _reads_environment(source):
         return _signer(spec, source, None, None)
-    raise ConfigurationError(how_to_give_keys(spec), provider=spec.name)
+    raise ConfigurationError(_how_to_give_keys(spec), provider=spec.name)
 
 
 def _signer(spec: ProviderSpec, source: ConfigSource, keys: AwsKeys | None, profile: str | None) -> AwsSigner:
     has_chain = aws_chain.is_installed() and (profile is not None or _reads_environment(source))
     if keys is None and not has_chain:
-        raise MissingExtra(how_to_give_keys(spec), provider=spec.name)
+        raise MissingExtra(_how_to_give_keys(spec), provider=spec.name)
     chain = aws_chain.chain_of(profile) if has_chain else None
     return AwsSigner(spec, lookup(source, spec.name, "region", spec.variables_of("region")), keys, chain)
 
@@ -69,7 +69,10 @@ class AwsSigner:
         keys = self._keys
         if keys is None:
             assert self._chain is not None
-            keys = await self._chain.keys.get()
+            try:
+                keys = await self._chain.keys.get()
+            except aws_chain.NothingFound:
+                raise ConfigurationError(_how_to_give_keys(self._spec), provider=self._spec.name) from None
         self.secrets = (keys.secret_access_key, *filter(None, [keys.session_token]))
         region = await self._region_for(url)
         target = exact_url(url.replace("{region}", region))  # its path goes out as it stands here
@@ -101,7 +104,7 @@ class AwsSigner:
         return region
 
 
-def how_to_give_keys(spec: ProviderSpec) -> str:
+def _how_to_give_keys(spec: ProviderSpec) -> str:
     """What to set, in words."""
     bearer = f"{spec.api_key_env[0]}, or " if spec.api_key_env else ""
     rest = "" if aws_chain.is_installed() else ': pip install "exllm[bedrock]"'

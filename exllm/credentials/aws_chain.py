@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any
 
 from exllm.credentials.lease import Granted, Lease
@@ -39,6 +42,10 @@ def is_installed() -> bool:
     return "botocore" in sys.modules or importlib.util.find_spec("botocore") is not None
 
 
+class NothingFound(Exception):
+    """The whole chain has no credentials."""
+
+
 class AwsChain:
     """What botocore finds for one profile, or for none. Each of its searches starts anew, and so sees changed files."""
 
@@ -50,7 +57,8 @@ class AwsChain:
     def is_likely(self) -> bool:
         """Whether there are credentials, as far as files, variables and the make of this machine tell."""
         try:
-            config = self._session().get_scoped_config()
+            with _session(self._profile) as session:
+                config = session.get_scoped_config()
         except Exception:  # noqa: BLE001 - no such profile, or a file that cannot be read
             return False
         if _SAYS_MORE & config.keys() or {"aws_access_key_id", "aws_secret_access_key"} <= config.keys():
@@ -74,17 +82,15 @@ class AwsChain:
 
     def _find_keys(self) -> Granted[AwsKeys]:
         try:
-            session = self._session()
-            _refuse_questions(session)
-            found = session.get_credentials()
-            keys = None if found is None else found.get_frozen_credentials()
-        except Exception as error:
-            raise _translated(error) from error
+            with _session(self._profile) as session:
+                _refuse_questions(session)
+                found = session.get_credentials()
+                keys = None if found is None else found.get_frozen_credentials()
+        except Exception as error:  # noqa: BLE001 - mapped to one of ours
+            clear_frames(error.__traceback__)  # they hold keys, and the connection
+            raise _translated(error) from _cause(error)
         if keys is None or not keys.access_key:
-            raise ConfigurationError(
-                "there are no AWS credentials: neither keys nor a role in the environment, nothing in the profile, and "
-                "no container or instance that gives any"
-            )
+            raise NothingFound
         expiry = getattr(found, "_expiry_time", None)  # botocore has no public name for it
         return Granted(
             AwsKeys(keys.access_key, keys.secret_key, keys.token), None if expiry is None else expiry.timestamp()
@@ -92,14 +98,10 @@ class AwsChain:
 
     def _find_region(self) -> Granted[str | None]:
         try:
-            return Granted(self._session().get_config_variable("region"))
+            with _session(self._profile) as session:
+                return Granted(session.get_config_variable("region"))
         except Exception as error:
             raise _translated(error) from error
-
-    def _session(self) -> Any:
-        from botocore.session import Session
-
-        return Session(profile=self._profile)
 
 
 def chain_of(profile: str | None) -> AwsChain:
@@ -110,6 +112,31 @@ def chain_of(profile: str | None) -> AwsChain:
 @lru_cache(64)
 def _chain(profile: str | None, _environment: tuple[str | None, ...]) -> AwsChain:
     return AwsChain(profile)
+
+
+@contextmanager
+def _session(profile: str | None) -> Iterator[Any]:
+    """A session of botocore's, whose connections are closed with the block and not when they are collected."""
+    from botocore.session import Session
+
+    session = Session(profile=profile)
+    make_client, to_close = session.create_client, []
+
+    def create_client(*args: Any, **kwargs: Any) -> Any:
+        to_close.append(make_client(*args, **kwargs))
+        return to_close[-1]
+
+    session.create_client = create_client
+    try:
+        yield session
+        chain = session.get_component("credential_provider")
+        for provider, fetcher in (("container-role", "_fetcher"), ("iam-role", "_role_fetcher")):
+            http = getattr(getattr(chain.get_provider(provider), fetcher, None), "_session", None)
+            if http is not None:
+                to_close.append(http)
+    finally:
+        for one in to_close:
+            one.close()
 
 
 def _refuse_questions(session: Any) -> None:
@@ -143,10 +170,22 @@ def _translated(error: Exception) -> ExLLMError:
             return ConnectionFailed(f"the metadata service gave no AWS credentials: {error}")
         case aws.SSOError() | aws.TokenRetrievalError() | aws.LoginError():
             return AuthenticationError(f"{error} (`aws sso login` or `aws login` signs in again)")
+        case aws.CredentialRetrievalError() if _is_of_process(error):
+            return ConfigurationError("the credential_process of the AWS profile failed; run it by hand to see why")
         case aws.BotoCoreError():
             return ConfigurationError(f"AWS credentials cannot be found: {error}")
         case _:
             return ConfigurationError(f"AWS credentials cannot be found: {type(error).__name__}: {error}")
+
+
+def _is_of_process(error: Exception) -> bool:
+    """Whether `error` quotes what the user's own program wrote, which may hold anything."""
+    facts = getattr(error, "kwargs", {})
+    return bool(facts.get("provider") == "custom-process")
+
+
+def _cause(error: Exception) -> Exception | None:
+    return None if _is_of_process(error) else error
 
 
 def _is_instance() -> bool:

@@ -9,6 +9,7 @@ from datetime import UTC
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any
 
 import msgspec
@@ -99,6 +100,7 @@ class GoogleTokens:
                 credentials, project = self._found
                 credentials.refresh(request)
         except Exception as error:
+            clear_frames(error.__traceback__)  # they hold keys
             raise _translated(error) from error
         quota_project = getattr(credentials, "quota_project_id", None)
         expiry = credentials.expiry  # without a time zone, in UTC

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from time import time as unix_time
 from typing import Generic, TypeVar
 
 import msgspec
@@ -48,7 +48,7 @@ class Lease(Generic[T]):
 
     async def get(self) -> T:
         """The value, fetched first if there is none that will last. Raises what `fetch` raises."""
-        now = time.time()
+        now = unix_time()
         granted = self._granted
         if granted is not None and now < self._renew_at:
             return granted.value
@@ -78,7 +78,7 @@ class Lease(Generic[T]):
                 self._worker = None
             future.set_exception(error)
             return
-        now = time.time()
+        now = unix_time()
         renew_at = now + REREAD_S if granted.expires_at is None else granted.expires_at - RENEW_AHEAD_S
         with self._lock:
             self._granted = granted

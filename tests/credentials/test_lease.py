@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
@@ -12,8 +11,7 @@ import pytest
 from exllm.credentials import lease as module
 from exllm.credentials.lease import PAUSE_S, RENEW_AHEAD_S, REREAD_S, SAFE_S, Granted, Lease
 from exllm.errors import AuthenticationError
-
-WITHIN_S = 5.0
+from tests.credentials.threads import WITHIN_S, fetching, until
 
 
 class Desk:
@@ -49,14 +47,8 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk()
-    monkeypatch.setattr(module.time, "time", lambda: desk.now)
+    monkeypatch.setattr(module, "unix_time", lambda: desk.now)
     return desk
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not is_so():  # noqa: ASYNC110 - a thread is watched
-            await asyncio.sleep(0.001)
 
 
 async def idle(lease: Lease[int]) -> None:
@@ -182,7 +174,7 @@ async def test_when_all_are_cancelled_the_thread_ends_and_what_it_fetched_serves
     with pytest.raises(asyncio.CancelledError):
         await only
     desk.gate.set()
-    await until(lambda: not any(thread.name == "exllm-credentials" for thread in threading.enumerate()))
+    await until(lambda: not fetching())
     assert await lease.get() == 1
 
 
