@@ -1,7 +1,7 @@
 """Amazon Bedrock's errors, as responses and as messages inside a stream, to exceptions.
 
 Sources: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html and
-https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html; the service model of botocore.
+https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html, botocore's service model.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from exllm.errors import ExLLMError, NotFound
+from exllm.errors import ExLLMError, InvalidRequest, NotFound
 from exllm.providers.error_bodies import read_error_body
 from exllm.providers.error_mapping import error_for_status
 from exllm.streaming.aws_eventstream import EventStreamFrame
@@ -61,7 +61,7 @@ def _plain(name: str | None) -> str | None:
 
 def _better_class(error: ExLLMError) -> ExLLMError:
     """A model that does not exist is a ``ValidationException`` like everything else that is wrong with a request."""
-    if error.code != "ValidationException" or not _NO_SUCH_MODEL.search(error.message):
+    if type(error) is not InvalidRequest or not _NO_SUCH_MODEL.search(error.message):
         return error
     facts = {name: value for name, value in vars(error).items() if name != "message"}
     return NotFound(error.message, **facts)

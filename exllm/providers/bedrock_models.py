@@ -108,7 +108,7 @@ def resolve(model: str, base_url: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def family_of(model: str) -> str | None:
-    """Whose model this is: a vendor's name, for Amazon's own ``nova-2``, ``nova`` or ``titan``; None where it is not told.
+    """Whose model this is: a vendor's name; ``nova-2``, ``nova`` or ``titan`` for Amazon's own; None where not told.
 
     ARNs of application inference profiles, provisioned throughput and imported models do not tell.
     """

@@ -23,7 +23,7 @@ WITHOUT_DEFAULT_MODEL = {
     "azure",  # the model is the name of a deployment
     "vllm",  # it serves what it was started with, under that name only
 }
-RESERVED = {"local", "mock", "gemini", "vertex", "bedrock", "bedrock-invoke", "cohere", "ollama", "openai-responses"}
+RESERVED = {"local", "mock", "gemini", "vertex", "cohere", "ollama", "openai-responses"}
 
 
 def spec_of(name: str) -> ProviderSpec:
