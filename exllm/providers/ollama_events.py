@@ -1,0 +1,64 @@
+"""The lines of an answer of Ollama's `/api/chat`: only the fields that are read.
+
+Source: https://docs.ollama.com/api/chat and ``api/types.go`` of https://github.com/ollama/ollama (`ChatResponse`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class FunctionPiece(msgspec.Struct, gc=False):
+    """`arguments` is an object; it stays raw, so that it is the text that the model wrote."""
+
+    name: str | None = None
+    arguments: msgspec.Raw = msgspec.Raw(b"")
+
+
+class CallPiece(msgspec.Struct, gc=False):
+    """A whole call. Servers before 0.12 give no id."""
+
+    id: str | None = None
+    function: FunctionPiece | None = None
+
+
+class MessagePiece(msgspec.Struct, gc=False):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: list[CallPiece] | None = None
+    images: list[str] | None = None
+
+
+class TokenPiece(msgspec.Struct, gc=False):
+    token: str
+    logprob: float
+    bytes: tuple[int, ...] | None = None
+    top_logprobs: list[TokenPiece] | None = None
+
+
+class Line(msgspec.Struct, gc=False):
+    """One line of a stream; the only one of an unstreamed answer."""
+
+    message: MessagePiece | None = None
+    done: bool = False
+    done_reason: str | None = None
+    error: Any = None
+    logprobs: list[TokenPiece] | None = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+
+
+class Head(msgspec.Struct, gc=False):
+    """What every line repeats, read once."""
+
+    model: str | None = None
+    created_at: str | None = None
+
+
+NAMED_FIELDS = frozenset({"model", "created_at", *Line.__struct_fields__})
+"""What the chunks have a name for. All else of the last line is passed on: times in nanoseconds, the remote host, ..."""
+
+decode_line = msgspec.json.Decoder(Line).decode
+decode_head = msgspec.json.Decoder(Head).decode
