@@ -54,12 +54,10 @@ class CohereEmbeddings:
 def cohere_fields(request: EmbeddingRequest, inputs: Sequence[str], spec: ProviderSpec) -> dict[str, Any]:
     """The body's fields but for the model, which Bedrock has in the path."""
     embeddings = spec.embeddings
-    body: dict[str, Any] = {
-        "texts": inputs,
-        # The API insists on one; documents are what is embedded in numbers.
-        "input_type": embeddings.task_types.get(request.task_type or "document", "search_document"),
-        "embedding_types": [format_of(request, embeddings) or "float"],
-    }
+    body: dict[str, Any] = {"texts": inputs, "embedding_types": [format_of(request, embeddings) or "float"]}
+    task_type = request.task_type or embeddings.task_type
+    if task_type is not None:
+        body["input_type"] = embeddings.task_types[task_type]
     if request.dimensions is not None:
         body["output_dimension"] = request.dimensions
     body.update(request.extra)

@@ -112,13 +112,9 @@ def _embed_content(
 
 def _counted(vectors: Sequence[_Vector]) -> int | None:
     """The tokens of all inputs, where each tells its own."""
-    total = 0
-    for vector in vectors:
-        count = vector.statistics.get("token_count") if isinstance(vector.statistics, dict) else None
-        if not isinstance(count, int | float):
-            return None
-        total += int(count)
-    return total
+    counts = [vector.statistics.get("token_count") for vector in vectors if isinstance(vector.statistics, dict)]
+    told = [int(count) for count in counts if isinstance(count, int | float) and not isinstance(count, bool)]
+    return sum(told) if len(told) == len(vectors) else None
 
 
 WIRE = VertexEmbeddings()
