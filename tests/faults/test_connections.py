@@ -10,7 +10,8 @@ import pytest
 
 import exllm
 from exllm import Timeouts
-from tests.faults.dialects import TEXT, WORDS, Dialect
+from exllm.providers import ProviderSpec, registry
+from tests.faults.dialects import DIALECTS, TEXT, WORDS, Dialect
 from tests.faults.expect import WAYS, Way, client_for, fail, open_connections, served
 from tests.faults.server import REQUEST_ID, FaultServer, Peer
 
@@ -250,7 +251,9 @@ async def test_a_redirect_on_the_same_host_is_followed_with_everything(dialect: 
     first, second = server.requests
     assert second.path == "/elsewhere/here?x=1"
     assert (second.method, second.body) == (first.method, first.body)
-    auth = "authorization" if dialect.provider == "openai" else "x-api-key"
+    spec = registry.get(dialect.provider)
+    assert isinstance(spec, ProviderSpec)
+    auth = spec.auth.header
     assert second.headers[auth] == first.headers[auth]
 
 
@@ -293,7 +296,15 @@ async def test_redirects_in_a_circle_end(dialect: Dialect) -> None:
 
 # -- a server that never closes
 
+with_terminal_event = pytest.mark.parametrize(
+    "dialect", [each for each in DIALECTS if not each.ends_with_body], ids=lambda dialect: dialect.provider
+)
+without_terminal_event = pytest.mark.parametrize(
+    "dialect", [each for each in DIALECTS if each.ends_with_body], ids=lambda dialect: dialect.provider
+)
 
+
+@with_terminal_event
 async def test_an_answer_is_over_at_its_terminal_event_though_the_server_never_closes(dialect: Dialect) -> None:
     async def behave(peer: Peer) -> None:
         await peer.begin_stream()
@@ -311,6 +322,24 @@ async def test_an_answer_is_over_at_its_terminal_event_though_the_server_never_c
         await server.all_left()
 
 
+@without_terminal_event
+async def test_an_answer_that_ends_with_its_body_is_not_over_before_though_nothing_is_missing(dialect: Dialect) -> None:
+    """Some servers give a reason to finish with every event, so that one of them ends nothing."""
+
+    async def behave(peer: Peer) -> None:
+        await peer.begin_stream()
+        for frame in dialect.frames():
+            await peer.chunk(frame)
+        await peer.left()
+
+    async with served(dialect, behave) as (server, client):
+        error, seen = await fail(client, dialect, timeout=Timeouts(idle=0.2))
+        await server.all_left()
+    assert type(error) is exllm.IdleTimeout
+    assert seen == TEXT
+
+
+@with_terminal_event
 async def test_what_follows_the_terminal_event_is_not_read_for_long(dialect: Dialect) -> None:
     async def behave(peer: Peer) -> None:
         await peer.begin_stream()

@@ -147,16 +147,16 @@ def test_the_sdk_counts_the_same_tokens(name: str) -> None:
     assert usage.reasoning_tokens == counts.thoughts_token_count
     for modality, ours in (("AUDIO", usage.audio_input_tokens), ("IMAGE", usage.image_tokens)):
         theirs = [
-            each.token_count
+            each.token_count or 0
             for each in counts.prompt_tokens_details or ()
-            if each.modality and each.modality.value == modality
+            if each.modality is not None and each.modality.value == modality
         ]
         assert ours == (sum(theirs) if theirs else None)
 
 
 @pytest.mark.parametrize("name", READ_BY_SDK)
 def test_the_sdk_sees_the_same_sources_and_log_probabilities(name: str) -> None:
-    (candidate,) = sdk_answers(name)[-1].candidates or ()
+    (candidate,) = sdk_answers(name)[-1].candidates or []
     response = fold(decode(name))
     metadata = candidate.grounding_metadata
     supported = []

@@ -29,6 +29,8 @@ class Dialect(NamedTuple):
         early_input_tokens: what the opening says of the usage, where it says anything.
         content_type: of a streamed answer.
         is_streamed: whether a request asks for a stream.
+        ends_with_body: there is no terminal event; the answer is over when the body is.
+        names_status: an error inside a stream names an HTTP status.
     """
 
     provider: str
@@ -45,6 +47,8 @@ class Dialect(NamedTuple):
     early_input_tokens: int | None = None
     content_type: str = "text/event-stream"
     is_streamed: Callable[[Received], bool] = lambda request: bool(request.json.get("stream"))
+    ends_with_body: bool = False
+    names_status: bool = False
 
     @property
     def name(self) -> str:
