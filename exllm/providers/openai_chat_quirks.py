@@ -13,6 +13,7 @@ QUIRKS: dict[str, str] = {
     "random_seed": "`seed` is called `random_seed` (Mistral)",
     "tool_choice_any": "`tool_choice: required` is called `any` (Mistral before 2025, Snowflake)",
     "logprobs_count": "`logprobs` is the number of alternatives, not a switch (Together)",
+    "model_in_path": "the model stands in the path alone, its field is sent empty (SageMaker)",
     # -- what is refused
     "no_stream_options": "`stream_options` is refused or needless: streams have usage anyway (Mistral, Perplexity)",
     "no_developer_role": "only `system` exists: `developer` messages are sent as `system` (nearly all but OpenAI)",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -82,7 +83,8 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     options = request.options
     check_limits(spec, request.messages)
     writer = MessageWriter(spec, options.cache_control)
-    body: dict[str, Any] = {"model": request.model, "messages": writer.write(request.messages)}
+    model = "" if "model_in_path" in spec.quirks else request.model
+    body: dict[str, Any] = {"model": model, "messages": writer.write(request.messages)}
     body.update({name: value for name in _SAME if (value := getattr(options, name)) is not None})
     _add_renamed(body, options, spec.quirks)
     _add_tools(body, options, spec.quirks, writer.warnings)
@@ -96,7 +98,8 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     body.update(request.extra)
     if spec.parameters:
         writer.warnings += check_parameters(spec, body, FIELDS)
-    return HttpRequest(spec.paths.chat, _encode(body, spec), warnings=tuple(writer.warnings))
+    path = spec.paths.chat.replace("{model}", quote(request.model, safe=""))
+    return HttpRequest(path, _encode(body, spec), warnings=tuple(writer.warnings))
 
 
 def _encode(body: dict[str, Any], spec: ProviderSpec) -> bytes:

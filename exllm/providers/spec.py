@@ -37,7 +37,7 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Paths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Endpoint paths below the base URL; None where the provider has none."""
+    """Endpoint paths below the base URL; None where the provider has none. ``{model}`` is the model's name."""
 
     chat: str = "/chat/completions"
     models: str | None = None

@@ -21,7 +21,11 @@ from exllm.types.request import Request
 NAMES = sorted(registry._built_in_names())
 WITHOUT_DEFAULT_MODEL = {
     "azure",  # the model is the name of a deployment
+    "azure-deployments",
+    "sagemaker",  # or of an endpoint
     "vllm",  # it serves what it was started with, under that name only
+    "anyscale",
+    "watsonx",  # the gateway's models are those that somebody set up
 }
 RESERVED = {"local", "mock"}
 
@@ -37,7 +41,7 @@ def test_there_are_all_that_were_promised() -> None:
     assert {
         "openai", "anthropic", "azure", "groq", "xai", "mistral", "perplexity", "openrouter", "lmstudio", "together",
         "fireworks", "deepseek", "deepinfra", "databricks", "vllm", "huggingface", "baseten", "cerebras", "nvidia",
-        "moonshot",
+        "moonshot", "azure-deployments", "sagemaker", "watsonx", "snowflake", "heroku", "anyscale", "writer",
     } <= set(NAMES)  # fmt: skip
 
 
@@ -74,7 +78,7 @@ def test_variables_end_in_what_they_hold(name: str) -> None:
     for variable in spec.api_key_env:
         assert re.search(r"_(API_KEY|TOKEN|PAT|SECRET_KEY|KEY)$|^AWS_BEARER_TOKEN_", variable), variable
     for variable in spec.base_url_env:
-        assert re.search(r"_(BASE_URL|ENDPOINT|HOST)$|^AWS_ENDPOINT_URL_", variable), variable
+        assert re.search(r"_(URL|ENDPOINT|HOST)$|^AWS_ENDPOINT_URL_", variable), variable
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -143,3 +147,13 @@ def test_groq_is_sent_no_names_of_messages_and_that_is_said() -> None:
     built = registry.wire("openai_chat").build(request, spec_of("groq"))
     assert msgspec.json.decode(built.body)["messages"] == [{"role": "user", "content": "Hi"}]
     assert built.warnings == ("Groq takes no names of messages; they were not sent",)
+
+
+def test_the_model_may_stand_in_the_path() -> None:
+    wire = registry.wire("openai_chat")
+    azure = wire.build(Request("azure-deployments", "my/gpt 4", (Message("user", "Hi"),)), spec_of("azure-deployments"))
+    assert azure.path == "/openai/deployments/my%2Fgpt%204/chat/completions?api-version=2024-10-21"
+    assert msgspec.json.decode(azure.body)["model"] == "my/gpt 4"
+    sagemaker = wire.build(Request("sagemaker", "qwen3", (Message("user", "Hi"),)), spec_of("sagemaker"))
+    assert sagemaker.path == "/endpoints/qwen3/openai/v1/chat/completions"
+    assert msgspec.json.decode(sagemaker.body)["model"] == ""
