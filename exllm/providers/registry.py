@@ -27,13 +27,19 @@ SPECS_DIRECTORY = Path(__file__).parent / "specs"
 
 _WIRES: dict[str, str] = {
     "openai_chat": "exllm.providers.openai_chat:WIRE",
+    "openai_responses": "exllm.providers.openai_responses:WIRE",
     "anthropic_messages": "exllm.providers.anthropic_messages:WIRE",
+    "ollama_chat": "exllm.providers.ollama_chat:WIRE",
+    "cohere_chat": "exllm.providers.cohere_chat:WIRE",
     "bedrock_converse": "exllm.providers.bedrock_converse:WIRE",
     "gemini_generate": "exllm.providers.gemini_generate:WIRE",
 }
 _QUIRKS: dict[str, str] = {
     "openai_chat": "exllm.providers.openai_chat_quirks:QUIRKS",
+    "openai_responses": "exllm.providers.openai_responses_quirks:QUIRKS",
     "anthropic_messages": "exllm.providers.anthropic_messages:QUIRKS",
+    "ollama_chat": "exllm.providers.ollama_chat:QUIRKS",
+    "cohere_chat": "exllm.providers.cohere_chat:QUIRKS",
     "bedrock_converse": "exllm.providers.bedrock_converse:QUIRKS",
     "gemini_generate": "exllm.providers.gemini_generate:QUIRKS",
 }

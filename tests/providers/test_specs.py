@@ -21,6 +21,7 @@ from exllm.types.request import Request
 NAMES = sorted(registry._built_in_names())
 WITHOUT_DEFAULT_MODEL = {
     "azure",  # the model is the name of a deployment
+    "azure-responses",
     "azure-deployments",
     "sagemaker",  # or of an endpoint
     "vllm",  # it serves what it was started with, under that name only

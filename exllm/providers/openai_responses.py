@@ -1,0 +1,53 @@
+"""The wire of OpenAI's Responses API, and of the services that speak it too.
+
+Sources: https://developers.openai.com/api/reference/resources/responses/methods/create,
+https://developers.openai.com/api/reference/resources/responses/streaming-events; https://www.openresponses.org
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from exllm.errors import ExLLMError
+from exllm.providers.error_mapping import error_for_body
+from exllm.providers.openai_responses_decode import ResponsesDecoder
+from exllm.providers.openai_responses_quirks import GRANTED_BY, QUIRKS
+from exllm.providers.openai_responses_request import OPTIONS, build_request
+from exllm.providers.spec import ProviderSpec
+from exllm.providers.wire import Framing, HttpRequest
+from exllm.types.chunks import Chunk
+from exllm.types.request import Request
+
+__all__ = ["QUIRKS", "WIRE", "ResponsesWire"]
+
+
+class ResponsesWire:
+    """See `Wire`."""
+
+    name = "openai_responses"
+    framing: Framing = "sse"
+    options: frozenset[str] = OPTIONS
+    options_by_quirk: Mapping[str, frozenset[str]] = GRANTED_BY
+
+    def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
+        """See `Wire.build`. ``request.extra`` is merged last and shallowly: each of its fields replaces ours whole."""
+        return build_request(request, spec)
+
+    def must_stream(self, request: Request) -> bool:
+        """Never: no service is known to cut an unstreamed call short."""
+        return False
+
+    def decoder(self, request: Request, spec: ProviderSpec) -> ResponsesDecoder:
+        """See `Wire.decoder`."""
+        return ResponsesDecoder(request, spec.name)
+
+    def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
+        """See `Wire.decode_body`. A response that is made in the background has no `Finish` yet."""
+        return ResponsesDecoder(request, spec.name).whole(body)
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
+        """See `Wire.parse_error`."""
+        return error_for_body(status, headers, body, provider=spec.name)
+
+
+WIRE = ResponsesWire()
