@@ -12,7 +12,7 @@ import pytest
 
 import exllm
 from exllm import Timeouts
-from tests.faults.dialects import ANTHROPIC, OPENAI, TEXT, WORDS, Dialect
+from tests.faults.dialects import ANTHROPIC, DIALECTS, OPENAI, TEXT, WORDS, Dialect
 from tests.faults.expect import WAYS, Way, fail, served
 from tests.faults.server import REQUEST_ID, Behaviour, Peer
 
@@ -114,6 +114,7 @@ async def test_an_empty_body_is_an_interruption(dialect: Dialect, cut: Callable[
 
 
 @pytest.mark.parametrize("missing", [1, 2])
+@pytest.mark.parametrize("dialect", [each for each in DIALECTS if each.is_text], ids=lambda dialect: dialect.provider)
 async def test_the_last_line_feeds_may_be_missing(dialect: Dialect, missing: int) -> None:
     body = b"".join(dialect.frames())[:-missing]
     async with served(dialect, clean_end(body)) as (_, client), client.stream(dialect.name, "Hi") as stream:
@@ -338,14 +339,11 @@ LARGE = 50_000_000
 
 
 async def large_frame(peer: Peer, dialect: Dialect) -> None:
-    head, _, tail = dialect.text("LARGE").partition(b"LARGE")
-    await peer.begin_stream()
+    frame = dialect.text("x" * LARGE)
+    await peer.begin_stream(dialect.content_type)
     await peer.chunk(b"".join((*dialect.opening, dialect.text("before "))))
-    await peer.chunk(head)
-    piece = b"x" * 1_000_000
-    for _ in range(LARGE // len(piece)):
-        await peer.chunk(piece)
-    await peer.chunk(tail)
+    for start in range(0, len(frame), 1_000_000):
+        await peer.chunk(frame[start : start + 1_000_000])
     for frame in dialect.closing:
         await peer.chunk(frame)
     await peer.end_stream()

@@ -316,7 +316,7 @@ async def test_an_answer_tried_again_has_nothing_of_the_failed_attempt(dialect: 
     async with served(dialect, failing, dialect.reply(), retry=policy) as (_, client):
         stream = client.stream(dialect.name, "Hi")
         response = await stream.collect()
-    assert response.id in ("chatcmpl-1", "msg_1")
+    assert response.id != "of-failure"
     assert response.usage.input_tokens == 9
 
 

@@ -30,6 +30,7 @@ class Dialect(NamedTuple):
         content_type: of a streamed answer.
         is_streamed: whether a request asks for a stream.
         ends_with_body: there is no terminal event; the answer is over when the body is.
+        calls_come_whole: the arguments of a call are never sent in fragments.
         names_status: an error inside a stream names an HTTP status.
     """
 
@@ -48,11 +49,17 @@ class Dialect(NamedTuple):
     content_type: str = "text/event-stream"
     is_streamed: Callable[[Received], bool] = lambda request: bool(request.json.get("stream"))
     ends_with_body: bool = False
+    calls_come_whole: bool = False
     names_status: bool = False
 
     @property
     def name(self) -> str:
         return f"{self.provider}/{self.model}"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether frames are lines of text; the others are binary and say how long they are."""
+        return self.content_type != "application/vnd.amazon.eventstream"
 
     @property
     def terminal(self) -> bytes:
