@@ -283,11 +283,15 @@ async def test_q23_nothing_is_added_to_what_was_said(dialect: Dialect) -> None:
         ]
         await client.chat(dialect.name, messages)
         body = server.requests[0].json
-        assert "system" not in body
+        assert not {"system", "systemInstruction"} & body.keys()
+        contents = [
+            message.get("content", message.get("parts"))
+            for message in next(body[name] for name in ("messages", "contents") if name in body)
+        ]
         said = [
             part["text"] if isinstance(part, dict) else part
-            for message in body["messages"]
-            for part in (message["content"] if isinstance(message["content"], list) else [message["content"]])
+            for content in contents
+            for part in (content if isinstance(content, list) else [content])
         ]
         assert said == ["Hi", "Hello.", "And?"]
 

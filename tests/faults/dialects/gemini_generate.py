@@ -55,5 +55,6 @@ GEMINI = Dialect(
     early_input_tokens=9,
     is_streamed=lambda request: ":streamGenerateContent" in request.path,
     ends_with_body=True,
+    calls_come_whole=True,
     names_status=True,
 )
