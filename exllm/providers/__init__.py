@@ -17,7 +17,9 @@ it apart, and register the file, its text, or the same fields as a dict::
     quirks: [max_tokens_field, no_developer_role]
     unsupported: [logit_bias, n]              # refused before any I/O
     parameters:
-      reasoning_effort: [low, high]           # other values are refused before any I/O
+      reasoning_effort: [low, high]           # other values are refused before any I/O, for types, ranges, lists and
+                                              # nested fields see `exllm.providers.parameters`
+    limits: {images: 5}                       # in one request
     headers: {X-Client: exllm}
     timeouts: {first_chunk: 300}              # seconds
     retry: {attempts: 2, base_s: 1.0}
@@ -46,10 +48,11 @@ from exllm.providers.registry import (
     register_wire,
     unregister,
 )
-from exllm.providers.spec import Auth, Paths, ProviderSpec
+from exllm.providers.spec import Auth, Limits, Paths, ProviderSpec
 
 __all__ = [
     "Auth",
+    "Limits",
     "Paths",
     "Provider",
     "ProviderInfo",

@@ -216,7 +216,8 @@ def check_limits(spec: ProviderSpec, messages: Iterable[Message]) -> None:
         return
     images = sum(isinstance(part, Image) for message in messages for part in message.parts)
     if images > most:
-        raise InvalidRequest(f"{spec.label} takes at most {most} images in a request, got {images}", provider=spec.name)
+        noun = "image" if most == 1 else "images"
+        raise InvalidRequest(f"{spec.label} takes at most {most} {noun} in a request, got {images}", provider=spec.name)
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -141,7 +141,8 @@ def test_the_example_of_the_package_works_as_it_is_written() -> None:
     assert (spec.name, spec.label, spec.default_model) == ("acme", "Acme AI", "acme-large")
     assert spec.parameters == {"reasoning_effort": Rule(values=("low", "high"))}
     assert spec.timeouts == exllm.Timeouts(first_chunk=300)
-    assert len(example.splitlines()) <= 22
+    assert spec.limits == exllm.providers.Limits(images=5)
+    assert len(example.splitlines()) <= 24
 
 
 async def test_a_foreign_backend_is_registered_and_called_like_any_other() -> None:
