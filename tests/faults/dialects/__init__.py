@@ -5,8 +5,9 @@ from __future__ import annotations
 from tests.faults.dialects.anthropic_messages import ANTHROPIC
 from tests.faults.dialects.bedrock_converse import BEDROCK
 from tests.faults.dialects.dialect import TEXT, WORDS, Dialect
+from tests.faults.dialects.gemini_generate import GEMINI
 from tests.faults.dialects.openai_chat import OPENAI
 
-__all__ = ["ANTHROPIC", "BEDROCK", "DIALECTS", "OPENAI", "TEXT", "WORDS", "Dialect"]
+__all__ = ["ANTHROPIC", "BEDROCK", "DIALECTS", "GEMINI", "OPENAI", "TEXT", "WORDS", "Dialect"]
 
-DIALECTS = (OPENAI, ANTHROPIC, BEDROCK)
+DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, GEMINI)
