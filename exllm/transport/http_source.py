@@ -216,11 +216,16 @@ class HttpSource:
         return chunks
 
     def _decode_tail(self, *, is_clean: bool) -> list[Chunk]:
-        """What the framing decoder still held. Some servers forget the last blank line; half an event says nothing."""
-        if not is_clean or not isinstance(self._framing, SSEDecoder):
-            return self._decoder.feed(self._framing.close())
+        """What the framing decoder still held, where the body ended cleanly: half an event says nothing.
+
+        Some servers forget what ends the last event, a blank line or a line feed. What cannot be read then was cut.
+        """
+        framing = self._framing
+        frames = framing.close(flush=is_clean) if isinstance(framing, SSEDecoder) else framing.close()
+        if not is_clean:
+            return []
         try:
-            return self._decoder.feed(self._framing.close(flush=True))
+            return self._decoder.feed(frames)
         except ProtocolError:
             return self._decoder.take()
 
