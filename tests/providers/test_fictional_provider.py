@@ -96,7 +96,7 @@ async def test_it_streams_calls_a_tool_and_goes_on(server: FaultServer) -> None:
             chunks = [chunk async for chunk in stream]
         first = stream.response
         (call,) = first.tool_calls
-        result = exllm.Message("tool", [exllm.ToolResult(call.id, "rain", name=call.name)])
+        result = exllm.Message.of("tool", [exllm.ToolResult(call.id, "rain", name=call.name)])
         async with client.stream("qx/quux-small", [*asked, first.message, result], tools=[weather]) as stream:
             texts = [text async for text in stream.text()]
 
@@ -146,7 +146,7 @@ async def test_it_streams_calls_a_tool_and_goes_on(server: FaultServer) -> None:
         ("Hi", {"extra": {"sources": [], "offline": True}}, InvalidRequest, "sources or offline, not both"),
         ("Hi", {"logit_bias": {"1": 1}}, UnsupportedOption, "Quux AI cannot take logit_bias"),
         (
-            [exllm.Message("user", [exllm.Image(url=f"https://a.example/{n}") for n in range(2)])],
+            [exllm.Message.of("user", [exllm.Image(url=f"https://a.example/{n}") for n in range(2)])],
             {},
             InvalidRequest,
             "Quux AI takes at most 1 image in a request, got 2",
