@@ -175,4 +175,11 @@ class ForeignBackend:
 
 def complete(call: Call, response: Response) -> Response:
     """Add what only the call knows to a folded response."""
-    return msgspec.structs.replace(response, cost=cost_of(response.usage, local=getattr(call.backend, "local", False)))
+    cost = cost_of(
+        response.usage,
+        local=getattr(call.backend, "local", False),
+        provider=call.request.provider,
+        model=response.model,
+        asked=call.request.model,
+    )
+    return msgspec.structs.replace(response, cost=cost)

@@ -38,15 +38,21 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Cost(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """US dollars per component. None, never 0, where the price is not known; 0.0 for local models."""
+    """US dollars per component; the components add up to `total`.
 
-    input: float | None = None
+    None, never 0, where the price is not known, with the reason in `reason`; 0.0 for local models. A component that did
+    not occur is None as well.
+    """
+
+    input: float | None = None  # what was neither read from a cache nor written to one, without audio and images
     cached_input: float | None = None
     cache_write: float | None = None
-    output: float | None = None
+    output: float | None = None  # without reasoning, audio and images
     reasoning: float | None = None
-    audio: float | None = None
-    image: float | None = None
+    audio: float | None = None  # in and out
+    image: float | None = None  # in and out
     search: float | None = None
     total: float | None = None
     source: str | None = None  # where the price is from: "catalog", "provider", "local"
+    other: float | None = None  # per request, page, second of video, session...
+    reason: str | None = None  # why `total` is not known
