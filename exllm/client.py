@@ -224,7 +224,8 @@ class Client:
             way = access(backend, self._settings.config, None, None)
         except ConfigurationError:
             return False
-        return way.signer is None or way.signer.is_ready()
+        signer = way.signer
+        return signer is None or signer.is_ready([name for name in signer.fills if "{" + name + "}" in way.base_url])
 
     def default_model(self, provider: str) -> str | None:
         """The model that the provider's bare name stands for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -82,8 +82,8 @@ class AwsSigner:
         added = sign(method, target.raw_path, target.raw_query_string, signed, body, keys, scope)
         return str(target), {**headers, **added}
 
-    def is_ready(self) -> bool:
-        """See `Signer.is_ready`."""
+    def is_ready(self, missing: Collection[str]) -> bool:
+        """See `Signer.is_ready`. A region is needed in any case, for the signature."""
         if self._keys is None and not (self._chain is not None and self._chain.is_likely()):
             return False
         return bool(self._region or (self._chain is not None and self._chain.has_region()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from exllm.config import ConfigSource, Env, in_order, lookup
@@ -63,9 +63,9 @@ class GoogleSigner:
             signed.setdefault("x-goog-user-project", granted.quota_project)
         return url, signed
 
-    def is_ready(self) -> bool:
-        """See `Signer.is_ready`. That the credentials name a project is not checked."""
-        return self._tokens.is_likely()
+    def is_ready(self, missing: Collection[str]) -> bool:
+        """See `Signer.is_ready`."""
+        return self._tokens.is_likely() and ("project" not in missing or self._tokens.has_project())
 
 
 def _how_to_give_credentials(spec: ProviderSpec) -> str:

@@ -15,7 +15,14 @@ from typing import Any
 import msgspec
 
 from exllm.credentials.lease import Granted, Lease
-from exllm.errors import AuthenticationError, ConfigurationError, ConnectionFailed, ExLLMError, MissingExtra
+from exllm.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionFailed,
+    ExLLMError,
+    MissingExtra,
+    ServerError,
+)
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -74,15 +81,26 @@ class GoogleTokens:
 
     def is_likely(self) -> bool:
         """Whether there are credentials, as far as files, variables and the make of this machine tell."""
-        given = self._given or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-        if given:
-            return given.startswith("{") or Path(given).expanduser().is_file()
-        if _user_file().is_file() or any(os.environ.get(name) for name in _ON_GOOGLE):
-            return True
+        return self._facts() is not None or (not self._is_given() and _is_on_google())
+
+    def has_project(self) -> bool:
+        """Whether the credentials name a project, as far as `is_likely` can tell."""
+        facts = self._facts()
+        if facts is None:
+            return not self._is_given() and _is_on_google()
+        return bool(facts.get("project_id") or facts.get("quota_project_id")) or (
+            not self._is_given() and _gcloud_has_project()
+        )
+
+    def _is_given(self) -> bool:
+        return bool(self._given or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))
+
+    def _facts(self) -> dict[str, Any] | None:
+        """What the credentials file says; None where there is none that can be read."""
         try:
-            return _MACHINE.read_text().startswith("Google")
-        except OSError:
-            return False
+            return _read(self._given or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or str(_user_file()))
+        except ConfigurationError:
+            return None
 
     def _fetch(self) -> Granted[GoogleToken]:
         try:
@@ -120,14 +138,20 @@ def _tokens(given: str | None, _environment: tuple[str | None, ...]) -> GoogleTo
     return GoogleTokens(given)
 
 
-def _load(given: str) -> tuple[Any, str | None]:
+def _read(given: str) -> dict[str, Any]:
+    """The content of a credentials file: `given` is its path, or the content itself."""
     try:
         text = given if given.startswith("{") else Path(given).expanduser().read_text(encoding="utf-8")
         facts: dict[str, Any] = msgspec.json.decode(text, type=dict)
+        return facts
     except OSError as error:
         raise ConfigurationError(f"Google credentials: cannot read {given}: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ConfigurationError("Google credentials: what is given is no JSON object") from None
+
+
+def _load(given: str) -> tuple[Any, str | None]:
+    facts = _read(given)
     kind = facts.get("type")
     if kind not in _LOADERS:
         raise ConfigurationError(
@@ -142,10 +166,35 @@ def _load(given: str) -> tuple[Any, str | None]:
 
 def _user_file() -> Path:
     """Where ``gcloud auth application-default login`` leaves its credentials."""
+    return _gcloud_folder() / "application_default_credentials.json"
+
+
+def _gcloud_has_project() -> bool:
+    """Whether gcloud's active configuration names a project; google-auth asks gcloud for it."""
+    try:
+        active = (_gcloud_folder() / "active_config").read_text().strip()
+    except OSError:
+        active = "default"
+    try:
+        return "\nproject" in (_gcloud_folder() / "configurations" / f"config_{active}").read_text()
+    except OSError:
+        return False
+
+
+def _is_on_google() -> bool:
+    if any(os.environ.get(name) for name in _ON_GOOGLE):
+        return True
+    try:
+        return _MACHINE.read_text().startswith("Google")
+    except OSError:
+        return False
+
+
+def _gcloud_folder() -> Path:
     folder = os.environ.get("CLOUDSDK_CONFIG")
     if not folder and os.name == "nt":
         folder = os.path.join(os.environ.get("APPDATA", ""), "gcloud")
-    return (Path(folder) if folder else Path.home() / ".config" / "gcloud") / "application_default_credentials.json"
+    return Path(folder) if folder else Path.home() / ".config" / "gcloud"
 
 
 def _translated(error: Exception) -> ExLLMError:
@@ -157,9 +206,13 @@ def _translated(error: Exception) -> ExLLMError:
         case google.TransportError():
             return ConnectionFailed(f"Google's token server cannot be reached: {error}")
         case google.RefreshError():
-            return AuthenticationError(f"Google gave no access token: {_words(error)}", retryable=bool(error.retryable))
+            kind = ServerError if error.retryable else AuthenticationError
+            return kind(f"Google gave no access token: {_words(error)}")
         case google.DefaultCredentialsError():
-            return ConfigurationError(f"there are no Google credentials: {_words(error)}")
+            return ConfigurationError(
+                f"there are no usable Google credentials (`gcloud auth application-default login` makes some, or set "
+                f"GOOGLE_APPLICATION_CREDENTIALS to the path of a key): {_words(error)}"
+            )
         case _:
             return ConfigurationError(f"Google credentials cannot be used: {type(error).__name__}: {error}")
 

@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from copy import copy
 from time import time as unix_time
 from typing import Generic, TypeVar
 
@@ -52,13 +53,20 @@ class Lease(Generic[T]):
         granted = self._granted
         if granted is not None and now < self._renew_at:
             return granted.value
-        future = self._begin(now)
+        future = self._begin(now, granted)
         if granted is not None and now < _safe_until(granted):
             return granted.value
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except Exception as error:  # noqa: BLE001 - raised again
+            raise copy(error) from error.__cause__  # each who waits notes facts of its own call on it
 
-    def _begin(self, now: float) -> Future[T]:
+    def _begin(self, now: float, seen: Granted[T] | None) -> Future[T]:
         with self._lock:
+            if self._granted is not None and self._granted is not seen:  # it came just now
+                there: Future[T] = Future()
+                there.set_result(self._granted.value)
+                return there
             # Of a thread that is not alive nothing will come: it was left behind by a fork.
             if self._worker is None or not self._worker[0].is_alive():
                 future: Future[T] = Future()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 
@@ -23,5 +23,8 @@ class Signer(Protocol):
         Raises: ConfigurationError, AuthenticationError, ConnectionFailed when there are no credentials to be had.
         """
 
-    def is_ready(self) -> bool:
-        """Whether `sign` would find credentials, as far as that can be told without the network. Reads files."""
+    def is_ready(self, missing: Collection[str]) -> bool:
+        """Whether `sign` would find credentials, and in them what fills the placeholders `missing`.
+
+        As far as that can be told without the network; reads files.
+        """

@@ -179,7 +179,8 @@ def configured(name: str, source: ConfigSource | None = None) -> bool:
         except ConfigurationError:
             return False
         if signer is not None:
-            return signer.is_ready() and all(_is_set(provider, source, name) for name in needed - signer.fills)
+            missing = {name for name in needed if not _is_set(provider, source, name)}
+            return missing <= signer.fills and signer.is_ready(missing)
     return (
         not provider.auth.required or lookup(source, provider.name, "api_key", provider.api_key_env) is not None
     ) and all(_is_set(provider, source, name) for name in needed)

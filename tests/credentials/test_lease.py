@@ -126,6 +126,7 @@ async def test_a_failure_is_raised_to_all_who_waited_and_not_kept(desk: Desk) ->
     desk.gate.set()
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(result) for result in results] == [AuthenticationError] * 3
+    assert len({id(result) for result in results}) == 3  # each call notes its own facts on its error
     assert desk.count == 1
     desk.error = None
     assert await lease.get() == 2
