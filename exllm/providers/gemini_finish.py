@@ -25,6 +25,7 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
     "CONTINUATION": "length",
+    "FUNCTION_CALL": "tool_calls",  # not Google: servers that imitate it
     **dict.fromkeys(_FILTERED, "content_filter"),
 }
 """All others (a malformed call, no image, an unsupported language, ...) are failures of the model: ``error``."""

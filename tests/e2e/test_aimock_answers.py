@@ -1,4 +1,4 @@
-"""OpenAI's and Anthropic's protocols against aimock: text, tools, reasoning, several turns, usage."""
+"""OpenAI's, Anthropic's and Gemini's protocols against aimock: text, tools, reasoning, several turns, usage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.e2e.aimock.server import KEY, Aimock
 pytestmark = pytest.mark.node
 
 OPENAI, ANTHROPIC = "openai/gpt-4.1-mini", "anthropic/claude-sonnet-4-5"
-MODELS = pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+GEMINI, VERTEX = "gemini/gemini-2.5-flash", "vertex/gemini-2.5-flash"
+MODELS = pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, GEMINI, VERTEX])
 WAYS = pytest.mark.parametrize("way", ["chat", "stream"])
 HELLO = "Hello from aimock, é 😀 done."
 WEATHER = exllm.Tool(
@@ -116,6 +117,32 @@ async def test_anthropic_receives_what_was_asked(aimock: Aimock) -> None:
     assert KEY not in str(reply)
 
 
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        (GEMINI, "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"),
+        (
+            VERTEX,
+            "/v1/projects/p/locations/global/publishers/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
+        ),
+    ],
+)
+async def test_gemini_receives_what_was_asked(aimock: Aimock, model: str, path: str) -> None:
+    reply = await _ask(
+        aimock, "stream", model, [Message("system", "Be kind."), Message("user", "say hello")],
+        temperature=0.5, top_p=0.5, top_k=3, tools=[WEATHER],
+    )  # fmt: skip
+    arrived = await aimock.arrived(reply.request_id)
+    body, headers = arrived["body"], arrived["headers"]  # the body as aimock understood it, in OpenAI's words
+    assert (arrived["method"], arrived["path"]) == ("POST", path)
+    assert body["messages"] == [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "say hello"}]
+    assert (body["model"], body["stream"], body["max_tokens"]) == ("gemini-2.5-flash", True, 2000)
+    assert (body["temperature"], body["top_p"], body["top_k"]) == (0.5, 0.5, 3)
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["get_weather"]
+    assert ("x-goog-api-key" if model == GEMINI else "authorization") in headers
+    assert KEY not in str(reply)
+
+
 # -- tools
 
 
@@ -129,7 +156,7 @@ async def test_parallel_tool_calls_arrive_whole(aimock: Aimock, model: str, way:
     assert reply.text == ""
 
 
-@MODELS
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])  # Gemini's calls come whole
 async def test_the_fragments_of_a_tool_call_join_to_its_arguments(aimock: Aimock, model: str) -> None:
     async with aimock.client() as client, client.stream(model, "two cities", tools=[WEATHER]) as stream:
         deltas = [chunk async for chunk in stream if isinstance(chunk, ToolCallDelta)]
@@ -167,7 +194,10 @@ async def test_tool_results_go_back_and_the_answer_uses_them(aimock: Aimock, mod
     messages = (await aimock.arrived(reply.request_id))["body"]["messages"]
     assert [call["id"] for call in messages[1]["tool_calls"]] == ["call_paris", "call_oslo"]
     assert [message["tool_call_id"] for message in messages[2:]] == ["call_paris", "call_oslo"]
-    assert [message["content"] for message in messages[2:]] == ["21 degrees", "4 degrees"]
+    said = ["21 degrees", "4 degrees"]
+    if model in (GEMINI, VERTEX):  # there a result is an object
+        said = [f'{{"output":"{words}"}}' for words in said]
+    assert [message["content"] for message in messages[2:]] == said
 
 
 # -- reasoning
@@ -177,6 +207,14 @@ async def test_tool_results_go_back_and_the_answer_uses_them(aimock: Aimock, mod
 async def test_reasoning_of_an_openai_compatible_model_is_apart_from_the_text(aimock: Aimock, way: str) -> None:
     reply = await _ask(aimock, way, "openai/o3", "think")
     assert (reply.reasoning, reply.text) == ("Let me think step by step about it.", "42")
+
+
+@WAYS
+@pytest.mark.parametrize("model", [GEMINI, VERTEX])
+async def test_gemini_shows_its_thoughts_apart_from_the_text(aimock: Aimock, model: str, way: str) -> None:
+    reply = await _ask(aimock, way, model, "think", thinking=True)
+    assert (reply.reasoning, reply.text) == ("Let me think step by step about it.", "42")
+    assert [type(part) for part in reply.parts] == [Reasoning, Text]
 
 
 @WAYS

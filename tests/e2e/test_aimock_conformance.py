@@ -1,4 +1,4 @@
-"""What every provider owes its callers, asked of OpenAI and Anthropic as aimock plays them."""
+"""What every provider owes its callers, asked of OpenAI, Anthropic and Gemini as aimock plays them."""
 
 from __future__ import annotations
 
@@ -33,3 +33,15 @@ class TestOpenAI(_OverAimock):
 class TestAnthropic(_OverAimock):
     model = "anthropic/claude-sonnet-4-5"
     refused_option = {"seed": 5}  # noqa: RUF012
+
+
+@pytest.mark.node
+class TestGemini(_OverAimock):
+    model = "gemini/gemini-2.5-flash"
+    refused_option = {"min_p": 0.5}  # noqa: RUF012
+
+
+@pytest.mark.node
+class TestVertex(_OverAimock):
+    model = "vertex/gemini-2.5-flash"
+    refused_option = {"store": True}  # noqa: RUF012

@@ -22,20 +22,22 @@ START_S = 30.0
 HOW_TO_INSTALL = "run `npm --prefix tests/e2e ci --ignore-scripts`"
 
 
+# Where the base URL of a provider ends, below aimock's own: before the version, after it, or further on.
+BASES = {"openai": "/v1", "anthropic": "", "gemini": "", "vertex": "/v1/projects/p/locations/global"}
+
+
 class Aimock(NamedTuple):
-    """A running aimock. `url` is where its OpenAI and Anthropic endpoints begin."""
+    """A running aimock. `url` is where all of its endpoints begin."""
 
     url: str
 
     def base_url(self, provider: str) -> str:
-        """The base URL of `provider`: Anthropic's paths begin with the version, OpenAI's come after it."""
-        return self.url if provider == "anthropic" else f"{self.url}/v1"
+        """The base URL of `provider`."""
+        return self.url + BASES[provider]
 
     def client(self, **arguments: Any) -> exllm.Client:
-        """A client whose OpenAI and Anthropic are this server, and which tries once unless told otherwise."""
-        config = exllm.config.Static(
-            {name: {"api_key": KEY, "base_url": self.base_url(name)} for name in ("openai", "anthropic")}
-        )
+        """A client whose providers are this server, and which tries once unless told otherwise."""
+        config = exllm.config.Static({name: {"api_key": KEY, "base_url": self.base_url(name)} for name in BASES})
         return exllm.Client(**{"config": config, "retry": exllm.RetryPolicy(attempts=1), **arguments})
 
     async def arrived(self, request_id: str | None) -> dict[str, Any]:
