@@ -25,8 +25,10 @@ WITHOUT_DEFAULT_MODEL = {
     "azure-deployments",
     "sagemaker",  # or of an endpoint
     "vllm",  # it serves what it was started with, under that name only
+    "nim",
     "anyscale",
     "watsonx",  # the gateway's models are those that somebody set up
+    "portkey",
 }
 RESERVED = {"local", "mock"}
 
