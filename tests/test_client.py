@@ -283,10 +283,10 @@ async def test_q23_nothing_is_added_to_what_was_said(dialect: Dialect) -> None:
         ]
         await client.chat(dialect.name, messages)
         body = server.requests[0].json
-        assert not {"system", "systemInstruction"} & body.keys()
+        assert not {"system", "systemInstruction", "instructions"} & body.keys()
         contents = [
             message.get("content", message.get("parts"))
-            for message in next(body[name] for name in ("messages", "contents") if name in body)
+            for message in next(body[name] for name in ("messages", "contents", "input") if name in body)
         ]
         said = [
             part["text"] if isinstance(part, dict) else part

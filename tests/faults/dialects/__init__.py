@@ -7,7 +7,8 @@ from tests.faults.dialects.bedrock_converse import BEDROCK
 from tests.faults.dialects.dialect import TEXT, WORDS, Dialect
 from tests.faults.dialects.gemini_generate import GEMINI
 from tests.faults.dialects.openai_chat import OPENAI
+from tests.faults.dialects.openai_responses import RESPONSES
 
-__all__ = ["ANTHROPIC", "BEDROCK", "DIALECTS", "GEMINI", "OPENAI", "TEXT", "WORDS", "Dialect"]
+__all__ = ["ANTHROPIC", "BEDROCK", "DIALECTS", "GEMINI", "OPENAI", "RESPONSES", "TEXT", "WORDS", "Dialect"]
 
-DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, GEMINI)
+DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, GEMINI, RESPONSES)
