@@ -22,6 +22,7 @@ from exllm.config import Chain, Env, Static
 from exllm.errors import InvalidRequest
 from exllm.providers import ProviderSpec, anthropic_request, openai_chat_request, registry
 from exllm.providers.parameters import Rule
+from exllm.providers.spec import check_parameters
 from exllm.providers.wire import HttpRequest
 from exllm.types.options import check_options
 from exllm.types.request import Request
@@ -351,3 +352,10 @@ def test_betas_are_a_header() -> None:
 def test_what_is_no_name_of_a_beta_is_refused(beta: str) -> None:
     with pytest.raises(InvalidRequest, match="a beta is named like"):
         build("anthropic", betas=[beta])
+
+
+@pytest.mark.parametrize("name", SDK)
+def test_no_field_of_the_sdk_is_taken_for_a_misspelt_one(name: str) -> None:
+    rules = spec_of(name).parameters
+    unruled = {field: "x" for field in SDK[name] if field not in rules}
+    assert check_parameters(spec_of(name), unruled, openai_chat_request.FIELDS) == ()
