@@ -16,6 +16,7 @@ from exllm.providers.provider import Provider
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Wire
 from exllm.streaming.accumulator import Accumulator
+from exllm.streaming.interrupt import TimeLimit
 from exllm.streaming.source import ChunkSource, IteratorSource
 from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport
 from exllm.transport.http_source import HttpSource, Route
@@ -46,7 +47,7 @@ async def answer(backend: Backend, call: Call) -> Response:
     deadline = began_at + (request.timeouts.total or math.inf)
     schedule = RetrySchedule(call.retry)
     try:
-        async with asyncio.timeout_at(deadline if deadline < math.inf else None) as limit:
+        with TimeLimit(deadline) as limit:
             while True:
                 try:
                     response = await backend.attempt()
@@ -61,7 +62,7 @@ async def answer(backend: Backend, call: Call) -> Response:
         error.model = error.model or request.model
         raise
     except Exception as error:
-        if isinstance(error, TimeoutError) and limit.expired():  # a foreign backend may have limits of its own
+        if isinstance(error, TimeoutError) and limit.was_interrupted:  # a foreign backend may have limits of its own
             raise TotalTimeout(
                 f"no answer within {request.timeouts.total:g} s, the limit for the whole call",
                 provider=request.provider,

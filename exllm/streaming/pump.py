@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ import msgspec
 from exllm.errors import ExLLMError, ProtocolError, StreamClosed
 from exllm.policies.retry import RetrySchedule
 from exllm.streaming.accumulator import Accumulator
+from exllm.streaming.alarms import Alarm, alarms_of
+from exllm.streaming.interrupt import Interruptible
 from exllm.streaming.loop_end import end_with_loop
 from exllm.streaming.ring import RingBuffer
 from exllm.streaming.source import ChunkSource, has_content
@@ -76,41 +79,77 @@ class Pump:
         self._model = model
         self._raw: Any = None
         self._source: ChunkSource | None = None
+        self._is_open = False
         self._task: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[None] | None = None
-        self._limit_timer: asyncio.TimerHandle | None = None
+        self._opening: Interruptible | None = None  # a consumer sends the request
+        self._limit: Alarm | None = None
         self._away_timer: asyncio.TimerHandle | None = None
         self._is_stopped = False  # the stream was ended from within, and its task cancelled
         self._clock: Callable[[], float] = _no_loop
         self._always_ahead = False  # the task reads, whoever waits
         self._consumer_reads_since: float | None = None
         self._consumer_waited_s = 0.0  # for the head of the answer, and while it was reading itself
-        self._held: list[Chunk] = []  # the head of an answer whose body has not begun: it may yet be another attempt's
+        # The head of an answer whose body has not begun: it may yet be another attempt's. None from there on.
+        self._held: list[Chunk] | None = []
         self._pending: list[Chunk] = []  # what a read by the consumer gave beyond the ring's room
         self._chunks = 0
 
     # -- life
 
     def start(self) -> None:
-        """Begin, on the running loop. A second call does nothing."""
+        """Begin, on the running loop, with the task. A second call does nothing."""
         if not self.is_started:
-            loop = asyncio.get_running_loop()
-            self.is_started = True
-            self._clock = loop.time
-            self._timing.started_at = self._timing.sent_at = loop.time()
-            self._opened = loop.create_future()
-            self._task = loop.create_task(self._run(self._begin), name="exllm-pump")
+            self._begin()
+            self._start_task(self._work)
             self._watch_limits()
-            end_with_loop(self)
 
-    async def opened(self) -> None:
-        """Wait until the provider has begun to answer. Raises why it did not."""
+    def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.is_started = True
+        self._clock = loop.time
+        self._timing.started_at = self._timing.sent_at = loop.time()
+        self._opened = loop.create_future()
+        end_with_loop(self)
+
+    def _start_task(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(work), name="exllm-pump")
+
+    async def enter(self) -> None:
+        """Return when the provider has begun to answer. Raises why it did not.
+
+        Where any task may read, the caller's own sends the request, which saves two task switches. A call that is
+        cancelled leaves the stream to be closed.
+        """
+        if not self.is_started:
+            self._begin()
+            await self._open_for_consumer()
         if self._opened is not None:  # it is None where the stream was closed before it began
             began_at = self._clock()
-            await asyncio.shield(self._opened)
+            if not self._opened.done():
+                await asyncio.shield(self._opened)
             self._consumer_waited_s += self._clock() - began_at
         if self.error is not None and not self._chunks:
             raise self.error
+
+    async def _open_for_consumer(self) -> None:
+        """The first attempt, up to the head of the answer; leaves all that is not plain sailing to the task."""
+        began_at = self._consumer_reads_since = self._clock()
+        self._watch_limits()
+        if self.is_done:
+            return
+        try:
+            with Interruptible() as self._opening:
+                source = self._source = await self._connect()
+                if source.is_shared:
+                    await self._open(source)
+                else:
+                    self._start_task(self._work)
+        except Exception as error:  # noqa: BLE001 - it leaves as one of ours
+            self._recover(error)
+        finally:
+            self._opening = None
+            self._reading_stopped(began_at)
 
     async def aclose(self) -> None:
         """Close the source and end the task; returns when both is done. Idempotent.
@@ -156,9 +195,10 @@ class Pump:
             return
         self._is_stopped = True
         self._fail(reason)  # not left to the task: one that is cancelled before its first step never runs
-        self._note_opened()
         if self._task is not None:
             self._task.cancel()
+        if self._opening is not None:
+            self._opening.interrupt()
 
     # -- for the consumer
 
@@ -202,24 +242,37 @@ class Pump:
                 asyncio.get_running_loop().call_soon(self._look_after_consumer)
             raise
         except Exception as error:  # noqa: BLE001 - it leaves as one of ours
-            self._fail_by(error)
+            self._recover(error)
             return
         finally:
-            now = self._clock()
-            timing.reading_stops(now)
-            self._consumer_reads_since = None
-            self._consumer_waited_s += now - began_at
-            if self._away_timer is None and not self.is_done:
-                self._away_timer = asyncio.get_running_loop().call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
+            now = self._reading_stopped(began_at)
         if self.is_done:  # somebody ended it meanwhile; the ring says why
             return
+        chunks = self._admit(chunks, now)
         if chunks is None:
             self._end()
             return
-        self._take(chunks, now)
         room = self.ring.push_many_nowait(chunks)
         if room < len(chunks):
             self._pending = chunks[room:]
+
+    def _reading_stopped(self, began_at: float) -> float:
+        """The consumer waits for the provider no more; returns the time."""
+        now = self._clock()
+        self._timing.reading_stops(now)
+        self._consumer_reads_since = None
+        self._consumer_waited_s += now - began_at
+        if self._away_timer is None and not self.is_done:
+            self._away_timer = asyncio.get_running_loop().call_later(READ_AHEAD_AFTER_S, self._look_after_consumer)
+        return now
+
+    def _recover(self, error: Exception) -> None:
+        """After a failure that the consumer met: leave another attempt to the task, if there may be one."""
+        wait_s = self._wait_before_retry(error)
+        if wait_s is None:
+            self._fail_by(error)
+        else:
+            self._start_task(partial(self._retry, wait_s))
 
     def _look_after_consumer(self) -> None:
         """Read ahead if the consumer is not back yet; nobody looks again until it comes."""
@@ -228,7 +281,7 @@ class Pump:
             self._away_timer = None
         if self._task is None and self._consumer_reads_since is None and not self.is_done:
             self._timing.reading_goes_on(self._clock())
-            self._task = asyncio.get_running_loop().create_task(self._run(self._read_ahead), name="exllm-read-ahead")
+            self._start_task(self._work)
 
     # -- the task
 
@@ -245,49 +298,57 @@ class Pump:
             self._fail(StreamClosed("the program was interrupted"))
             raise
         finally:
-            self._note_opened()
             if not self.is_done:
                 self._task = None  # the consumer reads on
                 self._timing.reading_stops(self._clock())
             elif self._source is not None:
                 await self._source.aclose()
 
-    async def _begin(self) -> None:
-        """Try until an answer has begun, then read ahead."""
+    async def _work(self) -> None:
+        """Open what is not open, and read ahead; again while the schedule says so."""
         while True:
-            held = self._held = []
-            self.request_id = None
-            self._timing.attempt_begins(self._clock())
             try:
-                source = self._source = await self._connect()
-                await source.open()
-                self.request_id, self.warnings = source.request_id, source.warnings
-                self._note_opened()
-                while (chunks := await source.read()) is not None:
-                    held += chunks
-                    if has_content(held):
-                        break
-                    self._timing.last_at = self._clock()
-                if held and not self.is_done:
-                    self._take(held, self._clock())
-                    self._pending = held
-                await self._read_ahead()
+                if self._source is None:
+                    self._source = await self._connect()
+                if not self._is_open:
+                    await self._open(self._source)
+                await self._read_ahead(self._source)
                 return
             except ExLLMError as error:
-                time_left_s = self._timing.time_left_s(self._clock())
-                wait_s = None if self._chunks or self.is_done else self._schedule.wait_s(error, time_left_s)
+                wait_s = self._wait_before_retry(error)
                 if wait_s is None:
                     raise
-                if self._source is not None:
-                    self._source.abort()
-                    await self._source.aclose()
-                self._timing.attempt_begins(self._clock() + wait_s)
-                await asyncio.sleep(wait_s)
+                await self._clear_for_retry(wait_s)
 
-    async def _read_ahead(self) -> None:
+    async def _retry(self, wait_s: float) -> None:
+        await self._clear_for_retry(wait_s)
+        await self._work()
+
+    async def _clear_for_retry(self, wait_s: float) -> None:
+        source, self._source, self._is_open = self._source, None, False
+        self._held = []
+        self.request_id = None
+        if source is not None:
+            source.abort()
+            await source.aclose()
+        self._timing.attempt_begins(self._clock() + wait_s)
+        await asyncio.sleep(wait_s)
+
+    def _wait_before_retry(self, error: Exception) -> float | None:
+        """Seconds until the next attempt; None when there is none, since something of the answer was handed out."""
+        if not isinstance(error, ExLLMError) or self._chunks or self.is_done:
+            return None
+        return self._schedule.wait_s(error, self._timing.time_left_s(self._clock()))
+
+    async def _open(self, source: ChunkSource) -> None:
+        await source.open()
+        self._is_open = True
+        self.request_id, self.warnings = source.request_id, source.warnings
+        self._note_opened()
+
+    async def _read_ahead(self, source: ChunkSource) -> None:
         """Read until the end, or until a consumer waits who can read for itself. Waits while the ring is full."""
-        ring, source = self.ring, self._source
-        assert source is not None, "_begin has opened it"
+        ring = self.ring
         while True:
             if self._pending:
                 is_waited_for = ring.consumer_is_waiting
@@ -301,11 +362,26 @@ class Pump:
             chunks = await source.read()
             if self.is_done:
                 return  # a source that outlived its cancellation
+            chunks = self._admit(chunks, self._clock())
             if chunks is None:
                 self._end()
                 return
-            self._take(chunks, self._clock())
             self._pending = chunks
+
+    def _admit(self, chunks: list[Chunk] | None, now: float) -> list[Chunk] | None:
+        """What may be handed out of that which was read: the head of an answer is held back until its body begins."""
+        held = self._held
+        if held is not None:
+            if chunks is not None:
+                held += chunks
+                if not has_content(held):
+                    self._timing.last_at = now
+                    return []
+            self._held = None
+            chunks = held or None
+        if chunks is not None:
+            self._take(chunks, now)
+        return chunks
 
     def _take(self, chunks: list[Chunk], now: float) -> None:
         """Count and fold what came."""
@@ -340,7 +416,7 @@ class Pump:
         error.request_id = error.request_id or self.request_id
         error.attempts = self._schedule.attempts
         self._finish()
-        if not self._chunks:
+        if self._held:
             self._accumulator.add(self._held)  # no other attempt follows: this head is the answer's
         if error.partial is None and (self._chunks or self._accumulator.usage.provenance != "unknown"):
             error.partial = self.response()
@@ -356,10 +432,12 @@ class Pump:
 
     def _finish(self) -> None:
         self.is_done = True
+        self._note_opened()
         self._timing.ended_at = self._clock()
-        for timer in (self._limit_timer, self._away_timer):
-            if timer is not None:
-                timer.cancel()
+        if self._limit is not None:
+            self._limit.cancel()
+        if self._away_timer is not None:
+            self._away_timer.cancel()
         if self._source is not None:
             self._raw = self._source.raw()
             self._source.abort()
@@ -375,7 +453,7 @@ class Pump:
             return
         deadline = self._timing.deadline(now, is_reading=is_reading)
         if deadline < math.inf:
-            self._limit_timer = asyncio.get_running_loop().call_at(deadline, self._watch_limits)
+            self._limit = alarms_of(asyncio.get_running_loop()).set(deadline, self._watch_limits)
 
     def _is_reading(self) -> bool:
         """Somebody waits for the provider, and not the provider for the consumer."""

@@ -52,9 +52,8 @@ class Stream:
         if self._was_left:
             raise StreamClosed("the stream was left before; client.stream(...) makes a new one")
         self._entered = True
-        self._pump.start()
         try:
-            await self._pump.opened()
+            await self._pump.enter()
         except BaseException:
             await self.aclose()
             raise
