@@ -169,8 +169,7 @@ class OllamaChatDecoder:
                 chunks.append(ImageDelta(base64.b64decode(image)))
             except ValueError as error:
                 raise self._nonsense(data, error) from error
-        for call in message.tool_calls or ():
-            chunks.append(self._call(call, data))
+        chunks.extend(self._call(call, data) for call in message.tool_calls or ())
 
     def _call(self, call: CallPiece, data: bytes) -> ToolCallDelta:
         function = call.function

@@ -58,7 +58,7 @@ class Head(msgspec.Struct, gc=False):
 
 
 NAMED_FIELDS = frozenset({"model", "created_at", *Line.__struct_fields__})
-"""What the chunks have a name for. All else of the last line is passed on: times in nanoseconds, the remote host, ..."""
+"""What the chunks have a name for. All else of the last line is passed on: times in nanoseconds, a remote host."""
 
 decode_line = msgspec.json.Decoder(Line).decode
 decode_head = msgspec.json.Decoder(Head).decode

@@ -71,9 +71,7 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
         "messages": writer.write(request.messages),
         "stream": request.stream,  # said always: the server streams where nothing is said
     }
-    run_options = {
-        name: value for ours, name in _RUN_OPTIONS.items() if (value := getattr(options, ours)) is not None
-    }
+    run_options = {name: value for ours, name in _RUN_OPTIONS.items() if (value := getattr(options, ours)) is not None}
     if options.tools is not None:
         body["tools"] = [_tool(tool, writer) for tool in options.tools]
     think = _think(options, spec, writer)
