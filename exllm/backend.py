@@ -93,7 +93,8 @@ class HttpBackend:
     ) -> None:
         self._transport = transport
         self._call = call
-        self._spec = spec
+        # A wire may need what is filled in: the region decides what a short name of a model means.
+        self._spec = msgspec.structs.replace(spec, base_url=way.base_url) if "{" in spec.base_url else spec
         self._wire = wire
         self._way = way
         self._max_frame_bytes = max_frame_bytes

@@ -212,6 +212,8 @@ def _is_usable(address: str) -> bool:
 def _fill(address: str, spec: ProviderSpec, source: ConfigSource, signer: Signer | None) -> str:
     for name in spec.settings:
         value = configuration.lookup(source, spec.name, name, spec.variables_of(name))
+        if value is None and signer is not None:
+            value = signer.settings.get(name)
         value = value or spec.setting_defaults.get(name)
         if value is None and "{" + name + "}" in address:
             if signer is not None and name in signer.fills:

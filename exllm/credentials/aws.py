@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from exllm.config import ConfigSource, Env, in_order, lookup
 from exllm.credentials import aws_chain
+from exllm.credentials.aws_region import profile_region
 from exllm.credentials.sigv4 import AwsKeys, Scope, sign
 from exllm.errors import ConfigurationError, MissingExtra
 from exllm.transport.exact_url import exact_url
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _REGION = re.compile(r"[a-z0-9-]+")
 _REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d+)\..*(?:amazonaws\.com(?:\.cn)?|api\.aws)$")
-_SIGNED_HEADERS = frozenset({"content-type"})  # and x-amz-*; what proxies may change is left out
 
 
 def find_signer(spec: ProviderSpec, source: ConfigSource) -> AwsSigner | None:
@@ -41,18 +41,20 @@ def find_signer(spec: ProviderSpec, source: ConfigSource) -> AwsSigner | None:
 
 
 def _signer(spec: ProviderSpec, source: ConfigSource, keys: AwsKeys | None, profile: str | None) -> AwsSigner:
-    has_chain = aws_chain.is_installed() and (profile is not None or _reads_environment(source))
-    if keys is None and not has_chain:
+    if keys is None and not aws_chain.is_installed():
         raise MissingExtra(_how_to_give_keys(spec), provider=spec.name)
-    chain = aws_chain.chain_of(profile) if has_chain else None
-    return AwsSigner(spec, lookup(source, spec.name, "region", spec.variables_of("region")), keys, chain)
+    region = lookup(source, spec.name, "region", spec.variables_of("region"))
+    if region is None and (profile is not None or _reads_environment(source)):
+        region = profile_region(profile)
+    if region is not None and not _REGION.fullmatch(region):  # it becomes a part of the host's name
+        raise ConfigurationError(f"a region is written like us-east-1, got {region!r}", provider=spec.name)
+    return AwsSigner(spec, region, keys, aws_chain.chain_of(profile) if keys is None else None)
 
 
 class AwsSigner:
-    """Signs with `keys`, or with those that the chain finds; for a region that is not given it asks the chain too.
+    """Signs with `keys`, or with those that `chain` finds. See `Signer`."""
 
-    See `Signer`.
-    """
+    fills: frozenset[str] = frozenset()
 
     def __init__(
         self, spec: ProviderSpec, region: str | None, keys: AwsKeys | None, chain: aws_chain.AwsChain | None
@@ -61,7 +63,7 @@ class AwsSigner:
         self._region = region
         self._keys = keys
         self._chain = chain
-        self.fills = frozenset({"region"}) if chain is not None else frozenset()
+        self.settings = {} if region is None else {"region": region}
         self.secrets: tuple[str, ...] = ()
 
     async def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[str, dict[str, str]]:
@@ -74,8 +76,8 @@ class AwsSigner:
             except aws_chain.NothingFound:
                 raise ConfigurationError(_how_to_give_keys(self._spec), provider=self._spec.name) from None
         self.secrets = (keys.secret_access_key, *filter(None, [keys.session_token]))
-        region = await self._region_for(url)
-        target = exact_url(url.replace("{region}", region))  # its path goes out as it stands here
+        region = self._region_for(url)
+        target = exact_url(url)  # its path goes out as it stands here
         signed = [("host", target.host_port_subcomponent or "")]
         signed += [(name, value) for name, value in headers.items() if _is_signed(name)]
         scope = Scope(datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"), region, self._spec.auth.service)
@@ -84,23 +86,16 @@ class AwsSigner:
 
     def is_ready(self, missing: Collection[str]) -> bool:
         """See `Signer.is_ready`. A region is needed in any case, for the signature."""
-        if self._keys is None and not (self._chain is not None and self._chain.is_likely()):
-            return False
-        return bool(self._region or (self._chain is not None and self._chain.has_region()))
+        return self._region is not None and (self._chain is None or self._chain.is_likely())
 
-    async def _region_for(self, url: str) -> str:
+    def _region_for(self, url: str) -> str:
         named = _REGION_IN_HOST.search(urlsplit(url).hostname or "")
         region = named[1] if named else self._region
-        if region is None and self._chain is not None:
-            region = await self._chain.region.get()
         if region is None:
             raise ConfigurationError(
-                f"{self._spec.label} needs a region: set {' or '.join(self._spec.variables_of('region'))}, "
-                f"or name one in the profile",
+                f"{self._spec.label} needs a region, to sign for: set {' or '.join(self._spec.variables_of('region'))}",
                 provider=self._spec.name,
             )
-        if not _REGION.fullmatch(region):  # it becomes a part of the host's name
-            raise ConfigurationError(f"a region is written like us-east-1, got {region!r}", provider=self._spec.name)
         return region
 
 
@@ -136,5 +131,6 @@ def _reads_environment(source: ConfigSource) -> bool:
 
 
 def _is_signed(header: str) -> bool:
+    """What must be signed; the rest may be changed by proxies on the way."""
     name = header.lower()
-    return name in _SIGNED_HEADERS or name.startswith("x-amz")
+    return name == "content-type" or name.startswith("x-amz-")

@@ -52,7 +52,6 @@ class AwsChain:
     def __init__(self, profile: str | None) -> None:
         self._profile = profile
         self.keys = Lease(self._find_keys)
-        self.region = Lease(self._find_region)
 
     def is_likely(self) -> bool:
         """Whether there are credentials, as far as files, variables and the make of this machine tell."""
@@ -73,13 +72,6 @@ class AwsChain:
             or _is_instance()
         )
 
-    def has_region(self) -> bool:
-        """Whether the profile names a region."""
-        try:
-            return self._find_region().value is not None
-        except ConfigurationError:
-            return False
-
     def _find_keys(self) -> Granted[AwsKeys]:
         try:
             with _session(self._profile) as session:
@@ -95,13 +87,6 @@ class AwsChain:
         return Granted(
             AwsKeys(keys.access_key, keys.secret_key, keys.token), None if expiry is None else expiry.timestamp()
         )
-
-    def _find_region(self) -> Granted[str | None]:
-        try:
-            with _session(self._profile) as session:
-                return Granted(session.get_config_variable("region"))
-        except Exception as error:
-            raise _translated(error) from error
 
 
 def chain_of(profile: str | None) -> AwsChain:

@@ -39,6 +39,7 @@ def _signer(spec: ProviderSpec, given: str | None) -> GoogleSigner:
 class GoogleSigner:
     """Adds an access token, and fills in the project that the credentials belong to. See `Signer`."""
 
+    settings: Mapping[str, str] = {}
     fills = frozenset({"project"})
 
     def __init__(self, spec: ProviderSpec, tokens: google_tokens.GoogleTokens) -> None:

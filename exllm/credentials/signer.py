@@ -12,8 +12,11 @@ class Signer(Protocol):
     secrets: tuple[str, ...]
     """What must not be seen in any message; complete once `sign` has returned."""
 
+    settings: Mapping[str, str]
+    """Values of placeholders of the base URL that are told by where the credentials are: the region of a profile."""
+
     fills: frozenset[str]
-    """The placeholders of the base URL that `sign` can fill, because the credentials know them: the region, say."""
+    """The placeholders that `sign` can fill: only the credentials themselves know the value."""
 
     async def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[str, dict[str, str]]:
         """The URL and all headers of this attempt: a signature holds the time, and a token runs out.

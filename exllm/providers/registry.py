@@ -179,7 +179,7 @@ def configured(name: str, source: ConfigSource | None = None) -> bool:
         except ConfigurationError:
             return False
         if signer is not None:
-            missing = {name for name in needed if not _is_set(provider, source, name)}
+            missing = {name for name in needed - signer.settings.keys() if not _is_set(provider, source, name)}
             return missing <= signer.fills and signer.is_ready(missing)
     return (
         not provider.auth.required or lookup(source, provider.name, "api_key", provider.api_key_env) is not None

@@ -193,12 +193,9 @@ async def test_an_address_of_amazons_says_its_region(url: str, region: str, aws_
 
 
 @pytest.mark.parametrize("region", ["evil.example/", "a b", "US-EAST-1", "x\r\ny"])
-async def test_a_region_that_is_none_is_refused(region: str, aws_provider: ProviderSpec) -> None:
-    signer = signer_of(
-        way_to(aws_provider, Static({"signed": {**KEYS, "region": region}}), base_url="http://127.0.0.1")
-    )
+def test_a_region_that_is_none_is_refused(region: str, aws_provider: ProviderSpec) -> None:
     with pytest.raises(ConfigurationError, match="written like us-east-1"):
-        await signer.sign("POST", "http://127.0.0.1/x", {}, b"")
+        way_to(aws_provider, Static({"signed": {**KEYS, "region": region}}))
 
 
 # -- what is missing

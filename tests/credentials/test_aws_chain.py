@@ -146,7 +146,7 @@ async def test_the_profile_gives_the_region_where_nothing_else_does(
 ) -> None:
     setting.config(STATIC)
     way = access(aws_provider, Env(), None, None)
-    assert way.base_url == "https://bedrock-runtime.{region}.amazonaws.com"
+    assert way.base_url == "https://bedrock-runtime.eu-central-1.amazonaws.com"
     assert way.signer is not None
     url, headers = await way.signer.sign("POST", way.base_url + "/model/x", {}, b"")
     assert url == "https://bedrock-runtime.eu-central-1.amazonaws.com/model/x"
@@ -183,7 +183,7 @@ async def test_a_profile_may_be_named_in_the_config_and_wins_over_the_environmen
     setting(AWS_ACCESS_KEY_ID="AKIDENVIRONMENT", AWS_SECRET_ACCESS_KEY="secret", SIGNED_AWS_PROFILE="work")
     signer = access(aws_provider, Chain(source, Env()), None, None).signer
     assert signer is not None
-    _, headers = await signer.sign("POST", "https://bedrock-runtime.{region}.amazonaws.com/x", {}, b"")
+    _, headers = await signer.sign("POST", "https://bedrock-runtime.eu-central-1.amazonaws.com/x", {}, b"")
     assert "Credential=AKIDFILE/" in headers["authorization"]
 
 
@@ -365,6 +365,6 @@ def test_the_signer_shows_nothing(aws_provider: ProviderSpec, setting: Setting) 
     setting.config(STATIC)
     signer = access(aws_provider, Env(), None, None).signer
     assert isinstance(signer, AwsSigner)
-    asyncio.run(signer.sign("GET", "https://bedrock-runtime.{region}.amazonaws.com/x", {}, b""))
+    asyncio.run(signer.sign("GET", "https://bedrock-runtime.eu-central-1.amazonaws.com/x", {}, b""))
     assert signer.secrets == ("secret-of-file",)
     assert "secret-of-file" not in repr(signer)
