@@ -14,6 +14,7 @@ from exllm.errors import ProtocolError
 from exllm.providers.openai_chat_calls import Calls
 from exllm.providers.openai_chat_events import AudioPiece, Delta, Logprobs, TokenPiece, google_signature
 from exllm.providers.openai_chat_reasoning import ReasoningParts
+from exllm.providers.openai_chat_sources import Cited
 from exllm.types.chunks import (
     AudioDelta,
     Chunk,
@@ -49,7 +50,7 @@ class ChoiceDecoder:
         self._calls = Calls()
         self._reasoning = ReasoningParts()
         self._audio_rest = ""
-        self._cited: set[str] = set()
+        self._cited = Cited()
 
     @property
     def calls_for_caller(self) -> bool:
@@ -85,6 +86,9 @@ class ChoiceDecoder:
         for image in delta.images or ():
             self._image(image, out)
         out.extend(CitationDelta(_citation(annotation), index) for annotation in delta.annotations or ())
+        if delta.web_search_data is not None or delta.graph_data is not None:
+            self._sources(delta.web_search_data, out)
+            self._sources(delta.graph_data, out)
         if delta.extra_content is not None and (signature := google_signature(delta.extra_content)):
             out.append(ReasoningDelta("", index, 0, signature))
 
@@ -118,17 +122,14 @@ class ChoiceDecoder:
             if call is not None:
                 name, arguments = str(tool.get("type") or ""), str(tool.get("arguments") or "")
                 out.append(ToolCallDelta(call, "", name, arguments, self._index, provider_executed=True))
-            for found in _found_by(tool):
-                url = _string(found.get("url"))
-                if url is not None and url not in self._cited:
-                    self._cited.add(url)
-                    text = _string(found.get("content")) or None
-                    out.append(
-                        CitationDelta(Citation(url, _string(found.get("title")), text, source=found), self._index)
-                    )
+            for field in ("search_results", "browser_results"):
+                self._sources(tool.get(field), out)
             if "output" in tool:
                 data = {**tool, "type": EXECUTED_TOOL, "tool": tool.get("type")}
                 out.append(ProviderEvent(EXECUTED_TOOL, data, self._provider, content=True, index=self._index))
+
+    def _sources(self, found: Any, out: list[Chunk]) -> None:
+        out.extend(CitationDelta(citation, self._index) for citation in self._cited.fresh(found))
 
     def _audio(self, audio: AudioPiece, out: list[Chunk]) -> None:
         letters = self._audio_rest + (audio.data or "")
@@ -167,18 +168,6 @@ RELATED_QUESTIONS = "related_questions"
 NOT_SENT_BACK = frozenset({EXECUTED_TOOL, FOUND_IMAGES, RELATED_QUESTIONS})
 """Types of `ProviderPart` that do not go back in the history: the output of a tool that Groq ran, and what Perplexity
 found beside the answer."""
-
-_FOUND = ("search_results", "browser_results")
-
-
-def _found_by(tool: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pages that a tool of Groq's read: ``search_results: {results: []}``, ``browser_results: []``."""
-    pages: list[dict[str, Any]] = []
-    for field in _FOUND:
-        found = tool.get(field)
-        listed = found.get("results") if isinstance(found, dict) else found
-        pages += [page for page in listed if isinstance(page, dict)] if isinstance(listed, list) else []
-    return pages
 
 
 def _citation(annotation: dict[str, Any]) -> Citation:

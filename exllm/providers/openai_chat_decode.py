@@ -29,6 +29,7 @@ from exllm.providers.openai_chat_events import (
     snippet,
 )
 from exllm.providers.openai_chat_finish import failure_code, finish_reason
+from exllm.providers.openai_chat_sources import Cited
 from exllm.providers.openai_chat_template import TextTemplate, ends_alike, string_inside
 from exllm.providers.openai_chat_usage import usage_of
 from exllm.streaming.frame import Frame
@@ -42,7 +43,6 @@ from exllm.types.chunks import (
     TextDelta,
     UsageUpdate,
 )
-from exllm.types.parts import Citation
 from exllm.types.request import Request
 from exllm.types.usage import Usage
 
@@ -88,7 +88,7 @@ class OpenAIChatDecoder:
         self._choices: dict[int, ChoiceDecoder] = {}
         self._finishes: dict[int, str | None] = {}
         self._silent: dict[int, Event] = {}  # by choice: a frame of it that says nothing
-        self._cited: set[str] = set()
+        self._cited = Cited()
         self._listed: dict[str, list[Any]] = {}
         self._usage: Usage | None = None
         self._template = TextTemplate()
@@ -281,17 +281,7 @@ class OpenAIChatDecoder:
         if self._listed.get(name) == listed:
             return
         self._listed[name] = listed
-        for item in listed:
-            found = item if isinstance(item, dict) else {"url": item}
-            url = _string(found.get("url"))
-            if url is None or url in self._cited:
-                continue
-            self._cited.add(url)
-            citation = Citation(
-                url, _string(found.get("title")), _string(found.get("snippet")) or None,
-                source=found if isinstance(item, dict) else None,
-            )  # fmt: skip
-            self._out.append(CitationDelta(citation))
+        self._out.extend(CitationDelta(citation) for citation in self._cited.fresh(listed))
 
     def _found(self, name: str, listed: list[Any]) -> None:
         """Perplexity's images and questions, told once although they come again with every frame."""

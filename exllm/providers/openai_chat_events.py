@@ -60,6 +60,8 @@ class Delta(msgspec.Struct, gc=False):
     annotations: list[dict[str, Any]] | None = None
     executed_tools: list[dict[str, Any]] | None = None  # Groq's compound systems
     extra_content: dict[str, Any] | None = None  # Gemini
+    web_search_data: dict[str, Any] | None = None  # Writer
+    graph_data: dict[str, Any] | None = None  # Writer: files of a knowledge graph
 
 
 class TokenPiece(msgspec.Struct, gc=False):

@@ -127,6 +127,22 @@ def test_a_flat_annotation_is_understood() -> None:
     assert fold(chunks).citations == (Citation("https://a.example", "A", None, 0, 1, source=annotation),)
 
 
+# -- Writer
+
+
+def test_writers_pages_and_files_are_cited() -> None:
+    page, file = {"url": "https://a.example", "raw_content": "about a"}, {"file_id": "f1", "snippet": "from a file"}
+    data = {"web_search_data": {"sources": [page]}, "graph_data": {"sources": [file], "status": "finished"}}
+    expected = (
+        Citation("https://a.example", None, "about a", source=page),
+        Citation(None, None, "from a file", source=file),
+    )
+    nothing = {"web_search_data": None, "graph_data": {"sources": None, "status": None, "subqueries": None}}
+    said = [choice({"content": "x", **nothing}), choice({**data}), choice({**data}), choice({}, "stop"), DONE]
+    assert fold(decode(said)).citations == expected
+    assert fold(decode_body({"content": "x", **data})).citations == expected
+
+
 # -- Perplexity: what was found beside the answer
 
 IMAGES = [{"image_url": "https://a.example/a.png", "origin_url": "https://a.example", "height": 1, "width": 2}]
