@@ -14,6 +14,7 @@ import pytest
 
 import exllm
 from exllm import default_client
+from exllm.providers import ProviderSpec, registry
 from tests.faults.dialects import DIALECTS, TEXT, Dialect
 from tests.faults.expect import KEY
 from tests.faults.server import FaultServer
@@ -33,8 +34,10 @@ def server(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultS
     """A server that the module-level client finds by the environment."""
     monkeypatch.setattr(default_client, "_client", None)
     with server_thread(dialect.reply()) as server:
-        monkeypatch.setenv(f"{dialect.provider.upper()}_API_KEY", KEY)
-        monkeypatch.setenv(f"{dialect.provider.upper()}_BASE_URL", server.url)
+        spec = registry.get(dialect.provider)
+        assert isinstance(spec, ProviderSpec)
+        monkeypatch.setenv(spec.api_key_env[0], KEY)
+        monkeypatch.setenv(spec.base_url_env[0], server.url)
         yield server
 
 

@@ -324,8 +324,9 @@ class ResponsesDecoder:
         raw = status if isinstance(status, str) else None
         if status == "incomplete" or cut_short:
             details = response.get("incomplete_details") or {}
-            raw = details.get("reason") or raw
-            reason = INCOMPLETE.get(str(raw), "stop")
+            why = details.get("reason")
+            reason = "length" if why is None else INCOMPLETE.get(str(why), "stop")
+            raw = why or raw or "incomplete"
         elif self._decoder.calls_for_caller:
             reason = "tool_calls"
         elif self._decoder.is_refused:

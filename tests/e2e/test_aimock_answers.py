@@ -11,8 +11,9 @@ from tests.e2e.aimock.server import KEY, Aimock
 pytestmark = pytest.mark.node
 
 OPENAI, ANTHROPIC = "openai/gpt-4.1-mini", "anthropic/claude-sonnet-4-5"
+RESPONSES = "openai-responses/gpt-4.1-mini"
 GEMINI, VERTEX = "gemini/gemini-2.5-flash", "vertex/gemini-2.5-flash"
-MODELS = pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, GEMINI, VERTEX])
+MODELS = pytest.mark.parametrize("model", [OPENAI, RESPONSES, ANTHROPIC, GEMINI, VERTEX])
 WAYS = pytest.mark.parametrize("way", ["chat", "stream"])
 HELLO = "Hello from aimock, é 😀 done."
 WEATHER = exllm.Tool(
@@ -102,6 +103,21 @@ async def test_openai_receives_what_was_asked(aimock: Aimock) -> None:
     assert "authorization" in arrived["headers"]
 
 
+async def test_the_responses_api_receives_what_was_asked(aimock: Aimock) -> None:
+    reply = await _ask(
+        aimock, "stream", RESPONSES, [Message("system", "Be kind."), Message("user", "say hello")],
+        temperature=0.5, tools=[WEATHER], store=False,
+    )  # fmt: skip
+    arrived = await aimock.arrived(reply.request_id)
+    body = arrived["body"]  # as aimock understood it, in the words of Chat Completions
+    assert (arrived["method"], arrived["path"]) == ("POST", "/v1/responses")
+    assert body["messages"] == [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "say hello"}]
+    assert (body["model"], body["stream"], body["temperature"]) == ("gpt-4.1-mini", True, 0.5)
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["get_weather"]
+    assert "authorization" in arrived["headers"]
+    assert KEY not in str(reply)
+
+
 async def test_anthropic_receives_what_was_asked(aimock: Aimock) -> None:
     reply = await _ask(
         aimock, "stream", ANTHROPIC, [Message("system", "Be kind."), Message("user", "say hello")], temperature=0.5
@@ -156,7 +172,7 @@ async def test_parallel_tool_calls_arrive_whole(aimock: Aimock, model: str, way:
     assert reply.text == ""
 
 
-@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])  # Gemini's calls come whole
+@pytest.mark.parametrize("model", [OPENAI, RESPONSES, ANTHROPIC])  # Gemini's calls come whole
 async def test_the_fragments_of_a_tool_call_join_to_its_arguments(aimock: Aimock, model: str) -> None:
     async with aimock.client() as client, client.stream(model, "two cities", tools=[WEATHER]) as stream:
         deltas = [chunk async for chunk in stream if isinstance(chunk, ToolCallDelta)]
@@ -192,20 +208,23 @@ async def test_tool_results_go_back_and_the_answer_uses_them(aimock: Aimock, mod
     reply = await _ask(aimock, way, model, [question, calls.message, results], tools=[WEATHER])
     assert reply.text == "21 degrees in Paris, 4 in Oslo."
     messages = (await aimock.arrived(reply.request_id))["body"]["messages"]
-    assert [call["id"] for call in messages[1]["tool_calls"]] == ["call_paris", "call_oslo"]
-    assert [message["tool_call_id"] for message in messages[2:]] == ["call_paris", "call_oslo"]
+    called = [call["id"] for message in messages for call in message.get("tool_calls") or ()]
+    assert called == ["call_paris", "call_oslo"]
+    answered = [message for message in messages if message["role"] == "tool"]
+    assert [message["tool_call_id"] for message in answered] == ["call_paris", "call_oslo"]
     said = ["21 degrees", "4 degrees"]
     if model in (GEMINI, VERTEX):  # there a result is an object
         said = [f'{{"output":"{words}"}}' for words in said]
-    assert [message["content"] for message in messages[2:]] == said
+    assert [message["content"] for message in answered] == said
 
 
 # -- reasoning
 
 
 @WAYS
-async def test_reasoning_of_an_openai_compatible_model_is_apart_from_the_text(aimock: Aimock, way: str) -> None:
-    reply = await _ask(aimock, way, "openai/o3", "think")
+@pytest.mark.parametrize("model", ["openai/o3", "openai-responses/o3"])
+async def test_reasoning_of_openais_models_is_apart_from_the_text(aimock: Aimock, model: str, way: str) -> None:
+    reply = await _ask(aimock, way, model, "think")
     assert (reply.reasoning, reply.text) == ("Let me think step by step about it.", "42")
 
 

@@ -30,6 +30,12 @@ class TestOpenAI(_OverAimock):
 
 
 @pytest.mark.node
+class TestResponses(_OverAimock):
+    model = "openai-responses/gpt-4.1-mini"
+    refused_option = {"seed": 5}  # noqa: RUF012
+
+
+@pytest.mark.node
 class TestAnthropic(_OverAimock):
     model = "anthropic/claude-sonnet-4-5"
     refused_option = {"seed": 5}  # noqa: RUF012

@@ -15,7 +15,13 @@ pytestmark = pytest.mark.node
 
 MODELS = pytest.mark.parametrize(
     "model",
-    ["openai/gpt-4.1-mini", "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-flash", "vertex/gemini-2.5-flash"],
+    [
+        "openai/gpt-4.1-mini",
+        "openai-responses/gpt-4.1-mini",
+        "anthropic/claude-sonnet-4-5",
+        "gemini/gemini-2.5-flash",
+        "vertex/gemini-2.5-flash",
+    ],
 )
 WAYS = pytest.mark.parametrize("way", ["chat", "stream"])
 CUT = "This stream is going to be cut in the middle of the text"

@@ -11,8 +11,8 @@ from tests.e2e.test_aimock_answers import HELLO, OSLO, PARIS, WEATHER
 
 pytestmark = pytest.mark.node
 
-WIRES = ("openai_chat", "anthropic_messages", "gemini_generate")
-UNKNOWN_TO_AIMOCK = ("vertex-anthropic", "vertex-express")
+WIRES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate")
+UNKNOWN_TO_AIMOCK = ("vertex-anthropic", "vertex-express", "perplexity-agent")
 SPECS = {
     info.name: spec
     for info in registry.list_providers()

@@ -271,7 +271,7 @@ def comparable(part: Any) -> Any:
 def assert_same_usage(response: Response, theirs: dict[str, Any]) -> None:
     usage, ours = theirs["usage"], response.usage
     assert (ours.input_tokens, ours.output_tokens) == (usage["input_tokens"], usage["output_tokens"])
-    assert ours.total_tokens == usage["total_tokens"] == ours.input_tokens + ours.output_tokens
+    assert ours.total_tokens == usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
     details = usage["input_tokens_details"]
     assert ours.cached_input_tokens == details["cached_tokens"]
     assert ours.cache_write_tokens == details.get("cache_write_tokens")

@@ -23,7 +23,13 @@ HOW_TO_INSTALL = "run `npm --prefix tests/e2e ci --ignore-scripts`"
 
 
 # Where the base URL of a provider ends, below aimock's own: before the version, after it, or further on.
-BASES = {"openai": "/v1", "anthropic": "", "gemini": "", "vertex": "/v1/projects/p/locations/global"}
+BASES = {
+    "openai": "/v1",
+    "openai-responses": "/v1",
+    "anthropic": "",
+    "gemini": "",
+    "vertex": "/v1/projects/p/locations/global",
+}
 
 
 class Aimock(NamedTuple):
