@@ -1,4 +1,4 @@
-"""Costs as LiteLLM and genai-prices compute them: writes `tests/model_catalog/oracle_cases.json`.
+"""Costs as LiteLLM and genai-prices compute them: writes `tests/cost/oracle_cases.json`.
 
 Both are too heavy, or too quick to change, to be installed for the tests, so their answers are kept. To make them anew,
 in an environment of their own (the versions of the last run are in the file)::
@@ -36,7 +36,7 @@ from litellm.types.utils import (
     Usage,
 )  # fmt: skip
 
-OUT = Path(__file__).parent.parent / "tests" / "model_catalog" / "oracle_cases.json"
+OUT = Path(__file__).parent.parent / "tests" / "cost" / "oracle_cases.json"
 AT = datetime.datetime(2026, 11, 9, 20, 0, tzinfo=datetime.UTC)  # a Monday evening: nobody's peak hours
 
 # Our provider, the id, LiteLLM's provider, genai-prices' provider.

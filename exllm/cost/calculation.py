@@ -76,7 +76,9 @@ def calculate(
         conditions = Conditions(
             tier=tier, at=at, region=region, size=size, quality=quality, search_size=search_size
         )  # fmt: skip
-    return found.cost(usage or Usage(), quantities or NONE, conditions)
+    if quantities is None or quantities == NONE:
+        quantities = NONE
+    return found.cost(usage or Usage(), quantities, conditions)
 
 
 def rates(

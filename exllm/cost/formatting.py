@@ -6,7 +6,7 @@ from decimal import Decimal
 
 
 def format(usd: float | None) -> str:
-    """``usd`` for people: two significant digits below a dollar, cents above, ``unknown`` for None.
+    """``usd`` for people: two significant digits below ten cents, cents above, ``unknown`` for None.
 
     ``$0``, ``$0.0000042``, ``$0.00042``, ``$0.12``, ``$1.50``, ``$1,234.50``; never a price rounded to nothing.
     """
@@ -15,6 +15,6 @@ def format(usd: float | None) -> str:
     if usd == 0:
         return "$0"
     sign, usd = ("-" if usd < 0 else ""), abs(usd)
-    if usd >= 0.995:
+    if usd >= 0.0995:
         return f"{sign}${usd:,.2f}"
     return f"{sign}${Decimal(f'{usd:.2g}'):f}"

@@ -166,6 +166,8 @@ def _prices(model: Found, entry: Mapping[str, Any], here: When, mode: str | None
     for name, value in entry.items():
         if not _PRICE.search(name) or isinstance(value, bool):
             continue
+        if value == 0 and mode in ("image_generation", "image_edit", "video_generation"):
+            continue  # billed by the picture: the map fills its columns for tokens with zeros
         if isinstance(value, int | Decimal):
             _price(model, name, Decimal(value), here, mode, skipped)
         elif name == "search_context_cost_per_query":
