@@ -10,7 +10,7 @@ from typing import Any
 import exllm
 
 HEAVY = ["aiohttp", "websockets", "yaml", "llama_cpp", "anyio", "backoff", "typer", "rich", "fastapi", "pydantic",
-         "asyncio", "ssl", "exllm.client"]  # fmt: skip
+         "asyncio", "ssl", "botocore", "google.auth", "requests", "exllm.client", "exllm.credentials"]  # fmt: skip
 
 WATCH = """
 import json, os, sys

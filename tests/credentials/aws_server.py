@@ -27,7 +27,7 @@ def botocores_signature(request: Received, secret: str, service: str, region: st
     names = signed_headers(request)
     given = AWSRequest(
         request.method,
-        f"http://{request.headers['host']}{request.path}",
+        request.path if "://" in request.path else f"http://{request.headers['host']}{request.path}",
         {name: request.headers[name] for name in names},
         request.body,
     )
@@ -54,9 +54,19 @@ class Bedrock:
 
     Args:
         secrets: by the id of the access key; tokens must be the key's id with ``-token``, where there are any.
+        region, service: what a signature must be for.
+        answer: what is said to those who may ask.
     """
 
-    def __init__(self, secrets: dict[str, str], *, region: str = "eu-central-1", service: str = "bedrock") -> None:
+    def __init__(
+        self,
+        secrets: dict[str, str],
+        *,
+        region: str = "eu-central-1",
+        service: str = "bedrock",
+        answer: bytes = ANSWER,
+    ) -> None:
+        self.answer = answer
         self.secrets = secrets
         self.region = region
         self.service = service
@@ -80,7 +90,7 @@ class Bedrock:
             )
         )
         if is_good:
-            await peer.answer(MODELS if request.method == "GET" else ANSWER)
+            await peer.answer(MODELS if request.method == "GET" else self.answer)
         else:
             told = f"The request signature does not match. {token} {self.secrets[key_id]}"
             await peer.answer(json.dumps({"message": told}).encode(), "403 Forbidden")

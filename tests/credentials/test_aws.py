@@ -7,10 +7,12 @@ import json
 import pickle
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from msgspec.structs import replace
 
 import exllm
 from exllm.call import Access, access
@@ -18,7 +20,7 @@ from exllm.config import Chain, ConfigSource, Env, Static
 from exllm.credentials.aws import AwsSigner
 from exllm.errors import ConfigurationError, ExLLMError, MissingExtra, PermissionDenied
 from exllm.policies.retry import RetryPolicy
-from exllm.providers import ProviderSpec, registry
+from exllm.providers import ProviderSpec, register, registry
 from exllm.transport.http import HttpCall, HttpTransport
 from exllm.transport.sessions import TransportSettings
 from tests.credentials.aws_server import ANSWER, Bedrock, signed_headers
@@ -90,6 +92,39 @@ async def test_the_path_that_is_sent_is_the_one_that_was_signed(
             await transport.aclose()
         if "%3A" in path or "%2F" in path:
             assert server.requests[0].path == path
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        ("nova-lite", "/model/eu.amazon.nova-lite-v1%3A0/converse"),
+        ("anthropic.claude-v2:1", "/model/anthropic.claude-v2%3A1/converse"),
+        (ARN, f"/model/{quote(ARN, safe='')}/converse"),
+    ],
+)
+async def test_bedrock_is_called_by_its_own_wire_in_the_region_of_the_profile(
+    model: str, path: str, home: Path
+) -> None:
+    bedrock = registry.get("bedrock")
+    assert isinstance(bedrock, ProviderSpec)
+    # Without TLS, so that a proxy can stand for the host.
+    register(replace(bedrock, name="plain", aliases=(), base_url="http://bedrock-runtime.{region}.amazonaws.com"))
+    (home / "config").write_text("[profile work]\nregion = eu-central-1\n")
+    (home / "credentials").write_text(f"[work]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = {SECRET}\n")
+    answer = {
+        "output": {"message": {"role": "assistant", "content": [{"text": "signed"}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
+        "metrics": {"latencyMs": 1},
+    }
+    try:
+        async with FaultServer(Bedrock({"AKIDEXAMPLE": SECRET}, answer=json.dumps(answer).encode())) as server:
+            config = Static({"plain": {"aws_profile": "work"}})
+            async with exllm.Client(config=config, proxy=server.url) as client:
+                assert (await client.chat(f"plain/{model}", "Hi")).text == "signed"
+            assert server.requests[0].path == f"http://bedrock-runtime.eu-central-1.amazonaws.com{path}"
+    finally:
+        registry.unregister("plain")
 
 
 async def test_each_attempt_and_each_redirect_is_signed_anew(
