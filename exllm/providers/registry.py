@@ -32,6 +32,7 @@ _WIRES: dict[str, str] = {
     "ollama_chat": "exllm.providers.ollama_chat:WIRE",
     "cohere_chat": "exllm.providers.cohere_chat:WIRE",
     "bedrock_converse": "exllm.providers.bedrock_converse:WIRE",
+    "bedrock_invoke": "exllm.providers.bedrock_invoke:WIRE",
     "gemini_generate": "exllm.providers.gemini_generate:WIRE",
 }
 _QUIRKS: dict[str, str] = {
@@ -41,6 +42,7 @@ _QUIRKS: dict[str, str] = {
     "ollama_chat": "exllm.providers.ollama_chat:QUIRKS",
     "cohere_chat": "exllm.providers.cohere_chat:QUIRKS",
     "bedrock_converse": "exllm.providers.bedrock_converse:QUIRKS",
+    "bedrock_invoke": "exllm.providers.bedrock_invoke_families:QUIRKS",
     "gemini_generate": "exllm.providers.gemini_generate:QUIRKS",
 }
 _BACKENDS: dict[str, str] = {

@@ -1,0 +1,106 @@
+"""Conversations and tools in the words of Cohere's Command R on Bedrock.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-cohere-command-r-plus.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exllm.errors import InvalidRequest
+from exllm.providers.anthropic_content import call_input
+from exllm.providers.bedrock_invoke_family import media_refused
+from exllm.providers.spec import ProviderSpec
+from exllm.types.parts import ProviderPart, Reasoning, Refusal, Text, ToolCall, ToolResult
+from exllm.types.request import Request
+from exllm.types.tool import ServerTool, Tool
+
+_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "List", "object": "Dict"}
+
+
+def build_body(request: Request, spec: ProviderSpec) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The body without sampling, and what could not go along.
+
+    Calls that were made before are only of use with their results, at the end of the conversation; older ones are left
+    out. Raises `InvalidRequest` for media, and where there is nothing to answer.
+    """
+    warnings: list[str] = []
+    preamble: list[str] = []
+    history: list[dict[str, str]] = []
+    calls: dict[str, ToolCall] = {}
+    results: list[dict[str, Any]] = []
+    for message in request.messages:
+        texts: list[str] = []
+        for part in message.parts:
+            match part:
+                case Text() | Refusal():
+                    texts.append(part.text)
+                case ToolCall():
+                    calls[part.id] = part
+                case ToolResult():
+                    results.append(_result(part, calls, request, spec))
+                case Reasoning():
+                    pass
+                case ProviderPart():
+                    warnings.append(
+                        f"a part of an answer of {part.provider} means nothing to {spec.name}; it was left out"
+                    )  # fmt: skip
+                case _:
+                    raise media_refused(request, spec)
+        text = "".join(texts)
+        if message.role in ("system", "developer"):
+            preamble.append(text)
+        elif message.role == "assistant":
+            if text:
+                history.append({"role": "CHATBOT", "message": text})
+        elif text:
+            if results:
+                warnings.append("results of tools in the middle of a conversation were left out")
+                results = []
+            history.append({"role": "USER", "message": text})
+    asked = next((at for at in range(len(history) - 1, -1, -1) if history[at]["role"] == "USER"), None)
+    if asked is None:
+        raise InvalidRequest("there is no message of a user to answer", provider=spec.name)
+    body: dict[str, Any] = {"message": history[asked]["message"]}
+    others = history[:asked] + history[asked + 1 :]
+    if others:
+        body["chat_history"] = others
+    if preamble:
+        body["preamble"] = "\n\n".join(preamble)
+    if results:
+        body["tool_results"] = results
+    if request.options.tools:
+        body["tools"] = [_tool(tool, warnings) for tool in request.options.tools]
+    return body, tuple(dict.fromkeys(warnings))
+
+
+def _result(
+    part: ToolResult, calls: dict[str, ToolCall], request: Request, spec: ProviderSpec
+) -> dict[str, Any]:  # fmt: skip
+    call = calls.get(part.call_id)
+    if call is None:
+        raise InvalidRequest(f"the result of {part.call_id!r} answers no call before it", provider=spec.name)
+    if isinstance(part.content, str):
+        text = part.content
+    else:
+        if not all(isinstance(inner, Text) for inner in part.content):
+            raise media_refused(request, spec)
+        text = "".join(inner.text for inner in part.content if isinstance(inner, Text))
+    return {"call": {"name": call.name, "parameters": call_input(call.arguments)}, "outputs": [{"text": text}]}
+
+
+def _tool(tool: Tool | ServerTool, warnings: list[str]) -> dict[str, Any]:
+    if isinstance(tool, ServerTool):
+        return tool.definition
+    required = tool.schema.get("required") or ()
+    definitions: dict[str, Any] = {}
+    for name, schema in (tool.schema.get("properties") or {}).items():
+        kind = _TYPES.get(schema.get("type", "string") if isinstance(schema, dict) else "string")
+        if kind is None or kind in ("List", "Dict") or (isinstance(schema, dict) and "enum" in schema):
+            warnings.append(f"Command R knows only the type of {tool.name}'s {name}, not the rest of its schema")
+        definitions[name] = {
+            "description": schema.get("description", "") if isinstance(schema, dict) else "",
+            "type": kind or "str",
+            "required": name in required,
+        }
+    return {"name": tool.name, "description": tool.description, "parameter_definitions": definitions}
