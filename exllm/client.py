@@ -242,11 +242,11 @@ class Client:
             return await backend.list_models() if isinstance(backend, ListsModels) else []
         if backend.paths.models is None:
             raise ConfigurationError(f"{backend.label} has no model list; see {backend.docs}", provider=backend.name)
-        way = access(backend, self._settings.config, api_key, base_url)
+        elsewhere, path = backend.models_endpoint()
+        way = access(backend, self._settings.config, api_key, base_url or elsewhere)
         limits = self._settings.timeouts.over(backend.timeouts).over(DEFAULT_TIMEOUTS)
         headers = {"accept": "application/json", "user-agent": USER_AGENT, **way.headers}
-        url = way.base_url + backend.paths.models
-        call = HttpCall(url, b"", headers, "GET", limits.connect, way.secret, way.signer)
+        call = HttpCall(way.base_url + path, b"", headers, "GET", limits.connect, way.secret, way.signer)
         return await fetch_models(self._transport, call, backend, registry.wire(backend.wire))
 
     # -- inside

@@ -37,7 +37,10 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Paths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Endpoint paths below the base URL; None where the provider has none. ``{model}`` is the model's name."""
+    """Endpoint paths below the base URL; None where the provider has none. ``{model}`` is the model's name.
+
+    `models` may be a whole URL, with the placeholders of the base URL, where another host lists the models.
+    """
 
     chat: str = "/chat/completions"
     models: str | None = None
@@ -113,6 +116,14 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             msgspec.structs.force_setattr(self, "label", self.name)
         msgspec.structs.force_setattr(self, "parameters", rules_of(self.parameters, "field parameters"))
 
+    def models_endpoint(self) -> tuple[str | None, str]:
+        """The base URL of the model list, None where it is the provider's own, and the path below it."""
+        models = self.paths.models
+        assert models is not None, "the caller knows that there is one"
+        scheme, mark, rest = models.partition("://")
+        host, slash, path = rest.partition("/")
+        return (f"{scheme}{mark}{host}", slash + path) if mark else (None, models)
+
     def variables_of(self, setting: str) -> tuple[str, ...]:
         """The environment variables of a placeholder."""
         variables = self.settings.get(setting, ())
@@ -174,7 +185,10 @@ def check_spec(spec: ProviderSpec, where: str) -> None:
     _refuse_unknown(spec.setting_defaults, spec.settings, f"{where}: field setting_defaults: setting")
     for field in Paths.__struct_fields__:
         path = getattr(spec.paths, field)
-        if path is not None and not path.startswith("/"):
+        if field == "models" and path is not None and _URL.fullmatch(path):
+            if not set(_PLACEHOLDER.findall(path)) <= spec.settings.keys():
+                raise ConfigurationError(f"{where}: field paths.models has placeholders that settings does not name")
+        elif path is not None and not path.startswith("/"):
             raise ConfigurationError(f"{where}: field paths.{field} must start with '/', got {path!r}")
     _refuse_unknown(spec.unsupported, Options.__struct_fields__, f"{where}: field unsupported: option")
     if (problem := spec.embeddings.problem()) is not None:
@@ -228,6 +242,7 @@ def near(name: str, known: Iterable[str]) -> str:
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+_URL = re.compile(r"https?://[^/]+/.*")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _NESTED: dict[str, Any] = {
     "auth": Auth, "paths": Paths, "timeouts": Timeouts, "retry": RetryPolicy, "limits": Limits,

@@ -21,6 +21,7 @@ from exllm.credentials.aws import AwsSigner
 from exllm.errors import ConfigurationError, ExLLMError, MissingExtra, PermissionDenied
 from exllm.policies.retry import RetryPolicy
 from exllm.providers import ProviderSpec, register, registry
+from exllm.providers.spec import Paths
 from exllm.transport.http import HttpCall, HttpTransport
 from exllm.transport.sessions import TransportSettings
 from tests.credentials.aws_server import ANSWER, Bedrock, signed_headers
@@ -125,6 +126,21 @@ async def test_bedrock_is_called_by_its_own_wire_in_the_region_of_the_profile(
             assert server.requests[0].path == f"http://bedrock-runtime.eu-central-1.amazonaws.com{path}"
     finally:
         registry.unregister("plain")
+
+
+async def test_a_model_list_elsewhere_is_asked_there_and_signed(aws_provider: ProviderSpec) -> None:
+    listing = Paths(models="http://bedrock.{region}.amazonaws.com/foundation-models?byOutputModality=TEXT")
+    register(replace(aws_provider, paths=listing), replace=True)
+    async with FaultServer(Bedrock({"AKIDEXAMPLE": SECRET})) as server:
+        async with exllm.Client(config=Static({"signed": KEYS}), proxy=server.url) as client:
+            assert [entry.id for entry in await client.list_models("signed")] == ["m"]
+        async with exllm.Client(config=Static({"signed": KEYS})) as client:
+            assert [entry.id for entry in await client.list_models("signed", base_url=server.url)] == ["m"]
+        path = "/foundation-models?byOutputModality=TEXT"
+        assert [request.path for request in server.requests] == [
+            f"http://bedrock.eu-central-1.amazonaws.com{path}",
+            path,
+        ]
 
 
 async def test_each_attempt_and_each_redirect_is_signed_anew(

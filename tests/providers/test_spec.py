@@ -23,6 +23,23 @@ def test_three_fields_are_enough() -> None:
     assert spec.retry == RetryPolicy()
 
 
+def test_a_placeholder_may_have_several_variables() -> None:
+    spec = parse_spec(
+        {**GOOD, "base_url": "https://{a}.{b}", "settings": {"a": "ONE", "b": ["FIRST", "SECOND"]}}, "test"
+    )
+    assert (spec.variables_of("a"), spec.variables_of("b"), spec.variables_of("c")) == (
+        ("ONE",), ("FIRST", "SECOND"), (),
+    )  # fmt: skip
+    with pytest.raises(ConfigurationError, match="field settings must hold names of environment variables"):
+        parse_spec({**GOOD, "base_url": "https://{a}", "settings": {"a": ["ONE", "two"]}}, "test")
+
+
+def test_a_model_list_may_be_elsewhere() -> None:
+    assert parse_spec({**GOOD, "paths": {"models": "/models"}}, "test").models_endpoint() == (None, "/models")
+    elsewhere = parse_spec({**GOOD, "paths": {"models": "https://b.example/v1/models"}}, "test")
+    assert elsewhere.models_endpoint() == ("https://b.example", "/v1/models")
+
+
 def test_nested_fields_are_read() -> None:
     spec = parse_spec(
         {
@@ -59,6 +76,12 @@ def test_nested_fields_are_read() -> None:
         ({"base_url": "https://{region}.a"}, "settings must name exactly the placeholders"),
         ({"settings": {"region": "R"}}, "settings must name exactly the placeholders"),
         ({"paths": {"chat": "chat"}}, r"paths\.chat must start with '/'"),
+        ({"paths": {"chat": "https://a/chat"}}, r"paths\.chat must start with '/'"),
+        ({"paths": {"models": "https://a"}}, r"paths\.models must start with '/'"),
+        ({"paths": {"models": "https://{zone}.a/models"}}, r"paths\.models has placeholders"),
+        ({"auth": {"kind": "aws"}}, r"auth\.service goes with kind aws"),
+        ({"auth": {"service": "bedrock"}}, r"auth\.service goes with kind aws"),
+        ({"auth": {"kind": "azure"}}, r"Invalid enum value 'azure' - at `auth\.kind`"),
         ({"unsupported": ["temprature"]}, "option 'temprature' is not known; did you mean 'temperature'"),
         ({"default_model": 7}, "default_model"),
         ({"local": "yes"}, "local"),
