@@ -18,7 +18,7 @@ QUIRKS: dict[str, str] = {
     "no_stream_options": "`stream_options` is refused or needless: streams have usage anyway (Mistral, Perplexity)",
     "no_developer_role": "only `system` exists: `developer` messages are sent as `system` (nearly all but OpenAI)",
     "no_message_name": "messages carry no `name`: it is refused (Groq, Z.ai)",
-    "text_content_only": "`content` must be a string: text parts are joined (DeepSeek, Cerebras, Snowflake)",
+    "text_content_only": "`content` must be a string: text parts are joined (DeepSeek, AI21)",
     "string_tool_content": "`content` of tool messages must be a string, though users may send parts (Groq, Together)",
     "short_tool_call_ids": "ids of tool calls must be nine letters or digits: others are hashed to that (Mistral)",
     "no_json_schema": "`response_format` knows `json_object` only: a schema is refused (DeepSeek, Z.ai)",
@@ -41,6 +41,7 @@ QUIRKS: dict[str, str] = {
     "thinking_type": "`thinking` is `{type: enabled | disabled}` (DeepSeek, Z.ai, Moonshot)",
     "enable_thinking": "`thinking` is `enable_thinking` and `thinking_budget` (Alibaba)",
     "template_thinking": "`thinking` is `chat_template_kwargs: {enable_thinking:}` (vLLM, SGLang, NVIDIA, llama.cpp)",
+    "reasoning_switch": "`thinking` is `reasoning: {enabled:}`, beside `reasoning_effort` (Together)",
     "reasoning_object": "`thinking` and `reasoning_effort` are `reasoning: {enabled, max_tokens, effort}` "
     "(OpenRouter, Vercel AI Gateway)",
     # -- reasoning: what goes back in the history
@@ -59,5 +60,7 @@ GRANTED_BY: dict[str, frozenset[str]] = {
     "top_k": frozenset({"top_k"}),
     "min_p": frozenset({"min_p"}),
     "cache_control": frozenset({"cache_control"}),
-    "thinking": frozenset({"thinking_type", "enable_thinking", "template_thinking", "reasoning_object"}),
+    "thinking": frozenset(
+        {"thinking_type", "enable_thinking", "template_thinking", "reasoning_switch", "reasoning_object"}
+    ),
 }

@@ -50,6 +50,8 @@ def reasoning_fields(options: Options, spec: ProviderSpec) -> dict[str, Any]:
         )
     if "template_thinking" in quirks:
         fields["chat_template_kwargs"] = {"enable_thinking": bool(thinking)} if own is None else own
+    elif "reasoning_switch" in quirks:
+        fields["reasoning"] = {"enabled": bool(thinking)} if own is None else own
     else:
         fields["thinking"] = {"type": "enabled" if thinking else "disabled"} if own is None else own
     return fields

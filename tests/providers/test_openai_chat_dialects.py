@@ -61,6 +61,10 @@ DIALECTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "thinking_type": ({"thinking": False}, {"thinking": {"type": "disabled"}}),
     "enable_thinking": ({"thinking": 100}, {"enable_thinking": True, "thinking_budget": 100}),
+    "reasoning_switch": (
+        {"thinking": False, "reasoning_effort": "low"},
+        {"reasoning": {"enabled": False}, "reasoning_effort": "low"},
+    ),
     "template_thinking": ({"thinking": False}, {"chat_template_kwargs": {"enable_thinking": False}}),
     "reasoning_object": (
         {"thinking": 100, "reasoning_effort": "low"},
@@ -99,7 +103,7 @@ def test_thinking_is_asked_for_in_every_dialect(quirk: str, thinking: Any, field
     assert body(HI, {"thinking": thinking}, quirk) == {"model": "big", "messages": USER, **fields}
 
 
-@pytest.mark.parametrize("quirk", ["thinking_type", "template_thinking"])
+@pytest.mark.parametrize("quirk", ["thinking_type", "template_thinking", "reasoning_switch"])
 def test_a_thinking_budget_is_refused_where_there_is_only_a_switch(quirk: str) -> None:
     with pytest.raises(UnsupportedOption, match="no token budget"):
         build(HI, {"thinking": 500}, quirk)
