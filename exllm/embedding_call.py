@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import msgspec
@@ -16,7 +17,7 @@ from exllm.errors import ConfigurationError, ExLLMError, ProtocolError, TotalTim
 from exllm.policies.retry import RetryPolicy, RetrySchedule
 from exllm.providers import registry
 from exllm.providers.embedding_batches import plan_batches
-from exllm.providers.embedding_spec import EmbeddingSpec, ModelRules
+from exllm.providers.embedding_spec import ModelRules
 from exllm.providers.embedding_wire import Embedded, EmbeddingWire, embedding_wire
 from exllm.providers.provider import Embeds
 from exllm.providers.spec import ProviderSpec
@@ -73,7 +74,15 @@ def prepare_embedding(
         raise ConfigurationError(f"{name!r} has no default embedding model; write '{name}/<model>'", provider=name)
     request = EmbeddingRequest(name, model_id, texts, length, encoding, task, dict(extra) if extra else {})
     if isinstance(backend, ProviderSpec):
-        request, warnings = _only_supported(request, backend, drop=settings.drop_unsupported)
+        rules = backend.embeddings.rules(model_id)
+        problem = partial(_problem, spec=backend, rules=rules, model=model_id)
+        request, warnings = _only_supported(request, problem, rules.advice, drop=settings.drop_unsupported)
+    elif (taken := getattr(backend, "embedding_options", None)) is not None:
+        request, warnings = _only_supported(
+            request,
+            lambda option, _value: None if option in taken else f"{name} takes no {option}",
+            drop=settings.drop_unsupported,
+        )
     total = timeouts_of(timeout).over(settings.timeouts).over(limits).over(DEFAULT_TIMEOUTS)
     if total.total is None:
         total = msgspec.structs.replace(total, total=DEFAULT_CHAT_TOTAL_S)
@@ -82,19 +91,18 @@ def prepare_embedding(
 
 
 def _only_supported(
-    request: EmbeddingRequest, spec: ProviderSpec, *, drop: bool
+    request: EmbeddingRequest, problem_of: Callable[[str, Any], str | None], advice: str = "", *, drop: bool
 ) -> tuple[EmbeddingRequest, tuple[str, ...]]:
     """`request` without what the model cannot take, where that may be dropped. Raises UnsupportedOption else."""
-    rules = spec.embeddings.rules(request.model)
     warnings: list[str] = []
     for option, value in request.given().items():
-        problem = _problem(option, value, spec, rules, request.model)
+        problem = problem_of(option, value)
         if problem is None:
             continue
         if not drop:
             raise UnsupportedOption(
-                f"{problem}. {rules.advice or 'Leave it out, or build the client with drop_unsupported=True.'}",
-                provider=spec.name,
+                f"{problem}. {advice or 'Leave it out, or build the client with drop_unsupported=True.'}",
+                provider=request.provider,
                 model=request.model,
             )
         request = msgspec.structs.replace(request, **{option: None})
@@ -103,23 +111,18 @@ def _only_supported(
 
 
 def _problem(option: str, value: Any, spec: ProviderSpec, rules: ModelRules, model: str) -> str | None:
-    embeddings: EmbeddingSpec = spec.embeddings
-    if option in spec.embeddings.unsupported:
+    """Why `model` cannot take `option`, in words; None where it can."""
+    embeddings = spec.embeddings
+    if option in embeddings.unsupported or (option == "task_type" and not embeddings.task_types):
         return f"{spec.label} takes no {option}"
     if option in rules.unsupported:
         return f"{model} takes no {option}"
-    allowed: Sequence[Any] = ()
-    if option == "dimensions":
-        allowed = rules.dimensions
-        if not allowed:
-            return None
-    elif option == "encoding_format":
-        allowed = tuple(embeddings.formats)
-    elif option == "task_type":
-        allowed = tuple(embeddings.task_types)
-        if not allowed:
-            return f"{spec.label} takes no {option}"
-    if value in allowed:
+    allowed: tuple[Any, ...] = {
+        "dimensions": rules.dimensions,
+        "encoding_format": tuple(embeddings.formats),
+        "task_type": tuple(embeddings.task_types),
+    }[option]
+    if value in allowed or not allowed:
         return None
     of = model if option == "dimensions" else spec.label
     return f"{of} takes {option} = {' | '.join(map(str, allowed))}, got {value!r}"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
+from exllm.local.at_work import start_worker
+from exllm.local.engine import Engine
 from exllm.local.generation import Emit, generate
 from exllm.local.grammar import unenforced
-from exllm.local.loader import Loader, loader_closed
+from exllm.local.loaded import LoadedModel
+from exllm.local.loader import Loader
 from exllm.local.planning import plan_answer
 from exllm.local.settings import split_extra
 from exllm.local.worker import Worker
@@ -21,7 +24,7 @@ class LocalStream:
         self._loader = loader
         self._request = request
         self._load_options, self._extras = split_extra(request.extra)
-        self._worker: Worker | None = None
+        self._worker: Worker[Chunk] | None = None
         self._is_over = False
         left_out = unenforced(request.options.response_format)
         #: What of the request is not kept to, in words.
@@ -40,7 +43,7 @@ class LocalStream:
         try:
             if self._worker is None:
                 self._worker = await self._begin()
-            return await self._worker.chunks.get()
+            return await self._worker.items.get()
         except BaseException:
             await self.aclose()
             raise
@@ -56,35 +59,11 @@ class LocalStream:
         if worker is not None:
             worker.stop()  # forgotten half-way: at least the model is free again
 
-    async def _begin(self) -> Worker:
+    async def _begin(self) -> Worker[Chunk]:
         # The thread holds these and not the stream, or a forgotten stream would never be noticed.
-        loader, request, extras = self._loader, self._request, self._extras
-        model = await loader.acquire(request.model, self._load_options)
-        try:
-            await model.turn.acquire()
-        except BaseException:
-            loader.release(model)
-            raise
-        if model.is_closed:
-            model.turn.release()
-            loader.release(model)
-            raise loader_closed()
-        engine = model.engine
-        assert engine is not None, "acquire() gives loaded models"
+        request, extras = self._request, self._extras
 
-        def write(emit: Emit) -> None:
+        def write(model: LoadedModel, engine: Engine, emit: Emit) -> None:
             generate(engine, plan_answer(engine, model.name, request, extras), emit)
 
-        def on_end() -> None:
-            model.workers.discard(worker)
-            model.turn.release()
-            loader.release(model)
-
-        worker = Worker(engine, write, on_end)
-        model.workers.add(worker)
-        try:
-            worker.start()
-        except RuntimeError:  # the system gives no more threads
-            on_end()
-            raise
-        return worker
+        return await start_worker(self._loader, request.model, self._load_options, write)

@@ -60,5 +60,15 @@ class Engine(Protocol):
         """Free the memory. Nothing else may be called afterwards. Idempotent."""
 
 
+class EmbeddingEngine(Engine, Protocol):
+    """An engine that was opened with ``LoadOptions.embedding``: it embeds texts, and nothing else."""
+
+    def embed(self, tokens: Sequence[int]) -> list[float]:
+        """The vector of a text, not normalised. Blocks. Raises: Aborted; ServerError.
+
+        `tokens`, those that the model puts around a text included, are at most `context_tokens`.
+        """
+
+
 OpenEngine = Callable[[Path, LoadOptions, Callable[[], bool]], Engine]
 """Loads a model file; stops and raises `Aborted` when the last argument says True."""

@@ -65,6 +65,10 @@ class LlamaEngine:
         llama = self._llama
         settings = llama.llama_model_default_params()
         settings.vocab_only = vocabulary_only
+        wanted = options.use_extra_bufts
+        # llama.cpp's AMX code crashes on virtual machines that promise AMX and do not keep it; llama-cpp-python does as
+        # well. What it gains is no reason to risk the process unasked.
+        settings.use_extra_bufts = b"AMX" not in llama.llama_print_system_info() if wanted is None else wanted
         settings.n_gpu_layers = _ALL_LAYERS if options.n_gpu_layers in (None, -1) else options.n_gpu_layers
         if options.main_gpu is not None:
             settings.main_gpu = options.main_gpu
@@ -92,10 +96,19 @@ class LlamaEngine:
         if llama.llama_model_has_encoder(self._model) or not llama.llama_model_has_decoder(self._model):
             self.close()
             raise InvalidRequest(f"{path} is a model that does not continue text, so it cannot chat", provider="local")
+        self._context = self._new_context(path, self._context_settings(options, DEFAULT_CONTEXT_TOKENS))
+        self._memory = llama.llama_get_memory(self._context)
+        if self._memory is None:
+            self.close()
+            raise InvalidRequest(f"{path} is an embedding model, so it cannot chat", provider="local")
+
+    def _context_settings(self, options: LoadOptions, most_tokens: int) -> Any:
+        """The parameters of a context; `most_tokens` is its size for models that were trained with more."""
+        llama = self._llama
         settings = llama.llama_context_default_params()
         trained_with = llama.llama_model_n_ctx_train(self._model)
         cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        settings.n_ctx = options.n_ctx or min(trained_with, DEFAULT_CONTEXT_TOKENS)
+        settings.n_ctx = options.n_ctx or min(trained_with, most_tokens)
         settings.n_batch = min(options.n_batch or _DEFAULT_BATCH_TOKENS, settings.n_ctx)
         settings.n_ubatch = min(settings.n_ubatch, settings.n_batch)
         settings.n_threads = options.n_threads or max(1, cpus // 2)
@@ -113,21 +126,23 @@ class LlamaEngine:
         settings.no_perf = True
         settings.abort_callback = self._flag.callback
         settings.abort_callback_data = self._flag.address
+        return settings
+
+    def _new_context(self, path: Path, settings: Any) -> Any:
+        """A context; `context_tokens` tells its size. Raises InvalidRequest."""
+        llama = self._llama
         with llama_errors() as errors:
-            self._context = llama.llama_init_from_model(self._model, settings)
-        if self._context is None:
+            context = llama.llama_init_from_model(self._model, settings)
+        if context is None:
             self.close()
             raise InvalidRequest(
                 f"llama.cpp cannot make a context of {settings.n_ctx} tokens for {path}; try a smaller n_ctx. "
                 f"It says: {_last(errors)}",
                 provider="local",
             )
-        self.context_tokens = llama.llama_n_ctx(self._context)
+        self.context_tokens = llama.llama_n_ctx(context)
         self._batch_tokens = settings.n_batch
-        self._memory = llama.llama_get_memory(self._context)
-        if self._memory is None:
-            self.close()
-            raise InvalidRequest(f"{path} is an embedding model, so it cannot chat", provider="local")
+        return context
 
     # -- tokens
 

@@ -7,6 +7,7 @@ import concurrent.futures
 import copy
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -58,7 +59,7 @@ class LoadedModel:
         self.is_unwanted = False  # nobody waits for it any more: stop loading
         self.is_closed = False  # whoever is still in line gets StreamClosed
         self.idle: concurrent.futures.Future[None] | None = None  # set when the last user goes
-        self.workers: set[Worker] = set()
+        self.workers: set[Worker[Any]] = set()
 
     @property
     def engine(self) -> Engine | None:

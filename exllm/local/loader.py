@@ -22,7 +22,13 @@ from exllm.local.gguf import read_header
 from exllm.local.loaded import LoadedModel, LocalModel
 from exllm.local.memory import choose_victims, configured_budget_bytes
 from exllm.local.places import ModelFile, available_models, find_model, model_directories
-from exllm.local.settings import DEFAULT_CONTEXT_TOKENS, LoadOptions, configured_options, load_options
+from exllm.local.settings import (
+    DEFAULT_CONTEXT_TOKENS,
+    DEFAULT_EMBEDDING_TOKENS,
+    LoadOptions,
+    configured_options,
+    load_options,
+)
 
 _EXIT_WAIT_S = 5.0
 
@@ -299,10 +305,15 @@ def _close_idle(entry: LoadedModel, _idle: concurrent.futures.Future[None]) -> N
 
 
 def _open_llama(path: Path, options: LoadOptions, should_stop: Callable[[], bool]) -> Engine:
+    if options.embedding:
+        from exllm.local.llama_embedder import LlamaEmbedder
+
+        return LlamaEmbedder(path, options, should_stop)
     from exllm.local.llama_engine import LlamaEngine
 
     return LlamaEngine(path, options, should_stop)
 
 
 def _context_tokens(trained_with: int | None, options: LoadOptions) -> int:
-    return options.n_ctx or min(trained_with or DEFAULT_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS)
+    most = DEFAULT_EMBEDDING_TOKENS if options.embedding else DEFAULT_CONTEXT_TOKENS
+    return options.n_ctx or min(trained_with or most, most)

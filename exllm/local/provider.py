@@ -7,10 +7,12 @@ import contextlib
 import msgspec
 
 from exllm.local.answer import LocalStream
+from exllm.local.embedding import embed_locally
 from exllm.local.loader import Loader
 from exllm.local.places import BUNDLED_MODEL
 from exllm.local.process_loader import default_loader
 from exllm.streaming.accumulator import Accumulator
+from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
 from exllm.types.model import ModelEntry
 from exllm.types.options import Timeouts
 from exllm.types.request import Request
@@ -41,6 +43,7 @@ class LocalProvider:
         "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls",
         "response_format",
     })  # fmt: skip
+    embedding_options = frozenset({"encoding_format"})
 
     def __init__(self, loader: Loader | None = None) -> None:
         self._loader = loader
@@ -63,6 +66,15 @@ class LocalProvider:
             async for chunk in chunks:
                 accumulator.add((chunk,))
         return msgspec.structs.replace(accumulator.response(), warnings=chunks.warnings)
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingResponse:
+        """The vectors of texts, of the length 1 unless ``extra={"normalize": False}``; the model is loaded for it.
+
+        A model that was made to chat embeds as well: the mean over the text, which is no good for searching.
+
+        Raises: UnsupportedOption; ContextLengthExceeded; what `Loader.load` raises.
+        """
+        return await embed_locally(self.loader, request)
 
     async def list_models(self) -> list[ModelEntry]:
         """The bundled model and those in the model folders."""

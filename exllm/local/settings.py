@@ -13,7 +13,9 @@ from exllm.providers.spec import near
 from exllm.types.options import Options
 
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
+PoolingType = Literal["mean", "cls", "last"]
 T = TypeVar("T")
+DEFAULT_EMBEDDING_TOKENS = 2048  # a text is evaluated in one step, whose memory grows with the square of its length
 DEFAULT_CONTEXT_TOKENS = 8192  # of a model that was trained with more; the cache of 128k would take many gigabytes
 
 
@@ -31,6 +33,11 @@ class LoadOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
         use_mmap, use_mlock: map the file into memory (True), keep it from being swapped out (False).
         type_k, type_v: number format of the attention cache (``"f16"``).
         rope_freq_base, rope_freq_scale: stretch the context beyond the training length.
+        use_extra_bufts: rearrange the weights for this CPU's own instructions (True, but False where the CPU says that
+            it has AMX: on some virtual machines that crashes the process).
+        embedding: load the model to embed texts, and not to chat (False); `Client.embed` sees to it.
+        pooling_type: how the vectors of a text's tokens become one: their ``"mean"``, that of the first (``"cls"``) or
+            of the ``"last"``; by default what the model was trained with, ``"mean"`` where it does not say.
     """
 
     n_ctx: int | None = None
@@ -48,6 +55,9 @@ class LoadOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
     type_v: CacheType | None = None
     rope_freq_base: float | None = None
     rope_freq_scale: float | None = None
+    use_extra_bufts: bool | None = None
+    embedding: bool | None = None
+    pooling_type: PoolingType | None = None
 
     def given(self) -> dict[str, Any]:
         """The options that were set, by name."""
@@ -59,7 +69,9 @@ class LoadOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
 
     def satisfied_by(self, other: LoadOptions) -> bool:
         """Whether a model loaded with `other` has all that is asked for here."""
-        return all(getattr(other, name) == value for name, value in self.given().items())
+        return bool(self.embedding) == bool(other.embedding) and all(
+            getattr(other, name) == value for name, value in self.given().items()
+        )
 
 
 class CallExtras(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +90,16 @@ class CallExtras(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     typical_p: float = 1.0
     repeat_penalty: float = 1.0
     repeat_last_n: int = 64
+
+
+class EmbeddingExtras(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Fields of ``extra={...}`` that speak of one call of `Client.embed`.
+
+    Attributes:
+        normalize: scale each vector to the length 1, as most providers do (True).
+    """
+
+    normalize: bool = True
 
 
 class Sampling(msgspec.Struct, frozen=True):
@@ -112,6 +134,8 @@ def configured_options(source: ConfigSource) -> LoadOptions:
     """
     values: dict[str, Any] = {}
     for name in LoadOptions.__struct_fields__:
+        if name == "embedding":  # what a model is loaded for is not for all of them
+            continue
         text = lookup(source, "local", name, (f"EXLLM_LOCAL_{name.upper()}",))
         if text is not None:
             values[name] = text.split(",") if name == "tensor_split" else text
@@ -122,11 +146,22 @@ def configured_options(source: ConfigSource) -> LoadOptions:
 
 
 def split_extra(extra: Mapping[str, Any]) -> tuple[LoadOptions, CallExtras]:
-    """The two halves of a call's ``extra={...}``. Raises InvalidRequest for what is neither."""
-    loading = {name: value for name, value in extra.items() if name in LoadOptions.__struct_fields__}
+    """The two halves of a chat's ``extra={...}``. Raises InvalidRequest for what is neither."""
+    return _split(extra, CallExtras)
+
+
+def split_embedding_extra(extra: Mapping[str, Any]) -> tuple[LoadOptions, EmbeddingExtras]:
+    """The same for a call that embeds."""
+    loading, calling = _split(extra, EmbeddingExtras)
+    return msgspec.structs.replace(loading, embedding=True), calling
+
+
+def _split(extra: Mapping[str, Any], kind: type[T]) -> tuple[LoadOptions, T]:
+    loaded_with = tuple(name for name in LoadOptions.__struct_fields__ if name != "embedding")
+    loading = {name: value for name, value in extra.items() if name in loaded_with}
     calling = {name: value for name, value in extra.items() if name not in loading}
-    known = (*LoadOptions.__struct_fields__, *CallExtras.__struct_fields__)
-    return _convert(loading, LoadOptions, known), _convert(calling, CallExtras, known)
+    known = (*loaded_with, *(field.name for field in msgspec.structs.fields(kind)))  # type: ignore[arg-type]
+    return _convert(loading, LoadOptions, known), _convert(calling, kind, known)
 
 
 def sampling(options: Options, extras: CallExtras, grammar: str | None) -> Sampling:

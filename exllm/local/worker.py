@@ -1,32 +1,35 @@
-"""The thread that writes one answer, and its owner on the event loop."""
+"""The thread that works for one call, and its owner on the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from exllm.errors import ExLLMError, ServerError, StreamClosed
 from exllm.local.engine import Aborted, Engine
-from exllm.local.generation import Emit
 from exllm.local.handoff import Handoff, HandoffClosed
-from exllm.types.chunks import Chunk
 
-HANDOFF_CHUNKS = 32
-"""How many chunks wait between the thread and the loop, besides those in the stream's ring."""
+T = TypeVar("T")
+HANDOFF_ITEMS = 32
+"""How many items, chunks of an answer or vectors, wait between the thread and the loop, besides those in a
+stream's ring."""
 
 
-class Worker:
-    """Runs ``write(emit)`` in a thread of its own; `chunks` gives what it emits.
+class Worker(Generic[T]):
+    """Runs ``write(emit)`` in a thread of its own; `items` gives what it emits.
 
     Args:
         engine: the caller's alone, from now until `on_end`.
-        write: blocks until the answer is complete; whatever it raises comes out of `chunks.get`.
+        write: blocks until the answer is complete; whatever it raises comes out of `items.get`.
         on_end: called in the thread when it is done with the engine, however it ends.
     """
 
-    def __init__(self, engine: Engine, write: Callable[[Emit], None], on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, engine: Engine, write: Callable[[Callable[[Sequence[T]], None]], None], on_end: Callable[[], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._engine = engine
         self._write = write
@@ -35,7 +38,7 @@ class Worker:
         self._has_engine = True
         self._reason: ExLLMError | None = None  # why it was stopped, for whoever still reads
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self.chunks: Handoff[Chunk] = Handoff(HANDOFF_CHUNKS, self._loop)
+        self.items: Handoff[T] = Handoff(HANDOFF_ITEMS, self._loop)
         # A daemon, because one that waits for room would keep the process from ending; the loader ends it orderly.
         self._thread = threading.Thread(target=self._run, name="exllm-local", daemon=True)
 
@@ -45,7 +48,7 @@ class Worker:
     def stop(self, reason: ExLLMError | None = None) -> None:
         """Make the thread end within one token. Any thread may call it; idempotent; does not wait."""
         self._reason = self._reason or reason
-        self.chunks.close()
+        self.items.close()
         with self._guard:
             if self._has_engine:  # else it may be another's by now
                 self._engine.abort()
@@ -77,8 +80,8 @@ class Worker:
         error: BaseException | None = None
         try:
             self._engine.clear_abort()
-            if not self.chunks.is_closed:  # `stop` closes first, so one of the two tells
-                self._write(self.chunks.put)
+            if not self.items.is_closed:  # `stop` closes first, so one of the two tells
+                self._write(self.items.put)
         except (Aborted, HandoffClosed):
             error = self._reason or StreamClosed("the answer was stopped", provider="local")
         except ExLLMError as failure:
@@ -92,7 +95,7 @@ class Worker:
             with self._guard:
                 self._has_engine = False
             self._on_end()
-            self.chunks.finish(error)
+            self.items.finish(error)
             with contextlib.suppress(RuntimeError):  # the loop was closed before its stream
                 self._loop.call_soon_threadsafe(_set, self._ended)
 

@@ -48,7 +48,9 @@ class ListsModels(Protocol):
 class Embeds(Protocol):
     """A foreign backend that turns texts into vectors, for `Client.embed`.
 
-    Optional attribute: ``default_embedding_model: str | None``, used when only the provider is named.
+    Optional attributes: ``default_embedding_model: str | None``, used before `default_model` when only the provider is
+    named; ``embedding_options: frozenset[str]``, those of ``dimensions``, ``encoding_format`` and ``task_type`` that it
+    takes (all when absent).
     """
 
     async def embed(self, request: EmbeddingRequest) -> EmbeddingResponse:

@@ -46,7 +46,16 @@ def server(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     arguments = ["--model", str(gguf), "--model_alias", ALIAS, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "llama_cpp.server", *arguments, "--n_ctx", "1024", "--verbose", "false"],
+            [
+                sys.executable,
+                "-m",
+                "tests.local.real.plain_weights",
+                *arguments,
+                "--n_ctx",
+                "1024",
+                "--verbose",
+                "false",
+            ],
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -79,7 +88,8 @@ async def client(server: str, gguf: Path) -> AsyncIterator[exllm.Client]:
     """A client for both: ``llama-cpp-python/...`` over HTTP and ``local/...`` in process, loaded alike."""
     loader = Loader()
     registry.register(LocalProvider(loader), replace=True)
-    await loader.load(str(gguf), n_ctx=1024, flash_attn=False)  # the server has no flash attention unless asked
+    # The server has no flash attention unless asked.
+    await loader.load(str(gguf), n_ctx=1024, flash_attn=False, use_extra_bufts=False)
     config = Chain(Static({"llama-cpp-python": {"base_url": server}}), Env())
     async with exllm.Client(config=config) as made:
         yield made

@@ -10,7 +10,7 @@ import pytest
 import exllm
 from exllm.errors import StreamClosed
 from exllm.local.provider import LocalProvider
-from exllm.local.worker import HANDOFF_CHUNKS
+from exllm.local.worker import HANDOFF_ITEMS
 from tests.local.fake_engine import LONG, FakeEngine, Serve, Shelf
 from tests.local.waiting import local_threads, still, until
 
@@ -22,7 +22,7 @@ async def test_a_full_ring_pauses_generation(serve: Serve, provider: LocalProvid
     async with exllm.Client(ring_capacity=10) as client, client.stream("local/a", "Hi", max_tokens=500) as stream:
         await until(lambda: stream.stats.ring_high_water == 10)
         ahead = await still(lambda: engine.generated)
-        assert ahead <= 10 + HANDOFF_CHUNKS + 2  # one in the pump's hand, one in the thread's
+        assert ahead <= 10 + HANDOFF_ITEMS + 2  # one in the pump's hand, one in the thread's
         texts = [chunk.text async for chunk in stream]
     assert "".join(texts) == "word " * 500
     assert stream.stats.paused_s > 0
@@ -41,7 +41,7 @@ async def test_leaving_a_stream_stops_generation_and_its_thread_before_control_r
             break
     assert not local_threads()
     generated = engine.generated
-    assert generated <= 256 + HANDOFF_CHUNKS + 2
+    assert generated <= 256 + HANDOFF_ITEMS + 2
     assert (await client.chat("local/a", "Hi", max_tokens=2)).text == "word word "
 
 

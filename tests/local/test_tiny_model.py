@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from exllm.local.gguf import GGUFHeader, read_header
+from tests.local.real.plain_weights import plain_weights
 
 DATA = Path(__file__).parents[2] / "exllm" / "local" / "data"
 MODEL = DATA / "exllm-tiny.gguf"
@@ -74,7 +75,8 @@ def test_the_chat_template_of_the_file_opens_the_answer_and_lets_no_text_pose_as
 def llama() -> Iterator[Any]:
     from llama_cpp import Llama
 
-    model = Llama(str(MODEL), n_ctx=1024, n_threads=1, seed=7, verbose=False)
+    with plain_weights():
+        model = Llama(str(MODEL), n_ctx=1024, n_threads=1, seed=7, verbose=False)
     yield model
     model.close()
 

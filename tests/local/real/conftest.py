@@ -14,6 +14,7 @@ from exllm.local.loader import Loader
 from exllm.local.places import BUNDLED_PATH
 from exllm.local.provider import LocalProvider
 from exllm.providers import registry
+from tests.local.real.plain_weights import plain_weights
 from tests.local.waiting import local_threads, until
 
 
@@ -28,7 +29,8 @@ def oracle(real_model: Path) -> Iterator[Any]:
     """llama-cpp-python's own `Llama` on the same file."""
     import llama_cpp
 
-    made = llama_cpp.Llama(str(real_model), n_ctx=1024, verbose=False)
+    with plain_weights():
+        made = llama_cpp.Llama(str(real_model), n_ctx=1024, verbose=False)
     yield made
     made.close()
 
@@ -47,9 +49,9 @@ async def loader() -> AsyncIterator[Loader]:
 @pytest.fixture
 async def model(loader: Loader, real_model: Path) -> str:
     """The model string of the real model, which is loaded as llama-cpp-python loads it, also where there is a GPU:
-    without flash attention, whose sums differ in the third decimal.
+    without flash attention, whose sums differ in the third decimal, and with the weights as they are in the file.
     """
-    await loader.load(str(real_model), flash_attn=False)
+    await loader.load(str(real_model), flash_attn=False, use_extra_bufts=False)
     return f"local/{real_model}"
 
 

@@ -11,6 +11,7 @@ import exllm
 from exllm.local.loader import Loader
 from exllm.local.tokens import count_tokens
 from exllm.testing.conformance import ProviderConformance
+from tests.local.real.plain_weights import plain_weights
 from tests.local.real.prompts import PROMPTS
 
 pytestmark = pytest.mark.local
@@ -65,7 +66,8 @@ async def test_a_stop_sequence_cuts_where_llama_cpp_python_cuts(client: exllm.Cl
 async def test_log_probabilities_equal_llama_cpp_pythons(client: exllm.Client, model: str, real_model: Path) -> None:
     import llama_cpp
 
-    oracle = llama_cpp.Llama(str(real_model), n_ctx=1024, logits_all=True, verbose=False)
+    with plain_weights():
+        oracle = llama_cpp.Llama(str(real_model), n_ctx=1024, logits_all=True, verbose=False)
     try:
         theirs = _ask(
             oracle, [{"role": "user", "content": "Hello!"}], max_tokens=8, logprobs=True, top_logprobs=3

@@ -17,7 +17,7 @@ from exllm.local.engine import Aborted
 from exllm.local.llama_engine import LlamaEngine
 from exllm.local.loader import Loader
 from exllm.local.settings import LoadOptions, Sampling
-from exllm.local.worker import HANDOFF_CHUNKS
+from exllm.local.worker import HANDOFF_ITEMS
 from tests.local.real.prompts import PROMPTS
 from tests.local.waiting import local_threads, still, until
 
@@ -55,7 +55,7 @@ async def test_a_full_ring_pauses_generation(model: str, loader: Loader) -> None
             evaluated = await still(lambda: len(engine._evaluated))
             prompt_tokens = stream.response.usage.input_tokens
             assert prompt_tokens is not None
-            assert evaluated - prompt_tokens <= 8 + HANDOFF_CHUNKS + 8  # a chunk may be several tokens of one character
+            assert evaluated - prompt_tokens <= 8 + HANDOFF_ITEMS + 8  # a chunk may be several tokens of one character
             text = "".join([piece async for piece in stream.text()])
         assert text == (await client.chat(model, PROMPTS[0], **options)).text
         assert stream.stats.paused_s > 0
