@@ -299,7 +299,7 @@ def test_openrouters_app_headers_come_from_config_or_environment(monkeypatch: py
     source = Chain(Static({"openrouter": {"api_key": "k", "HTTP-Referer": "https://app.example"}}), Env())
     headers = access(spec_of("openrouter"), source, None, None).headers
     assert headers["HTTP-Referer"] == "https://app.example"
-    assert headers["X-Title"] == "Env App"
+    assert headers["X-Title"] == headers["X-OpenRouter-Title"] == "Env App"
     assert "X-OpenRouter-Categories" not in headers
 
 

@@ -23,6 +23,7 @@ WITHOUT_DEFAULT_MODEL = {
     "azure",  # the model is the name of a deployment
     "azure-responses",
     "azure-deployments",
+    "azure-entra",
     "sagemaker",  # or of an endpoint
     "vllm",  # it serves what it was started with, under that name only
     "nim",
