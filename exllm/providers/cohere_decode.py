@@ -31,7 +31,6 @@ from exllm.providers.cohere_events import (
     MessageEnd,
     MessageStart,
     PlanDelta,
-    UsageCounts,
     decode_body,
     decode_event,
 )
@@ -217,22 +216,19 @@ class CohereChatDecoder:
         chunks.append(CitationDelta(to_citation(found), 0, part))
 
     def _end(self, change: EndChange, chunks: list[Chunk]) -> None:
+        raw = change.finish_reason or None
+        if change.usage is not None:
+            chunks.append(UsageUpdate(usage_of(change.usage)))
+        if change.error or raw in FAILURES:
+            raise self._failure(change)
         if self._logprobs:
             chunks.append(ProviderEvent("logprobs", msgspec.to_builtins(self._logprobs), self._provider))
-        if change.usage is not None:
-            self._count(change.usage, chunks)
-        raw = change.finish_reason or None
-        if change.error or raw in FAILURES:
-            raise self._failure(raw, change.error)
+        billed = billed_units(change.usage) if change.usage is not None else None
+        if billed is not None:
+            chunks.append(ProviderEvent("billed_units", billed, self._provider))
         reason = FINISH_REASONS.get(raw or "", "tool_calls" if raw is None and self._call_count else "stop")
         chunks.append(Finish(reason, raw=raw))
         self.finished = True
-
-    def _count(self, usage: UsageCounts, chunks: list[Chunk]) -> None:
-        billed = billed_units(usage)
-        if billed is not None:
-            chunks.append(ProviderEvent("billed_units", billed, self._provider))
-        chunks.append(UsageUpdate(usage_of(usage)))
 
     def _take_logprobs(self) -> tuple[TokenLogprob, ...] | None:
         items, self._logprobs = self._logprobs, []
@@ -282,12 +278,16 @@ class CohereChatDecoder:
             raise error_in_stream(event, provider=self._provider, model=self._model)
         chunks.append(ProviderEvent(str(kind or frame.event), event, self._provider))
 
-    def _failure(self, reason: str | None, message: str | None) -> ExLLMError:
-        message = message or f"the provider ended the answer with {reason}"
-        kind = FAILURES.get(reason or "", "server_error")
-        return error_in_stream(
-            {"message": message, "type": kind, "code": reason}, provider=self._provider, model=self._model
-        )
+    def _failure(self, change: EndChange) -> ExLLMError:
+        """What is billed all the same is in the error's `body`."""
+        reason = change.finish_reason
+        facts = {
+            "message": change.error or f"the provider ended the answer with {reason}",
+            "type": FAILURES.get(reason or "", "server_error"),
+            "code": reason,
+            "usage": msgspec.to_builtins(change.usage),
+        }
+        return error_in_stream(facts, provider=self._provider, model=self._model)
 
     def _not_an_answer(self, data: bytes, error: Exception) -> ExLLMError:
         try:

@@ -125,6 +125,7 @@ _CONTEXT_WORDS = re.compile(
     r"|exceeds? the (?:available )?context (?:window|size)|exceeds? the model'?s? (?:max(?:imum)? )?context"
     r"|prompt (?:is )?too long|input is too long|too many input tokens|input tokens exceeded"
     r"|exceeds the maximum number of tokens|maximum prompt length|exceeded model token limit"
+    r"|(?:exceeds|longer than) the context length|too many tokens: (?:total number|size limit)"  # Ollama, Cohere
     r"|input token length too long|prompt exceeds max length|greater than the context length"
     r"|reduce the length of the (?:messages|prompt|input)|inputs?`? tokens \+ `?max_new_tokens",
     re.IGNORECASE,

@@ -202,7 +202,7 @@ async def test_q05_pings_do_not_count_as_life(dialect: Dialect, words: int) -> N
             for frame in (*dialect.opening, *map(dialect.text, WORDS[:words])):
                 await peer.chunk(frame)
         while True:
-            for frame in (*dialect.ping, *((b": a comment\n", b"\n") if dialect.is_text else ())):
+            for frame in (*dialect.ping, *dialect.silence):
                 await peer.chunk(frame)
             await asyncio.sleep(0.4)
 

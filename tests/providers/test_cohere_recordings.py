@@ -201,12 +201,16 @@ def message_of(message: dict[str, Any]) -> Message:
         kept = content if isinstance(content, str) else tuple(document_of(block["document"]) for block in content)
         return Message("tool", (ToolResult(message["tool_call_id"], kept),))
     parts: list[Part] = [] if isinstance(content, list) else [Text(content)] if content else []
-    for block in content if isinstance(content, list) else ():
-        parts.append(Image(url=block["image_url"]["url"]) if block["type"] == "image_url" else Text(block["text"]))
+    parts += [
+        Image(url=block["image_url"]["url"]) if block["type"] == "image_url" else Text(block["text"])
+        for block in (content if isinstance(content, list) else ())
+    ]
     if "tool_plan" in message:
         parts.append(Reasoning(message["tool_plan"], id="tool_plan"))
-    for call in message.get("tool_calls", ()):
-        parts.append(ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"]))
+    parts += [
+        ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+        for call in message.get("tool_calls", ())
+    ]
     return Message(message["role"], tuple(parts))
 
 

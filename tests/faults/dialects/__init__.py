@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from tests.faults.dialects.anthropic_messages import ANTHROPIC
 from tests.faults.dialects.bedrock_converse import BEDROCK
+from tests.faults.dialects.cohere_chat import COHERE
 from tests.faults.dialects.dialect import TEXT, WORDS, Dialect
 from tests.faults.dialects.gemini_generate import GEMINI
+from tests.faults.dialects.ollama_chat import OLLAMA
 from tests.faults.dialects.openai_chat import OPENAI
 from tests.faults.dialects.openai_responses import RESPONSES
 
-__all__ = ["ANTHROPIC", "BEDROCK", "DIALECTS", "GEMINI", "OPENAI", "RESPONSES", "TEXT", "WORDS", "Dialect"]
+__all__ = [
+    "ANTHROPIC",
+    "BEDROCK",
+    "COHERE",
+    "DIALECTS",
+    "GEMINI",
+    "OLLAMA",
+    "OPENAI",
+    "RESPONSES",
+    "TEXT",
+    "WORDS",
+    "Dialect",
+]
 
-DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, GEMINI, RESPONSES)
+DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, GEMINI, RESPONSES, OLLAMA, COHERE)

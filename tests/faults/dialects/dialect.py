@@ -62,6 +62,13 @@ class Dialect(NamedTuple):
         return self.content_type != "application/vnd.amazon.eventstream"
 
     @property
+    def silence(self) -> tuple[bytes, ...]:
+        """What may stand between frames of text and says nothing."""
+        if self.content_type == "text/event-stream":
+            return (b": a comment\n", b"\n")
+        return (b"\n",) if self.is_text else ()
+
+    @property
     def terminal(self) -> bytes:
         return self.closing[-1]
 
