@@ -11,12 +11,14 @@ import msgspec
 import pytest
 import yaml
 
+import exllm
 from exllm import Message, Options
 from exllm.config import Static
 from exllm.providers import ProviderSpec, registry
 from exllm.providers.spec import check_quirks
 from exllm.providers.wire import supported_options
 from exllm.types.request import Request
+from tests.faults.server import FaultServer, Peer
 
 NAMES = sorted(registry._built_in_names())
 WITHOUT_DEFAULT_MODEL = {
@@ -136,8 +138,6 @@ def test_a_file_says_nothing_twice_and_nothing_that_is_the_default(name: str) ->
 
 
 def test_the_specs_are_part_of_the_package() -> None:
-    import exllm
-
     assert registry.SPECS_DIRECTORY.is_relative_to(Path(exllm.__file__).parent)
 
 
@@ -161,3 +161,17 @@ def test_the_model_may_stand_in_the_path() -> None:
     sagemaker = wire.build(Request("sagemaker", "qwen3", (Message("user", "Hi"),)), spec_of("sagemaker"))
     assert sagemaker.path == "/endpoints/qwen3/openai/v1/chat/completions"
     assert msgspec.json.decode(sagemaker.body)["model"] == ""
+
+
+async def test_a_path_with_a_model_and_a_query_arrives_as_it_was_built() -> None:
+    async def answer(peer: Peer) -> None:
+        await peer.answer(b'{"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}')
+
+    async with FaultServer(answer) as server:
+        keys = {"azure-deployments": {"api_key": "k-1", "base_url": server.url}}
+        async with exllm.Client(config=Static(keys)) as client:
+            response = await client.chat("azure-deployments/my gpt/4", "Hi")
+    assert response.text == "Hello"
+    (request,) = server.requests
+    assert request.path == "/openai/deployments/my%20gpt%2F4/chat/completions?api-version=2024-10-21"
+    assert request.headers["api-key"] == "k-1"
