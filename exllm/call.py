@@ -14,6 +14,7 @@ from exllm import config as configuration
 from exllm.config import ConfigSource
 from exllm.credentials import signer_for
 from exllm.credentials.signer import Signer
+from exllm.credentials.token import TokenSigner
 from exllm.errors import ConfigurationError, UnsupportedOption
 from exllm.policies.retry import RetryPolicy
 from exllm.providers import registry
@@ -189,6 +190,8 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
         value = configuration.lookup(source, spec.name, header, (variable,))
         if value:
             headers[header] = value
+    if key and not isinstance(key, str):
+        signer, key = TokenSigner(key, spec.name, spec.label), None
     if key:
         key = key.strip()
         if not (key.isascii() and key.isprintable() and " " not in key):

@@ -9,21 +9,28 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, overload, runtime_checkable
 
 from exllm.errors import ConfigurationError
 
 __all__ = ["Chain", "ConfigSource", "Env", "File", "Static", "lookup"]
 
 
+TokenProvider = Callable[[], str | Awaitable[str]]
+"""A function, plain or async, that gives a bearer token; asked for each request, so it should keep the token itself."""
+
+
 @runtime_checkable
 class ConfigSource(Protocol):
     """Anything with ``get(provider, key) -> str | None``."""
 
-    def get(self, provider: str, key: str) -> str | None:
-        """The value of `key` for `provider`, or None where this source does not know it."""
+    def get(self, provider: str, key: str) -> str | TokenProvider | None:
+        """The value of `key` for `provider`, or None where this source does not know it.
+
+        For ``api_key`` it may be a `TokenProvider`: tokens of Microsoft Entra, of a vault, of your own.
+        """
 
 
 class Env:
@@ -42,15 +49,18 @@ class Env:
 class Static:
     """Fixed values: ``Static({"openai": {"api_key": "...", "base_url": "https://..."}})``.
 
+    An ``api_key`` may be a function that gives bearer tokens, plain or async: ``Static({"azure": {"api_key": token}})``
+    with azure-identity's ``token = get_bearer_token_provider(credential, scope)``.
+
     Pickling takes the values along, because workers on other machines need them; `repr` and errors hide them.
 
     Raises: ConfigurationError for anything but text inside dicts.
     """
 
-    def __init__(self, values: Mapping[str, Mapping[str, str | None]]) -> None:
+    def __init__(self, values: Mapping[str, Mapping[str, str | TokenProvider | None]]) -> None:
         self._values = _checked(values, "Static")
 
-    def get(self, provider: str, key: str) -> str | None:
+    def get(self, provider: str, key: str) -> str | TokenProvider | None:
         return self._values.get(provider, _NOTHING).get(key)
 
     def __repr__(self) -> str:
@@ -74,9 +84,9 @@ class File:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).expanduser()
-        self._values: dict[str, dict[str, str]] | None = None
+        self._values: _Values | None = None
 
-    def get(self, provider: str, key: str) -> str | None:
+    def get(self, provider: str, key: str) -> str | TokenProvider | None:
         if self._values is None:
             self._values = _read(self.path)
         return self._values.get(provider, _NOTHING).get(key)
@@ -97,7 +107,7 @@ class Chain:
             require_source(source)
         self.sources = sources
 
-    def get(self, provider: str, key: str) -> str | None:
+    def get(self, provider: str, key: str) -> str | TokenProvider | None:
         return lookup(self, provider, key)
 
     def __repr__(self) -> str:
@@ -107,8 +117,14 @@ class Chain:
         return f"Chain({', '.join(shown)})"
 
 
-def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[str] = ()) -> str | None:
-    """The value of `key` for `provider`, or None.
+@overload
+def lookup(  # type: ignore[overload-overlap]  # only a key may be a function
+    source: ConfigSource, provider: str, key: Literal["api_key"], variables: Sequence[str] = ()
+) -> str | TokenProvider | None: ...
+@overload
+def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[str] = ()) -> str | None: ...
+def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[str] = ()) -> str | TokenProvider | None:
+    """The value of `key` for `provider`, or None; for ``api_key`` it may be a `TokenProvider`.
 
     `variables` are environment variables that the provider's spec names: an `Env`, also one inside a `Chain`, tries
     them before its own ``<PROVIDER>_<KEY>``. Surrounding white space is cut, and an empty value counts as unknown: both
@@ -126,6 +142,8 @@ def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[st
         if found is None:
             continue
         if not isinstance(found, str):
+            if key == "api_key" and callable(found):
+                return found
             raise ConfigurationError(
                 f"{type(one).__name__}.get({provider!r}, {key!r}) gave {type(found).__name__}, expected str or None"
             )
@@ -134,7 +152,8 @@ def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[st
     return None
 
 
-_NOTHING: dict[str, str] = {}
+_Values = dict[str, dict[str, str | TokenProvider]]
+_NOTHING: dict[str, str | TokenProvider] = {}
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -158,11 +177,11 @@ def require_source(source: object) -> None:
         )
 
 
-def _checked(values: Any, where: str) -> dict[str, dict[str, str]]:
+def _checked(values: Any, where: str) -> _Values:
     """The values as plain dicts of text. The messages never hold a value: it may be a key."""
     if not isinstance(values, Mapping):
         raise ConfigurationError(f"{where}: expected {{provider: {{key: value}}}}, got {type(values).__name__}")
-    checked: dict[str, dict[str, str]] = {}
+    checked: _Values = {}
     for provider, entries in values.items():
         if not isinstance(provider, str):
             raise ConfigurationError(f"{where}: a provider's name must be text, got {type(provider).__name__}")
@@ -174,17 +193,17 @@ def _checked(values: Any, where: str) -> dict[str, dict[str, str]]:
         for key, value in entries.items():
             if value is None:
                 continue
-            if not isinstance(key, str) or not isinstance(value, str):
+            if not isinstance(key, str) or not (isinstance(value, str) or (key == "api_key" and callable(value))):
                 raise ConfigurationError(f"{where}: {provider!r} / {key!r} holds {type(value).__name__}, expected text")
             checked[provider][key] = value
     return checked
 
 
-def _masked(values: Mapping[str, Mapping[str, str]]) -> str:
+def _masked(values: _Values) -> str:
     return ", ".join(f"{provider}: {{{', '.join(f'{key}: ***' for key in keys)}}}" for provider, keys in values.items())
 
 
-def _read(path: Path) -> dict[str, dict[str, str]]:
+def _read(path: Path) -> _Values:
     import yaml
 
     try:
