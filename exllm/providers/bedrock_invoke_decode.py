@@ -75,13 +75,14 @@ class InvokeDecoder:
                 raise
             if payload is None:
                 continue
-            documents.append(Frame(payload))
-            if _ADDED in payload:
-                self._read(documents, chunks)
-                documents = []
-                self._read_added(payload, chunks)
-                if self.finished:
-                    break
+            if _ADDED not in payload:
+                documents.append(Frame(payload))
+                continue
+            self._read(documents, chunks)
+            documents = []
+            self._read_added(payload, chunks)
+            if self.finished:
+                break
         self._read(documents, chunks)
         self._undelivered = []
         return chunks
@@ -122,27 +123,32 @@ class InvokeDecoder:
         self._has_usage = self._has_usage or any(type(chunk) is UsageUpdate for chunk in chunks[start:])
 
     def _read_added(self, payload: bytes, chunks: list[Chunk]) -> None:
+        """A document to which Bedrock added something; on its own, so that the order does not depend on the others."""
+        own: list[Chunk] = []
         try:
-            added = _decode_added(payload)
-        except _UNREADABLE as error:
-            raise self._nonsense(payload) from error
-        self._is_blocked = self._is_blocked or added.action == "INTERVENED"
-        if added.trace is not None:
-            self._guard = explanation(added.trace)
-        told = added_chunks(added.metrics, added.trace, self._provider, with_usage=not self._has_usage)
-        if added.metrics is not None or added.trace is not None:
-            self._end(chunks)
-        at = next((at for at, chunk in enumerate(chunks) if type(chunk) is Finish), len(chunks))
-        chunks[at:at] = told
+            self._read([Frame(payload)], own)
+            try:
+                added = _decode_added(payload)
+            except _UNREADABLE as error:
+                raise self._nonsense(payload) from error
+            self._is_blocked = self._is_blocked or added.action == "INTERVENED"
+            if added.trace is not None:
+                self._guard = explanation(added.trace)
+            told = added_chunks(added.metrics, added.trace, self._provider, with_usage=not self._has_usage)
+            if added.metrics is not None or added.trace is not None:
+                self._end(own)
+            at = next((at for at, chunk in enumerate(own) if type(chunk) is Finish), len(own))
+            own[at:at] = told
+        finally:
+            chunks += own
 
-    def _end(self, chunks: list[Chunk]) -> None:
+    def _end(self, own: list[Chunk]) -> None:
         """This was the last document."""
         if self._is_blocked:
-            finishes = [chunk for chunk in chunks if type(chunk) is Finish]
-            chunks[:] = [chunk for chunk in chunks if type(chunk) is not Finish]
-            chunks.append(self._blocked_finish(finishes[-1].raw if finishes else None))
+            raw = next((chunk.raw for chunk in own if isinstance(chunk, Finish)), None)
+            own[:] = [*(chunk for chunk in own if type(chunk) is not Finish), self._blocked_finish(raw)]
         elif not self._native.finished:
-            chunks += self._native.close()
+            own += self._native.close()
         self.finished = True
 
     def _blocked_finish(self, raw: str | None = None) -> Finish:
