@@ -124,7 +124,8 @@ def check_object(
     for name, value in values.items():
         rule = rules.get(name)
         if rule is None:
-            if rules and name not in known and (likely := _nearly(name, frozenset((*rules, *known)))):
+            is_strange = rules and isinstance(name, str) and name not in known
+            if is_strange and (likely := _nearly(name, frozenset((*rules, *known)))):
                 warnings.append(f"is not known to take {path}{name}; did you mean {likely!r}?")
         elif value is not None:
             for other in rule.not_with:
@@ -152,7 +153,7 @@ def _check(rule: Rule, value: Any, path: str, warnings: list[str]) -> None:
         warnings += check_object(rule.fields, value, path=f"{path}.")
     elif isinstance(value, list | tuple):
         _check_list(rule, value, path, warnings)
-    elif rule.min is not None or rule.max is not None:
+    elif isinstance(value, int | float):
         low, high = value if rule.min is None else rule.min, value if rule.max is None else rule.max
         if not low <= value <= high:
             raise _misfit(rule, value, path)

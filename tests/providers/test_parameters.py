@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exllm.errors import ConfigurationError, InvalidRequest
-from exllm.providers import ProviderSpec
+from exllm.providers import ProviderSpec, registry
 from exllm.providers.parameters import Rule, rules_of
 from exllm.providers.spec import check_parameters, parse_spec
 from tests.providers.openai_chat_requests import HI, body, build
@@ -18,6 +20,23 @@ DATE = {"pattern": r"\d{1,2}/\d{1,2}/\d{4}", "form": "MM/DD/YYYY"}
 DOMAINS = {"max_items": 3, "items": {"max_length": 10}, "all_or_none": "-"}
 PLACE = {"required": ["country"], "fields": {"country": {"pattern": "[A-Z]{2}"}, "latitude": {"min": -90, "max": 90}}}
 SORT = {"any_of": [["price", "latency"], {"fields": {"by": ["price", "latency"]}}]}
+
+
+SPECS = [
+    built_in
+    for name in ("perplexity", "openrouter", "xai", "groq", "mistral", "anthropic")
+    if isinstance(built_in := registry.get(name), ProviderSpec)
+]
+NAMES = st.sampled_from(
+    sorted(
+        {
+            name
+            for built_in in SPECS
+            for field, rule in built_in.parameters.items()
+            for name in (field, *rule.fields, *(inner for nested in rule.fields.values() for inner in nested.fields))
+        }
+    )
+)
 
 
 def spec(**parameters: Any) -> ProviderSpec:
@@ -169,6 +188,23 @@ def test_a_spec_with_rules_is_plain_data_that_round_trips() -> None:
     assert again == rules
     assert all(isinstance(rule, Rule) for rule in again.parameters.values())
     assert rules_of(rules.parameters, "test") == rules.parameters
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(NAMES | st.text(max_size=9), JSON, max_size=4))
+def test_nothing_but_a_refusal_comes_of_any_value(values: dict[str, Any]) -> None:
+    for rules in SPECS:
+        try:
+            said = check_parameters(rules, values)
+        except InvalidRequest as refusal:
+            said = (str(refusal),)
+        assert all(words.startswith(rules.label) and len(words) < 1000 for words in said)
 
 
 # -- through a wire
