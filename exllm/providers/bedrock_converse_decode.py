@@ -241,7 +241,7 @@ class ConverseDecoder:
                 self._open[index] = OpenImage(image_format)
             case {"toolUse": _} | {"image": _} | {"toolResult": _}:
                 raise TypeError("a content block without its fields")
-            case {**fields} if fields:
+            case {**fields} if any(fields.values()):
                 chunks.append(ProviderEvent("contentBlockStart", fields, self._provider))
 
     def _stop_block(self, index: int, chunks: list[Chunk]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 import exllm
@@ -13,7 +15,8 @@ pytestmark = pytest.mark.node
 OPENAI, ANTHROPIC = "openai/gpt-4.1-mini", "anthropic/claude-sonnet-4-5"
 RESPONSES = "openai-responses/gpt-4.1-mini"
 GEMINI, VERTEX = "gemini/gemini-2.5-flash", "vertex/gemini-2.5-flash"
-MODELS = pytest.mark.parametrize("model", [OPENAI, RESPONSES, ANTHROPIC, GEMINI, VERTEX])
+BEDROCK = "bedrock/amazon.nova-lite-v1:0"
+MODELS = pytest.mark.parametrize("model", [OPENAI, RESPONSES, ANTHROPIC, BEDROCK, GEMINI, VERTEX])
 WAYS = pytest.mark.parametrize("way", ["chat", "stream"])
 HELLO = "Hello from aimock, é 😀 done."
 WEATHER = exllm.Tool(
@@ -159,6 +162,31 @@ async def test_gemini_receives_what_was_asked(aimock: Aimock, model: str, path: 
     assert KEY not in str(reply)
 
 
+async def test_bedrock_receives_what_was_asked(aimock: Aimock) -> None:
+    model = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    messages = [Message("system", "Be kind."), Message("user", "say hello")]
+    for way, path in (("chat", "converse"), ("stream", "converse-stream")):
+        reply = await _ask(aimock, way, f"bedrock/{model}", messages, temperature=0.5)
+        arrived = await aimock.arrived(reply.request_id)
+        body = arrived["body"]  # as aimock understood it, in OpenAI's words
+        assert (arrived["method"], arrived["path"]) == ("POST", f"/model/{quote(model, safe='')}/{path}")
+        assert body["messages"] == [
+            {"role": "system", "content": "Be kind."}, {"role": "user", "content": "say hello"}
+        ]  # fmt: skip
+        assert (body["model"], body["max_tokens"], body["temperature"]) == (quote(model, safe=""), 2000, 0.5)
+        assert "authorization" in arrived["headers"]
+
+
+async def test_a_native_body_is_answered_by_bedrock(aimock: Aimock) -> None:
+    """Whole answers only: aimock's streams of InvokeModel lack the envelope that the service sends."""
+    model = "bedrock-invoke/anthropic.claude-sonnet-4-5-20250929-v1:0"
+    reply = await _ask(aimock, "chat", model, "two cities", tools=[WEATHER])
+    assert reply.tool_calls == (PARIS, OSLO)
+    arrived = await aimock.arrived(reply.request_id)
+    assert arrived["path"].endswith("-v1%3A0/invoke")
+    assert [tool["function"]["name"] for tool in arrived["body"]["tools"]] == ["get_weather"]
+
+
 # -- tools
 
 
@@ -172,7 +200,7 @@ async def test_parallel_tool_calls_arrive_whole(aimock: Aimock, model: str, way:
     assert reply.text == ""
 
 
-@pytest.mark.parametrize("model", [OPENAI, RESPONSES, ANTHROPIC])  # Gemini's calls come whole
+@pytest.mark.parametrize("model", [OPENAI, RESPONSES, ANTHROPIC, BEDROCK])  # Gemini's calls come whole
 async def test_the_fragments_of_a_tool_call_join_to_its_arguments(aimock: Aimock, model: str) -> None:
     async with aimock.client() as client, client.stream(model, "two cities", tools=[WEATHER]) as stream:
         deltas = [chunk async for chunk in stream if isinstance(chunk, ToolCallDelta)]

@@ -42,6 +42,12 @@ class TestAnthropic(_OverAimock):
 
 
 @pytest.mark.node
+class TestBedrock(_OverAimock):
+    model = "bedrock/amazon.nova-lite-v1:0"
+    refused_option = {"min_p": 0.5}  # noqa: RUF012
+
+
+@pytest.mark.node
 class TestGemini(_OverAimock):
     model = "gemini/gemini-2.5-flash"
     refused_option = {"min_p": 0.5}  # noqa: RUF012
@@ -51,3 +57,22 @@ class TestGemini(_OverAimock):
 class TestVertex(_OverAimock):
     model = "vertex/gemini-2.5-flash"
     refused_option = {"store": True}  # noqa: RUF012
+
+
+@pytest.mark.node
+class TestOllama(_OverAimock):
+    model = "ollama/llama3.2"
+    refused_option = {"n": 2}  # noqa: RUF012
+
+    async def test_usage_is_counted_or_said_to_be_unknown(self) -> None:
+        """aimock counts no tokens in Ollama's name: zeros, whatever its fixtures say."""
+        async with self._client() as client:
+            _, streamed = await self._chunks(client)
+            whole = await client.chat(self.model, self.prompt, **self.options)
+        assert streamed.usage == whole.usage == exllm.Usage(0, 0, 0, provenance="reported")
+
+
+@pytest.mark.node
+class TestCohere(_OverAimock):
+    model = "cohere/command-a-03-2025"
+    refused_option = {"n": 2}  # noqa: RUF012

@@ -19,8 +19,11 @@ MODELS = pytest.mark.parametrize(
         "openai/gpt-4.1-mini",
         "openai-responses/gpt-4.1-mini",
         "anthropic/claude-sonnet-4-5",
+        "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0",
         "gemini/gemini-2.5-flash",
         "vertex/gemini-2.5-flash",
+        "ollama/llama3.2",
+        "cohere/command-a-03-2025",
     ],
 )
 WAYS = pytest.mark.parametrize("way", ["chat", "stream"])

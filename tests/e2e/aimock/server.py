@@ -27,8 +27,12 @@ BASES = {
     "openai": "/v1",
     "openai-responses": "/v1",
     "anthropic": "",
+    "bedrock": "",
+    "bedrock-invoke": "",
     "gemini": "",
     "vertex": "/v1/projects/p/locations/global",
+    "ollama": "",
+    "cohere": "",
 }
 
 
