@@ -72,7 +72,7 @@ def read_error(data: Any) -> ErrorFacts:
         message or msgspec.json.encode(data).decode()[:MAX_MESSAGE_CHARS],
         code=_name(code),
         kind=_name(kind),
-        status=_first_status(inner.get("status_code"), code, inner.get("status"), data.get("status_code")),
+        status=_first_status(inner.get("status_code"), inner.get("code"), inner.get("status"), data.get("status_code")),
         request_id=_word(data.get("request_id")) or _word(inner.get("request_id")),
         retry_after_s=wait,
     )

@@ -31,7 +31,11 @@ class PartialArgs:
         """Take the next piece. Text at a path that has text already goes on from there."""
         value: Any = None
         if arg.string_value is not None:
-            self._pieces.setdefault(arg.json_path, []).append(arg.string_value)
+            pieces = self._pieces.get(arg.json_path)
+            if pieces is None:
+                self._put(arg.json_path, "")  # its place among the others
+                pieces = self._pieces[arg.json_path] = []
+            pieces.append(arg.string_value)
             return
         if arg.number_value is not None:
             value = int(arg.number_value) if arg.number_value.is_integer() else arg.number_value
