@@ -153,10 +153,12 @@ def _translated(error: Exception) -> ExLLMError:
             return ConnectionFailed(f"AWS credentials cannot be fetched: {error}")
         case aws.MetadataRetrievalError():
             return ConnectionFailed(f"the metadata service gave no AWS credentials: {error}")
-        case aws.SSOError() | aws.TokenRetrievalError() | aws.LoginError():
-            return AuthenticationError(f"{error} (`aws sso login` or `aws login` signs in again)")
+        case aws.SSOError() | aws.TokenRetrievalError():
+            return AuthenticationError(f"{error} (`aws sso login` signs in again)")
         case aws.CredentialRetrievalError() if _is_of_process(error):
             return ConfigurationError("the credential_process of the AWS profile failed; run it by hand to see why")
+        case aws.BotoCoreError() if type(error).__name__.startswith("Login"):  # not in older releases
+            return AuthenticationError(f"{error} (`aws login` signs in again)")
         case aws.BotoCoreError():
             return ConfigurationError(f"AWS credentials cannot be found: {error}")
         case _:
