@@ -15,6 +15,7 @@ from groq.types.chat import completion_create_params as groq_params
 from mistralai.client.models import chatcompletionrequest as mistral_params
 from openrouter.components import chatrequest as openrouter_params
 from openrouter.components import providerpreferences as openrouter_routing
+from perplexity.types import response_create_params as perplexity_agent
 from perplexity.types.chat import completion_create_params as perplexity_params
 
 from exllm import Image, Message, Text
@@ -102,6 +103,23 @@ def test_openrouters_routing_is_that_of_its_sdk() -> None:
     assert fields.keys() == ROUTING.keys()
     assert set(fields["quantizations"].items.values) == literals(ROUTING["quantizations"])
     assert set(fields["data_collection"].values) == literals(ROUTING["data_collection"])
+
+
+def test_perplexitys_tools_are_those_of_its_sdk() -> None:
+    fields = spec_of("perplexity-agent").parameters["tools"].items.fields
+    kinds = {
+        kind
+        for tool in typing.get_args(perplexity_agent.Tool)
+        for kind in literals(typing.get_type_hints(tool)["type"])
+    }
+    assert set(fields["type"].values) == kinds
+    filters = typing.get_type_hints(perplexity_agent.ToolWebSearchToolFilters)
+    assert fields["filters"].fields.keys() == filters.keys()
+    assert set(fields["filters"].fields["search_recency_filter"].values) == literals(filters["search_recency_filter"])
+    assert (
+        fields["user_location"].fields.keys()
+        == typing.get_type_hints(perplexity_agent.ToolWebSearchToolUserLocation).keys()
+    )
 
 
 def test_anthropics_values_are_those_of_its_sdk() -> None:
@@ -192,6 +210,17 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("perplexity", {"return_images": "yes"}, "return_images = True | False"),
     ("perplexity", {"web_search_options": {"search_context_size": "big"}}, "'low' | 'medium' | 'high', got 'big'"),
     ("perplexity", {"web_search_options": {"user_location": {"latitude": 100}}}, "from -90 to 90"),
+    ("perplexity-agent", {"tools": [{"type": "images"}]}, "tools[0].type = 'web_search'"),
+    (
+        "perplexity-agent",
+        {"tools": [{"type": "web_search", "filters": {"search_domain_filter": ["a.org", "-b.org"]}}]},
+        "tools[0].filters.search_domain_filter = a list of at most 20",
+    ),
+    (
+        "perplexity-agent",
+        {"tools": [{"type": "web_search", "filters": {"search_after_date_filter": "2025-03-01"}}]},
+        "of the form MM/DD/YYYY",
+    ),
     ("mistral", {"safe_prompt": "true"}, "safe_prompt = True | False"),
     ("mistral", {"random_seed": -1}, "random_seed = a whole number of at least 0"),
     ("mistral", {"prompt_mode": "thinking"}, "prompt_mode = 'reasoning'"),
