@@ -33,7 +33,10 @@ PACKAGED = Path(__file__).parent / "catalog.bin"
 VARIABLE = "EXLLM_CATALOG"
 
 _DATED = re.compile(r"^(.+?)[-@:](?:20\d\d-?[01]\d-?[0-3]\d|latest|preview-\d\d-20\d\d)$")
-_PROTOCOL = re.compile(r"-(?:responses|invoke|converse|openai|anthropic|live|realtime)$")
+# What tells a second way to a service from the first: another protocol, another kind of key.
+_PROTOCOL = re.compile(
+    r"-(?:responses|invoke|converse|openai|anthropic|live|realtime|deployments|entra|mantle|agent|express)$"
+)
 _MOST_GUESSES = 4096  # ids that are not in the catalog, remembered so that they cost nothing the second time
 
 
@@ -56,8 +59,9 @@ class ProviderCatalog:
     def find(self, id: str) -> ModelInfo | None:
         """The model that `id` means; None where the catalog does not know it.
 
-        Beside ids and aliases: any case, a dated or ``-latest`` form of a model without date, the form without date of
-        a model that has only one, a fine-tuned model (``ft:<base>:...``), ``models/`` or the provider before the id.
+        Beside ids and aliases: any case; a dated or ``-latest`` form of a model without date; the form without date of
+        a model that has only one; a fine-tuned model (``ft:<base>:...``); ``models/`` or the provider before the id; the
+        id without its maker, where only one fits; Bedrock's short names (``nova-lite`` is its profile in the US).
         """
         found = self._names.get(id)
         if found is None and id not in self._guessed:
@@ -68,21 +72,25 @@ class ProviderCatalog:
 
     def _guess(self, id: str) -> ModelInfo | None:
         if self._lower is None:
-            self._lower = _undated(self.models.values())
-            self._lower.update({name.lower(): model for name, model in self._names.items()})
+            self._lower = {
+                **_short_forms((model.id.lower().rpartition("/")[2], model) for model in self.models.values()),
+                **_short_forms(
+                    (match[1], model) for model in self.models.values() if (match := _DATED.match(model.id.lower()))
+                ),
+                **{name.lower(): model for name, model in self._names.items()},
+            }
         for form in _forms(id.lower(), self.name):
             if form in self._lower:
                 return self._lower[form]
         return None
 
 
-def _undated(models: Iterable[ModelInfo]) -> dict[str, ModelInfo]:
-    """The ids of dated models without their date, where there is only one date: of two nobody can say which."""
+def _short_forms(forms: Iterable[tuple[str, ModelInfo]]) -> dict[str, ModelInfo]:
+    """Those that only one model has: of two nobody can say which is meant."""
     found: dict[str, list[ModelInfo]] = {}
-    for model in models:
-        if match := _DATED.match(model.id.lower()):
-            found.setdefault(match[1], []).append(model)
-    return {stem: dated[0] for stem, dated in found.items() if len(dated) == 1}
+    for form, model in forms:
+        found.setdefault(form, []).append(model)
+    return {form: models[0] for form, models in found.items() if len(models) == 1}
 
 
 def _forms(id: str, provider: str) -> Iterator[str]:
@@ -94,6 +102,12 @@ def _forms(id: str, provider: str) -> Iterator[str]:
         yield ":".join(id.split(":")[:2])
     if match := _DATED.match(id):
         yield match[1]
+    if provider == "bedrock":
+        from exllm.providers.bedrock_models import ALIASES
+
+        if alias := ALIASES.get(id):
+            yield f"us.{alias.model}" if "us" in alias.profiles else alias.model
+            yield alias.model
 
 
 class Catalog:

@@ -67,6 +67,9 @@ def _absorb(models: dict[str, Merged], alias: str, id: str) -> None:
         if name not in target.fields:
             target.fields[name] = value
             target.origin[name] = source.origin.get(name, "derived")
+    if "lacks" in target.fields:
+        can = target.fields.get("capabilities", ())
+        target.fields["lacks"] = tuple(word for word in target.fields["lacks"] if word not in can)
     _add(target, "aliases", [alias, *source.fields.get("aliases", ())])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -60,8 +61,8 @@ def _model(provider: str, id: str, entry: Mapping[str, Any], url: Any, skipped: 
     for option in entry.get("reasoning_options") or ():
         if option.get("type") == "effort":
             model.put("reasoning_efforts", tuple(str(value) for value in option.get("values") or () if value))
-    model.put("knowledge_cutoff", _date(entry.get("knowledge")))
-    model.put("released", _date(entry.get("release_date")))
+    model.put("knowledge_cutoff", _date(entry.get("knowledge"), skipped))
+    model.put("released", _date(entry.get("release_date"), skipped))
     model.put("status", entry.get("status"))
     model.put("open_weights", entry.get("open_weights"))
     model.put("url", url)
@@ -93,5 +94,14 @@ def _positive(value: Any) -> int | None:
     return int(value) if isinstance(value, int | Decimal) and value > 0 else None
 
 
-def _date(value: Any) -> str | None:
-    return value if isinstance(value, str) and value[:2] == "20" else None
+def _date(value: Any, skipped: Skipped) -> str | None:
+    """A day, a month or a year; anything else that stands in its place is counted."""
+    if not value:
+        return None
+    try:
+        if datetime.date.fromisoformat(f"{value}-01-01"[:10]).year < 2015:
+            raise ValueError("1970-01-01 is not when a language model was released")
+    except ValueError:
+        skipped.add(f"models.dev: the date {value!r}")
+        return None
+    return str(value)

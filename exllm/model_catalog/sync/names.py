@@ -36,6 +36,7 @@ _PREFIXES = {
     "bedrock": ("bedrock/invoke/", "bedrock/converse/", "bedrock_mantle/", "bedrock/"),
     "vertex": ("vertex_ai/",),
     "gemini": ("gemini/",),
+    "fireworks": ("fireworks_ai/",),
     "amazon-nova": ("amazon-nova/",),
     "codestral": ("codestral/", "text-completion-codestral/"),
     "inception": ("inception/", "text-completion-inception/"),

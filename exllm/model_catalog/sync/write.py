@@ -25,7 +25,7 @@ def provider_yaml(provider: ProviderModels) -> str:
         "models:",
     ]
     for id, model in sorted(provider.models.items()):
-        lines.append(f"  {scalar(id)}:")
+        start = len(lines)
         for name in _ORDER:
             value = getattr(model, name)
             if value is None or value == ():
@@ -37,6 +37,8 @@ def provider_yaml(provider: ProviderModels) -> str:
                 lines.append(f"    {name}: {_value(value)}")
         if model.origin:
             lines.append(f"    from: {_flow(_origin(model.origin))}")
+        # A model of which nothing but its id is known is a line of its own.
+        lines.insert(start, f"  {scalar(id)}:" if len(lines) > start else f"  {scalar(id)}: {{}}")
     return "\n".join(lines) + "\n"
 
 
