@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -16,7 +16,8 @@ from exllm.backend import Backend, ForeignBackend, HttpBackend, answer, complete
 from exllm.call import Call, CallSettings, Timeout, access, prepare, timeouts_of
 from exllm.config import ConfigSource, Env, lookup, require_source
 from exllm.embedding_call import embed_by, embed_over_http, prepare_embedding
-from exllm.errors import ConfigurationError
+from exllm.errors import ConfigurationError, ExLLMError
+from exllm.model_lists import DEFAULT_KINDS, ModelLists, catalog_models, of_kinds
 from exllm.policies.retry import RetryPolicy, RetrySchedule
 from exllm.providers import registry
 from exllm.providers.provider import ListsModels
@@ -85,6 +86,7 @@ class Client:
         self._settings = CallSettings(config, timeouts_of(timeout), retry, drop_unsupported)
         self._ring_capacity = ring_capacity
         self._max_frame_bytes = max_frame_bytes
+        self._model_lists = ModelLists()
         self._transport = HttpTransport(
             TransportSettings(max_connections, proxy=proxy, trust_env=trust_env, ssl_context=ssl_context)
         )
@@ -234,22 +236,61 @@ class Client:
         return chosen or getattr(backend, "default_model", None)
 
     async def list_models(
-        self, provider: str, *, api_key: str | None = None, base_url: str | None = None
+        self,
+        provider: str,
+        *,
+        kinds: Collection[str] | None = DEFAULT_KINDS,
+        refresh: bool = False,
+        fallback: bool = False,
+        api_key: str | None = None,
+        base_url: str | None = None,
     ) -> list[ModelEntry]:
-        """The models that the provider's own endpoint lists, sorted by id."""
+        """The models that the provider's own endpoint lists, sorted by id. A list is kept for an hour.
+
+        A provider that has no such endpoint is answered for by the model catalog; `ModelEntry.source` tells.
+
+        Args:
+            provider: its name or alias.
+            kinds: what they are for, see `ModelEntry.kinds`; those of which that is not known are listed as well. None
+                lists all.
+            refresh: ask, also when there is a list not an hour old.
+            fallback: answer from the catalog when the provider cannot be asked, instead of raising.
+
+        Raises: the errors of a chat; ConfigurationError when nobody knows the provider's models.
+        """
         backend = registry.get(provider)
         if not isinstance(backend, ProviderSpec):
-            return await backend.list_models() if isinstance(backend, ListsModels) else []
+            return of_kinds(await backend.list_models() if isinstance(backend, ListsModels) else [], kinds)
         if backend.paths.models is None:
-            raise ConfigurationError(f"{backend.label} has no model list; see {backend.docs}", provider=backend.name)
-        elsewhere, path = backend.models_endpoint()
-        way = access(backend, self._settings.config, api_key, base_url or elsewhere)
-        limits = self._settings.timeouts.over(backend.timeouts).over(DEFAULT_TIMEOUTS)
-        headers = {"accept": "application/json", "user-agent": USER_AGENT, **way.headers}
-        call = HttpCall(way.base_url + path, b"", headers, "GET", limits.connect, way.secret, way.signer)
-        return await fetch_models(self._transport, call, backend, registry.wire(backend.wire))
+            known = catalog_models(backend.name)
+            if not known:
+                raise ConfigurationError(
+                    f"{backend.label} has no model list; see {backend.docs}", provider=backend.name
+                )
+            return of_kinds(known, kinds)
+        try:
+            return of_kinds(await self._fetch_models(backend, api_key, base_url, refresh=refresh), kinds)
+        except ExLLMError:
+            known = catalog_models(backend.name) if fallback else []
+            if not known:
+                raise
+            return of_kinds(known, kinds)
 
     # -- inside
+
+    async def _fetch_models(
+        self, spec: ProviderSpec, api_key: str | None, base_url: str | None, *, refresh: bool
+    ) -> list[ModelEntry]:
+        elsewhere, path = spec.models_endpoint()
+        way = access(spec, self._settings.config, api_key, base_url or elsewhere)
+        limits = self._settings.timeouts.over(spec.timeouts).over(DEFAULT_TIMEOUTS)
+        headers = {"accept": "application/json", "user-agent": USER_AGENT, **way.headers}
+        call = HttpCall(way.base_url + path, b"", headers, "GET", limits.connect, way.secret, way.signer)
+        entries = None if refresh else self._model_lists.get(spec.name, call)
+        if entries is None:
+            entries = await fetch_models(self._transport, call, spec, registry.wire(spec.wire))
+            self._model_lists.put(spec.name, call, entries)
+        return entries
 
     def _prepare(
         self,

@@ -226,7 +226,13 @@ class _Batches:
             request.provider,
             answers[0].model or request.model,
             usage,
-            cost_of(usage, local=self._spec.local),
+            cost_of(
+                usage,
+                local=self._spec.local,
+                provider=request.provider,
+                model=answers[0].model or request.model,
+                asked=request.model,
+            ),
             self._call.warnings,
             tuple(request_id for request_id in self._request_ids if request_id is not None),
         )

@@ -8,9 +8,22 @@ import msgspec
 
 
 class ModelEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One row of a provider's model list.
+    """One row of a provider's model list, in the same words for every provider. None, or nothing, where it is not told.
 
-    `id` is what goes behind the slash of a model string, `raw` the provider's own object.
+    Attributes:
+        provider, id: the two halves of a model string.
+        name: for people.
+        created: when it came out, or was made on this machine; Unix time in seconds.
+        owned_by: whose model it is.
+        context_window: most tokens of input and output together, or of the input where that is what the provider tells.
+        max_output_tokens: most tokens of one answer.
+        kinds: what it is for: ``chat``, ``completion``, ``embedding``, ``rerank``, ``image``, ``video``,
+            ``transcription``, ``speech``, ``moderation``, ``realtime``, ``ocr``. Where the provider does not say, read
+            from the name if that is telling.
+        input_modalities, output_modalities: such as ``text``, ``image``, ``audio``.
+        input_usd_per_mtok, output_usd_per_mtok: US dollars for a million tokens, as the list states them.
+        source: ``"provider"``, or ``"catalog"`` for a row of `exllm.model_catalog`.
+        raw: the provider's own object.
     """
 
     provider: str
@@ -20,3 +33,10 @@ class ModelEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     owned_by: str | None = None
     context_window: int | None = None
     raw: dict[str, Any] = {}
+    max_output_tokens: int | None = None
+    kinds: tuple[str, ...] = ()
+    input_modalities: tuple[str, ...] = ()
+    output_modalities: tuple[str, ...] = ()
+    input_usd_per_mtok: float | None = None
+    output_usd_per_mtok: float | None = None
+    source: str = "provider"
