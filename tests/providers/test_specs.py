@@ -25,7 +25,6 @@ WITHOUT_DEFAULT_MODEL = {
     "azure",  # the model is the name of a deployment
     "azure-responses",
     "azure-deployments",
-    "azure-entra",
     "sagemaker",  # or of an endpoint
     "vllm",  # it serves what it was started with, under that name only
     "nim",
@@ -175,3 +174,16 @@ async def test_a_path_with_a_model_and_a_query_arrives_as_it_was_built() -> None
     (request,) = server.requests
     assert request.path == "/openai/deployments/my%20gpt%2F4/chat/completions?api-version=2024-10-21"
     assert request.headers["api-key"] == "k-1"
+
+
+async def test_a_service_whose_keys_do_not_last_takes_a_function_for_one() -> None:
+    async def answer(peer: Peer) -> None:
+        await peer.answer(b'{"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}')
+
+    for name in ("sagemaker", "watsonx", "azure-deployments"):
+        async with FaultServer(answer) as server:
+            source = Static({name: {"api_key": iter(["t-1", "t-2"]).__next__, "base_url": server.url}})
+            async with exllm.Client(config=source) as client:
+                await client.chat(f"{name}/m", "Hi")
+                await client.chat(f"{name}/m", "Hi")
+        assert [request.headers["authorization"] for request in server.requests] == ["Bearer t-1", "Bearer t-2"]
