@@ -15,7 +15,7 @@ from exllm.providers.bedrock_converse_fields import FamilyFields
 from exllm.providers.bedrock_converse_tools import tool_config
 from exllm.providers.bedrock_converse_turns import Turns
 from exllm.providers.bedrock_models import family_of, path_of, resolve
-from exllm.providers.spec import ProviderSpec
+from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
 from exllm.types.options import Options
 from exllm.types.request import Request
@@ -35,6 +35,15 @@ OPTIONS = FAMILY_OPTIONS | {
     "service_tier",
     "cache_control",
 }
+
+# The body's fields of the reference, so that none of them is taken for a misspelt one.
+FIELDS = frozenset(
+    {
+        "messages", "system", "inferenceConfig", "toolConfig", "guardrailConfig", "additionalModelRequestFields",
+        "promptVariables", "additionalModelResponseFieldPaths", "requestMetadata", "performanceConfig", "serviceTier",
+        "outputConfig",
+    }
+)  # fmt: skip
 
 STREAM_TYPE = "application/vnd.amazon.eventstream"
 _MERGED = ("inferenceConfig", "additionalModelRequestFields", "outputConfig")
@@ -59,6 +68,7 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
 def converse_body(request: Request, spec: ProviderSpec) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The body, and what could not be said as it was asked for."""
     options = request.options
+    check_limits(spec, request.messages)
     family = family_of(resolve(request.model, spec.base_url))
     turns = Turns(spec.name, family)
     turns.add(request.messages, options.cache_control)
@@ -84,7 +94,7 @@ def converse_body(request: Request, spec: ProviderSpec) -> tuple[dict[str, Any],
     if output:
         body["outputConfig"] = output
     _merge(body, request.extra)
-    return body, (*turns.content.warnings, *fields.warnings)
+    return body, (*turns.content.warnings, *fields.warnings, *check_parameters(spec, body, FIELDS))
 
 
 def _inference_config(options: Options, spec: ProviderSpec) -> dict[str, Any]:

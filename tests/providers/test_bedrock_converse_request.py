@@ -11,11 +11,12 @@ import pytest
 from exllm import Audio, CacheControl, Document, FileRef, Image, Message, Reasoning, Text, Tool, ToolCall, ToolResult
 from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers import ProviderSpec, registry
+from exllm.providers.bedrock_converse_request import FIELDS
 from exllm.types.message import Role
 from exllm.types.options import Options, check_options
 from exllm.types.parts import Citation, Part, ProviderPart, Refusal
 from exllm.types.request import Request
-from tests.providers.bedrock_recordings import Recordings
+from tests.providers.bedrock_recordings import MODEL, Recordings
 from tests.providers.bedrock_requests import complaints, plain, request_of
 
 RECORDED = Recordings("bedrock")
@@ -452,6 +453,32 @@ def test_fields_of_the_caller_have_the_last_word() -> None:
     assert body["performanceConfig"] == {"latency": "optimized"}
     assert body["additionalModelRequestFields"] == {"top_k": 6, "more": 1}
     assert body["inferenceConfig"] == {"maxTokens": 10, "topP": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"performanceConfig": {"latency": "fast"}}, "standard"),
+        ({"guardrailConfig": {"guardrailVersion": "newest"}}, "DRAFT"),
+        ({"guardrailConfig": {"trace": "on"}}, "enabled_full"),
+        ({"additionalModelResponseFieldPaths": ["stop_sequence"]}, "JSON Pointer"),
+    ],
+)
+def test_a_value_that_bedrock_does_not_take_is_refused_with_those_it_takes(extra: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        ask(extra=extra)
+    with pytest.raises(InvalidRequest, match="reserved"):
+        ask(service_tier="fast")
+
+
+def test_a_misspelt_field_is_told() -> None:
+    request = Request("bedrock", CLAUDE, (Message("user", "Hi"),), extra={"guardrailConfg": {}})
+    assert "did you mean 'guardrailConfig'" in WIRE.build(request, SPEC).warnings[0]
+
+
+def test_all_fields_of_the_service_are_known() -> None:
+    shape = MODEL.operation_model("ConverseStream").input_shape
+    assert shape.members.keys() - {"modelId"} == FIELDS
 
 
 def test_what_json_cannot_say_is_refused() -> None:
