@@ -264,8 +264,8 @@ class ResponsesDecoder:
             if not known.first and known.kind == item.get("type"):  # its pieces came first
                 known.first = item
                 return known
-            self._finish_item(known.first, place, chunks)
-            place = max(self._items) + 1 if item.get("id") != known.id else place
+            self._finish_item(known.first, place, chunks)  # another one in its place: some services repeat an index
+            self._items[-len(self._items) - 1] = known
         self._hot_output = -1
         state = self._items[place] = self._decoder.begin(item, chunks)
         return state

@@ -44,7 +44,7 @@ def failure(error: Any, provider: str, model: str) -> ExLLMError:
         facts = {name: value for name, value in error.items() if (name, value) != ("type", "error")}
         facts.pop("sequence_number", None)
         if facts.get("code") in _OF_THE_REQUEST:
-            facts.setdefault("type", "invalid_request_error")
+            facts["type"] = "invalid_request_error"
         error = {"error": facts}
     elif isinstance(error, str):
         error = {"error": {"message": error}}
