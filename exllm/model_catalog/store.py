@@ -60,8 +60,8 @@ class ProviderCatalog:
         """The model that `id` means; None where the catalog does not know it.
 
         Beside ids and aliases: any case; a dated or ``-latest`` form of a model without date; the form without date of
-        a model that has only one; a fine-tuned model (``ft:<base>:...``); ``models/`` or the provider before the id; the
-        id without its maker, where only one fits; Bedrock's short names (``nova-lite`` is its profile in the US).
+        a model that has only one; a fine-tuned model (``ft:<base>:...``); ``models/`` or the provider before the id;
+        the id without its maker, where only one fits; Bedrock's short names (``nova-lite`` is its profile in the US).
         """
         found = self._names.get(id)
         if found is None and id not in self._guessed:

@@ -12,7 +12,7 @@ from exllm.model_catalog.sync.found import ALWAYS, Found, Skipped, When
 
 NAME = "models.dev"
 URL = "https://models.dev/api.json"
-LICENCE = "MIT, Copyright (c) 2025 models.dev"
+LICENCE = "MIT, Copyright (c) 2025 spin.dev"
 
 RATES = {
     "input": "input",
