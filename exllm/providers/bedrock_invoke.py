@@ -18,7 +18,7 @@ from exllm.providers.bedrock_invoke_decode import InvokeDecoder, guarded
 from exllm.providers.bedrock_invoke_families import QUIRKS, all_options, protocol_of
 from exllm.providers.bedrock_invoke_family import EVERY_OPTION, check_options
 from exllm.providers.bedrock_models import path_of, resolve
-from exllm.providers.spec import ProviderSpec
+from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import Framing, HttpRequest
 from exllm.types.chunks import Chunk
 from exllm.types.request import Request
@@ -48,6 +48,8 @@ class InvokeWire:
         model = resolve(request.model, spec.base_url)
         family = protocol_of(model, spec)
         check_options(request, family, spec)
+        check_limits(spec, request.messages)
+        check_parameters(spec, {**request.extra, "service_tier": request.options.service_tier})
         extra = {name: value for name, value in request.extra.items() if name not in _IN_HEADERS}
         native = family.build(msgspec.structs.replace(request, model=model, extra=extra), spec)
         try:

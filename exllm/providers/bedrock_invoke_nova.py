@@ -30,7 +30,9 @@ class Nova:
 
     def build(self, request: Request, spec: ProviderSpec) -> NativeRequest:
         options = msgspec.structs.replace(request.options, service_tier=None, metadata=None)
-        body, warnings = converse_body(msgspec.structs.replace(request, options=options), spec)
+        body, warnings = converse_body(
+            msgspec.structs.replace(request, options=options), msgspec.structs.replace(spec, parameters={})
+        )
         additional = body.pop("additionalModelRequestFields", {})
         for name, value in additional.items():
             inner = body.get(name)

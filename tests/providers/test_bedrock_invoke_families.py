@@ -489,6 +489,10 @@ def test_what_bedrock_wants_of_every_model_goes_into_headers() -> None:
     assert http.path == "/model/amazon.titan-text-express-v1/invoke-with-response-stream"
     with pytest.raises(InvalidRequest, match="guardrailConfig"):
         build(TITAN, extra={"guardrailConfig": {"id": "g"}})
+    with pytest.raises(InvalidRequest, match="optimized"):
+        build(TITAN, extra={"performanceConfig": {"latency": "fast"}})
+    with pytest.raises(InvalidRequest, match="reserved"):
+        build(NOVA, service_tier="fast")
 
 
 @pytest.mark.parametrize("model", [UNKNOWN, "unheard.of-v1", "amazon.titan-embed-text-v2:0", "meta.llama2-13b-chat-v1"])
