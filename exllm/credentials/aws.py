@@ -131,6 +131,6 @@ def _reads_environment(source: ConfigSource) -> bool:
 
 
 def _is_signed(header: str) -> bool:
-    """What must be signed; the rest may be changed by proxies on the way."""
+    """What must be signed, and what Bedrock's own headers say; the rest may be changed by proxies on the way."""
     name = header.lower()
-    return name == "content-type" or name.startswith("x-amz-")
+    return name == "content-type" or name.startswith("x-amz")

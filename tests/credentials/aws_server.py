@@ -83,8 +83,8 @@ class Bedrock:
             abs(made.timestamp() - time.time()) < 300
             and f"Credential={scope}," in request.headers["authorization"]
             and token in (None, f"{key_id}-token")
-            and (token is None or "x-amz-security-token" in signed_headers(request))
             and {"host", "x-amz-date"} <= set(signed_headers(request))
+            and {name for name in request.headers if name.startswith("x-amz")} <= set(signed_headers(request))
             and request.headers["authorization"].endswith(
                 botocores_signature(request, self.secrets[key_id], self.service, self.region)
             )

@@ -86,7 +86,8 @@ async def test_the_path_that_is_sent_is_the_one_that_was_signed(
     async with FaultServer(Bedrock({"AKIDEXAMPLE": SECRET})) as server:
         transport = HttpTransport(TransportSettings())
         try:
-            response = await transport.send(HttpCall(server.url + path, b"x" * size, {}, signer=signer))
+            headers = {"X-Amzn-Bedrock-GuardrailIdentifier": " a  guardrail ", "accept": "*/*"}
+            response = await transport.send(HttpCall(server.url + path, b"x" * size, headers, signer=signer))
             assert (response.status, await response.read()) == (200, ANSWER)
             response.close()
         finally:
