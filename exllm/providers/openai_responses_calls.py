@@ -25,7 +25,10 @@ ACTIONS = frozenset(
 _SAID = frozenset({"type", "call_id", "name", "arguments", "input", "status", "id", "item_id", "output_index"})
 
 
-class CallSignature(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag="openai_call"):
+_PREFIX = "openai_call:"  # so that it is JSON to nobody else: other wires read signatures that are
+
+
+class CallSignature(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What must go back with a call.
 
     Attributes:
@@ -40,6 +43,10 @@ class CallSignature(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
     id: str | None = None
     fields: dict[str, Any] = {}
 
+    def write(self) -> str:
+        """As the text that `ToolCall.signature` keeps."""
+        return _PREFIX + msgspec.json.encode(self).decode()
+
 
 _decode = msgspec.json.Decoder(CallSignature).decode
 
@@ -52,15 +59,17 @@ def call_signature(item: Item, provider: str, *, keep_id: bool) -> str | None:
     id_ = item_id(item) if keep_id else None
     if id_ is None and not fields:
         return CUSTOM_SIGNATURE if item["type"] == "custom_tool_call" else None
-    return msgspec.json.encode(CallSignature(provider, item["type"], id_, fields)).decode()
+    return CallSignature(provider, item["type"], id_, fields).write()
 
 
 def read_call_signature(text: str | None, provider: str) -> CallSignature:
     """What `text` says of the call; of a call of another provider, or protocol, only that it is one."""
     if text == CUSTOM_SIGNATURE:
         return CallSignature(provider, "custom_tool_call")
+    if text is None or not text.startswith(_PREFIX):
+        return CallSignature(provider)
     try:
-        found = _decode(text or "")
+        found = _decode(text[len(_PREFIX) :])
     except (msgspec.DecodeError, RecursionError):
         return CallSignature(provider)
     return found if found.provider == provider else CallSignature(provider, found.kind)

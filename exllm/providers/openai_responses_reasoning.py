@@ -1,7 +1,7 @@
 """Reasoning items of the Responses API to `Reasoning` parts, and back.
 
 One item may hold several summaries, and readable content besides. Each becomes a part with the item's id. The last of
-them has the signature: JSON that names the provider, the encrypted content, and how many of the parts are summaries.
+them has the signature: text that names the provider, the encrypted content, and how many of the parts are summaries.
 Source: https://developers.openai.com/api/docs/guides/reasoning#keeping-reasoning-items-in-context
 """
 
@@ -17,7 +17,10 @@ from exllm.types.parts import Part, Reasoning
 Item = dict[str, Any]
 
 
-class Signature(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag="openai_reasoning"):
+_PREFIX = "openai_reasoning:"  # so that it is JSON to nobody else: other wires read signatures that are
+
+
+class Signature(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a reasoning item holds besides its texts.
 
     Attributes:
@@ -32,7 +35,7 @@ class Signature(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
 
     def write(self) -> str:
         """As the text that `Reasoning.signature` keeps."""
-        return msgspec.json.encode(self).decode()
+        return _PREFIX + msgspec.json.encode(self).decode()
 
 
 _decode = msgspec.json.Decoder(Signature).decode
@@ -40,10 +43,10 @@ _decode = msgspec.json.Decoder(Signature).decode
 
 def read_signature(text: str | None) -> Signature | None:
     """The signature in `text`; None for one of another protocol."""
-    if text is None:
+    if text is None or not text.startswith(_PREFIX):
         return None
     try:
-        return _decode(text)
+        return _decode(text[len(_PREFIX) :])
     except (msgspec.DecodeError, RecursionError):
         return None
 

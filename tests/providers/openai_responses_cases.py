@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import msgspec
-
 from exllm.providers.openai_responses_calls import CallSignature
 from exllm.providers.openai_responses_reasoning import Signature
 from exllm.types.message import Message
@@ -50,7 +48,7 @@ CALL = {"type": "function_call", "call_id": "call_1", "name": "get_weather", "ar
 PARIS = ToolCall("call_1", "get_weather", '{"city":"Paris"}')
 SOURCE = {"type": "url_citation", "url": "https://example.com", "title": "E", "start_index": 0, "end_index": 2}
 ENCRYPTED = Signature(OWN, 1, "gAAAA").write()
-NAMESPACED = msgspec.json.encode(CallSignature(OWN, "function_call", "fc_1", {"namespace": "n"})).decode()
+NAMESPACED = CallSignature(OWN, "function_call", "fc_1", {"namespace": "n"}).write()
 ACTIONS: dict[str, dict[str, Any]] = {
     "computer_call": {"type": "computer_call", "id": "cu_1", "action": {"type": "screenshot"}, "status": "completed"},
     "local_shell_call": {"type": "local_shell_call", "id": "ls_1", "action": {"type": "exec", "command": ["ls"]}},
