@@ -47,7 +47,7 @@ def of_kinds(entries: Collection[ModelEntry], kinds: Collection[str] | None) -> 
 
 
 def catalog_models(provider: str) -> list[ModelEntry]:
-    """What the catalog knows of the provider's models, sorted by id; none where it knows none."""
+    """What the catalog knows of the provider's models, under each of their names, sorted; none where it knows none."""
     from exllm.errors import ConfigurationError
     from exllm.model_catalog import list_all
 
@@ -55,10 +55,10 @@ def catalog_models(provider: str) -> list[ModelEntry]:
         infos = list_all(provider)
     except ConfigurationError:  # a provider that the user registered
         return []
-    return [
-        ModelEntry(
+    entries = {
+        name: ModelEntry(
             provider,
-            info.id,
+            name,
             info.name,
             context_window=info.context_window or info.max_input_tokens,
             max_output_tokens=info.max_output_tokens,
@@ -69,4 +69,6 @@ def catalog_models(provider: str) -> list[ModelEntry]:
             raw=msgspec.to_builtins(info),
         )
         for info in infos
-    ]
+        for name in (*info.aliases, info.id)
+    }
+    return [entries[name] for name in sorted(entries)]

@@ -73,8 +73,8 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?:^|[-/])sora|(?:^|[-/])veo-|imagine-video", "video"),
         (r"(?:^|[-/])ocr(?:$|-)", "ocr"),
         (r"^(?:babbage|davinci)-|-instruct-0914$|3\.5-turbo-instruct", "completion"),
-        (r"^(?:gpt-\d|chatgpt-|o\d|claude|gemini-|grok-|mistral-|llama-?\d|deepseek-|qwen|kimi-|glm-|command-|sonar)",
-         "chat"),
+        (r"(?:^|[/.])(?:gpt-\d|gpt-oss|chatgpt-|o\d|claude|gemini-|gemma|grok-|mistral-|ministral|magistral|llama-?\d"
+         r"|deepseek|qwen|kimi-|glm-|command-|sonar|minimax|nemotron)", "chat"),
     )
 )  # fmt: skip
 
