@@ -273,19 +273,21 @@ class MessagesDecoder:
         if not isinstance(event, dict):
             raise self._nonsense("an event that is not an object", frame.data)
         kind = event.get("type")
-        if kind not in EVENT_TYPES:
+        if not isinstance(kind, str) or kind not in EVENT_TYPES:
             if event.get("error") or frame.event == "error":  # an error in the shape of another API, from a gateway
                 raise error_in_stream(event, provider=self._provider, model=self._model)
             chunks.append(ProviderEvent(str(kind or frame.event), event, self._provider))
             return
-        delta = event.get("delta")
-        if kind == "content_block_delta" and isinstance(delta, dict) and delta.get("type") not in PIECE_TYPES:
-            block = self._open.get(event.get("index", -1))
-            if block is not None:
-                block.add(delta)
-            else:
-                chunks.append(ProviderEvent(str(delta.get("type") or kind), event, self._provider))
-            return
+        delta, index = event.get("delta"), event.get("index")
+        if kind == "content_block_delta" and isinstance(delta, dict):
+            piece = delta.get("type")
+            if piece is None or (isinstance(piece, str) and piece not in PIECE_TYPES):
+                block = self._open.get(index) if isinstance(index, int) else None
+                if block is not None:
+                    block.add(delta)
+                else:
+                    chunks.append(ProviderEvent(piece or kind, event, self._provider))
+                return
         raise self._nonsense(f"a {kind} event that makes no sense ({error})", frame.data) from error
 
     def _start_call(self, index: int, block: dict[str, Any], raw: msgspec.Raw | bytes, chunks: list[Chunk]) -> None:

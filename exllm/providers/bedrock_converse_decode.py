@@ -177,15 +177,14 @@ class ConverseDecoder:
                     chunks.append(ToolCallDelta(self._calls[index], arguments=arguments))
             case {"reasoningContent": {"reasoningText": {"text": str(text), **rest}}}:
                 self._add_reasoning(index, ReasoningPiece(text=text), chunks)
-                if rest.get("signature"):
-                    self._add_reasoning(index, ReasoningPiece(signature=rest["signature"]), chunks)
+                self._add_reasoning(index, msgspec.convert(rest, ReasoningPiece), chunks)
             case {"reasoningContent": {"redactedContent": str(redacted)}}:
                 self._add_reasoning(index, ReasoningPiece(redactedContent=redacted), chunks)
             case {"citationsContent": dict(cited)}:
                 sources = cited.get("citations") or ()
                 chunks += [CitationDelta(to_citation(source), 0, index) for source in sources]
                 for piece in cited.get("content") or ():
-                    self._add_piece(index, Delta(text=piece["text"]), raw, chunks)
+                    self._add_piece(index, msgspec.convert({"text": piece["text"]}, Delta), raw, chunks)
             case {"image": {"format": str(image_format), **rest}}:
                 image = OpenImage(image_format)
                 image.add(msgspec.convert(rest, ImagePiece))
