@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from exllm.providers.gemini_events import (
+    NOTHING,
     Candidate,
     FunctionCall,
     LogprobsResult,
@@ -92,8 +93,9 @@ class CandidateReader:
         if self._unused_logprobs:
             chunks.append(TextDelta("", self._index, self._number("text"), self._unused_logprobs))
             self._unused_logprobs = None
-        self._read_sources(candidate, chunks)
-        self._pass_on(candidate, chunks)
+        if _says_more(candidate):
+            self._read_sources(candidate, chunks)
+            self._pass_on(candidate, chunks)
         word = reason_word(candidate.finish_reason)
         if word is not None:
             self._reason = word
@@ -235,6 +237,18 @@ class CandidateReader:
                 head, *rest = name.split("_")
                 event = head + "".join(word.title() for word in rest)
                 chunks.append(ProviderEvent(event, plain(raw), self._provider, index=self._index))
+
+
+def _says_more(candidate: Candidate) -> bool:
+    """Whether anything stands beside the content, as it seldom does before the end. Written out: it is asked often."""
+    return not (
+        candidate.grounding_metadata is NOTHING
+        and candidate.citation_metadata is NOTHING
+        and candidate.url_context_metadata is NOTHING
+        and candidate.safety_ratings is NOTHING
+        and candidate.avg_logprobs is NOTHING
+        and candidate.continuation_token is NOTHING
+    )
 
 
 def _arguments(call: FunctionCall) -> str:

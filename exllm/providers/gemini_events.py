@@ -145,10 +145,10 @@ decode_usage = msgspec.json.Decoder(UsageMetadata).decode
 
 
 def plain(raw: msgspec.Raw) -> Any:
-    """The data of a raw field; None where it is absent."""
-    return msgspec.json.decode(raw) if bytes(raw) else None
+    """The data of a raw field that is there."""
+    return msgspec.json.decode(raw)
 
 
 def is_there(raw: msgspec.Raw) -> bool:
     """Whether a raw field says anything."""
-    return bytes(raw) not in (b"", b"null", b"{}", b"[]")
+    return raw is not NOTHING and bytes(raw) not in (b"", b"null", b"{}", b"[]")

@@ -12,7 +12,7 @@ import pytest
 import exllm
 from exllm.config import Static
 from exllm.testing import MockProvider, ProviderConformance, Wait
-from tests.faults.dialects import ANTHROPIC, OPENAI, Dialect
+from tests.faults.dialects import ANTHROPIC, GEMINI, OPENAI, Dialect
 from tests.faults.server import FaultServer, Peer
 
 
@@ -55,7 +55,8 @@ class OverHttp(ProviderConformance):
         fine, broken = self.dialect.reply(), self.dialect.refuse("400 Bad Request")
 
         async def behave(peer: Peer) -> None:
-            await (broken if peer.request.json["model"] == "broken" else fine)(peer)
+            asked = peer.request.json.get("model") or peer.request.path  # some name the model there
+            await (broken if "broken" in asked else fine)(peer)
 
         async with FaultServer(behave) as server:
             keys = {self.dialect.provider: {"api_key": "sk-test-0123456789", "base_url": server.url}}
@@ -77,6 +78,14 @@ class TestAnthropic(OverHttp):
     model = ANTHROPIC.name
     refused_option = {"seed": 3}  # noqa: RUF012
     failing_model = "anthropic/broken"
+    failing_error = exllm.InvalidRequest
+
+
+class TestGemini(OverHttp):
+    dialect = GEMINI
+    model = GEMINI.name
+    refused_option = {"min_p": 0.5}  # noqa: RUF012
+    failing_model = "gemini/broken"
     failing_error = exllm.InvalidRequest
 
 
