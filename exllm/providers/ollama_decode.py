@@ -166,7 +166,7 @@ class OllamaChatDecoder:
             self._has_text = True
         for image in message.images or ():
             try:
-                chunks.append(ImageDelta(base64.b64decode(image)))
+                chunks.append(ImageDelta(base64.b64decode(image, validate=True)))
             except ValueError as error:
                 raise self._nonsense(data, error) from error
         chunks.extend(self._call(call, data) for call in message.tool_calls or ())
