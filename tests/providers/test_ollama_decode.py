@@ -1,4 +1,4 @@
-"""Answers of Ollama, made to order: calls, thoughts, images, log probabilities, errors, and lines that make no sense."""
+"""Answers of Ollama, made to order: calls, thoughts, images, log probabilities, errors, lines that make no sense."""
 
 from __future__ import annotations
 
@@ -162,8 +162,8 @@ def test_a_time_that_cannot_be_read_is_no_reason_to_fail() -> None:
 
 def test_calls_keep_the_ids_and_the_text_that_they_came_with() -> None:
     body = (
-        b'{"message":{"tool_calls":[{"id":"call_a","function":{"index":0,"name":"f","arguments":{"b": 1, "a": [2,  3]}}}]},'
-        b'"done":true}'
+        b'{"message":{"tool_calls":[{"id":"call_a","function":{"index":0,"name":"f",'
+        b'"arguments":{"b": 1, "a": [2,  3]}}}]},"done":true}'
     )
     assert fold(decode_body(body)).tool_calls == (ToolCall("call_a", "f", '{"b": 1, "a": [2,  3]}'),)
 
