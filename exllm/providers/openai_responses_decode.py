@@ -358,7 +358,8 @@ class ResponsesDecoder:
             return
         if kind in EVENT_TYPES:
             raise self._nonsense(f"a {kind} event that makes no sense ({error})", data) from error
-        if event.get("error") or frame.event == "error":  # an error in the shape of another API, from a gateway
+        is_named = isinstance(kind, str) and kind.startswith("response.") and kind != "response.error"
+        if (event.get("error") and not is_named) or frame.event == "error":  # in the shape of another API, by a gateway
             raise error_in_stream(event, provider=self._provider, model=self._model)
         chunks.append(ProviderEvent(str(kind or frame.event), event, self._provider))
 

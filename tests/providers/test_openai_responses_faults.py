@@ -122,6 +122,13 @@ def test_an_error_in_the_shape_of_another_api_raises_too() -> None:
         decoder().feed([Frame(b'{"message": "it broke"}', "error")])
 
 
+def test_the_failure_of_a_providers_tool_is_no_failure_of_the_answer() -> None:
+    event = {"type": "response.mcp_call.failed", "item_id": "mcp_1", "error": {"message": "The server is down."}}
+    assert response([start(), event, *text(0, "So I guess."), end()]).text == "So I guess."
+    with pytest.raises(ServerError, match="is down"):
+        decode([start(), {**event, "type": "response.error"}])
+
+
 @pytest.mark.parametrize("data", [b'{"error":{"message":"No.","code":"invalid_prompt"}}', b'{"detail":"No."}'])
 def test_an_error_in_place_of_an_answer_raises(data: bytes) -> None:
     with pytest.raises(ExLLMError, match="No"):

@@ -12,7 +12,7 @@ import pytest
 import exllm
 from exllm.config import Static
 from exllm.testing import MockProvider, ProviderConformance, Wait
-from tests.faults.dialects import ANTHROPIC, GEMINI, OPENAI, Dialect
+from tests.faults.dialects import ANTHROPIC, GEMINI, OPENAI, RESPONSES, Dialect
 from tests.faults.server import FaultServer, Peer
 
 
@@ -70,6 +70,14 @@ class TestOpenAI(OverHttp):
     model = OPENAI.name
     refused_option = {"top_k": 3}  # noqa: RUF012
     failing_model = "openai/broken"
+    failing_error = exllm.InvalidRequest
+
+
+class TestResponses(OverHttp):
+    dialect = RESPONSES
+    model = RESPONSES.name
+    refused_option = {"seed": 3}  # noqa: RUF012
+    failing_model = "openai-responses/broken"
     failing_error = exllm.InvalidRequest
 
 
