@@ -46,6 +46,7 @@ def _signer(spec: ProviderSpec, source: ConfigSource, keys: AwsKeys | None, prof
     region = lookup(source, spec.name, "region", spec.variables_of("region"))
     if region is None and (profile is not None or _reads_environment(source)):
         region = profile_region(profile)
+    region = region or spec.setting_defaults.get("region")
     if region is not None and not _REGION.fullmatch(region):  # it becomes a part of the host's name
         raise ConfigurationError(f"a region is written like us-east-1, got {region!r}", provider=spec.name)
     return AwsSigner(spec, region, keys, aws_chain.chain_of(profile) if keys is None else None)

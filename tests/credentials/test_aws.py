@@ -226,6 +226,18 @@ def test_the_region_fills_the_address(aws_provider: ProviderSpec, monkeypatch: p
     assert way_to(aws_provider, Env()).base_url == "https://bedrock-runtime.us-west-2.amazonaws.com"
 
 
+def test_a_specs_own_region_is_the_last_resort(aws_provider: ProviderSpec, home: Path) -> None:
+    spec = replace(aws_provider, setting_defaults={"region": "us-east-1"})
+    keys = {name: value for name, value in KEYS.items() if name != "region"}
+    way = way_to(spec, Static({"signed": keys}))
+    assert (way.base_url, signer_of(way).settings) == (
+        "https://bedrock-runtime.us-east-1.amazonaws.com",
+        {"region": "us-east-1"},
+    )
+    (home / "config").write_text("[default]\nregion = eu-west-1\n")
+    assert "eu-west-1" in way_to(spec, Chain(Static({"signed": keys}), Env())).base_url
+
+
 @pytest.mark.parametrize(
     ("url", "region"),
     [
