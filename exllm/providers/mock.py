@@ -8,20 +8,24 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 
+from exllm.cost import cost_of
 from exllm.errors import ConfigurationError
 from exllm.providers import registry
+from exllm.providers.mock_embeddings import DEFAULT_DIMENSIONS, word_vector
 from exllm.providers.mock_script import Item, ScriptWriter, Step, Wait
 from exllm.streaming.accumulator import Accumulator
 from exllm.types.chunks import Chunk
+from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
 from exllm.types.options import Timeouts
 from exllm.types.request import Request
 from exllm.types.response import Response
 from exllm.types.usage import Usage
+from exllm.types.vectors import Vectors
 
 SENTENCE = "This is the mock provider of exllm: it gives this answer, word by word, whatever it is asked."
 KEPT_REQUESTS = 1000
@@ -63,13 +67,16 @@ class MockProvider:
         answers: see above; none is `SENTENCE`.
         name: the first half of the model string.
         default_model: the second half for calls that name only the provider.
-        delay_s: seconds before each chunk.
+        delay_s: seconds before each chunk, and before embeddings.
         usage: token counts of every answer that does not bring its own; words are counted when it is None.
         options: names of the options that it takes, others are refused; None takes all.
         timeouts: its own limits, as a provider's spec may have them.
+        vectors: gives the vector of a text, or raises. None makes one of the text's words: the same for the same words,
+            and near to that of a text which shares some, so that a search finds something.
 
     Attributes:
         requests: what it was asked, oldest first; at most 1,000 are kept.
+        embedding_requests: what it was asked to embed, likewise.
         open_answers: answers that were begun and neither ended nor closed; 0 when the application cleans up.
     """
 
@@ -85,17 +92,20 @@ class MockProvider:
         usage: Usage | None = None,
         options: Iterable[str] | None = None,
         timeouts: Timeouts | None = None,
+        vectors: Callable[[str], Sequence[float]] | None = None,
     ) -> None:
         self.name = name
         self.default_model = default_model
         self.options = None if options is None else frozenset(options)
         self.timeouts = timeouts or Timeouts()
         self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
+        self.embedding_requests: deque[EmbeddingRequest] = deque(maxlen=KEPT_REQUESTS)
         self.open_answers = 0
         self._count = 0
         self._answers: deque[Answer] = deque(answers)
         self._delay_s = delay_s
         self._usage = usage
+        self._vectors = vectors
         self._shadowed: list[Any] = []
 
     def answer(self, *answers: Answer) -> Self:
@@ -131,6 +141,18 @@ class MockProvider:
                 yield chunk
         finally:
             self.open_answers -= 1
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingResponse:
+        """The vectors of the texts, and as many tokens as there are words."""
+        self.embedding_requests.append(request)
+        await asyncio.sleep(self._delay_s)
+        dimensions = request.dimensions or DEFAULT_DIMENSIONS
+        rows = [
+            word_vector(text, dimensions) if self._vectors is None else self._vectors(text) for text in request.inputs
+        ]
+        words = sum(len(text.split()) for text in request.inputs)
+        usage = Usage(input_tokens=words, total_tokens=words, provenance="reported")
+        return EmbeddingResponse(Vectors.of(rows), request.provider, request.model, usage, cost_of(usage, local=True))
 
     # -- in place of another provider
 
