@@ -239,7 +239,7 @@ class MessageWriter:
         if "cache_control" not in self._quirks:
             self._warn(f"{self._spec.label} takes no cache_control; the breakpoints were not sent")
             return written
-        return {**written, "cache_control": _breakpoint(control)}
+        return {**written, "cache_control": cache_marker(control)}
 
     def _note_lost_breakpoints(self, parts: tuple[Part, ...]) -> None:
         for part in parts:
@@ -251,10 +251,10 @@ class MessageWriter:
         for message in reversed(out):
             content = message.get("content")
             if isinstance(content, str) and content:
-                message["content"] = [{"type": "text", "text": content, "cache_control": _breakpoint(control)}]
+                message["content"] = [{"type": "text", "text": content, "cache_control": cache_marker(control)}]
                 return
             if isinstance(content, list) and content and content[-1].get("type") == "text":
-                content[-1] = {**content[-1], "cache_control": _breakpoint(control)}
+                content[-1] = {**content[-1], "cache_control": cache_marker(control)}
                 return
 
     def _warn(self, words: str) -> None:
@@ -262,5 +262,5 @@ class MessageWriter:
             self.warnings.append(words)
 
 
-def _breakpoint(control: CacheControl) -> dict[str, Any]:
+def cache_marker(control: CacheControl) -> dict[str, Any]:
     return {"type": control.type} if control.ttl is None else {"type": control.type, "ttl": control.ttl}

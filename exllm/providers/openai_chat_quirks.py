@@ -28,6 +28,7 @@ QUIRKS: dict[str, str] = {
     "top_k": "takes `top_k` (OpenRouter, Together, Fireworks, vLLM, llama.cpp, Alibaba, ...)",
     "min_p": "takes `min_p` (OpenRouter, Together, vLLM, llama.cpp, ...)",
     "cache_control": "takes `cache_control` on text parts, as Anthropic does (OpenRouter, Vercel AI Gateway, Alibaba)",
+    "tool_cache_control": "takes `cache_control` on tools, too (OpenRouter)",
     "assistant_prefix": "a last message of the assistant needs `prefix: true`, the answer continues it (Mistral)",
     "assistant_partial": "a last message of the assistant needs `partial: true`, the answer continues it "
     "(Moonshot, Alibaba)",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from exllm.errors import InvalidRequest, UnsupportedOption
-from exllm.providers.openai_chat_messages import MessageWriter
+from exllm.providers.openai_chat_messages import MessageWriter, cache_marker
 from exllm.providers.openai_chat_reasoning import reasoning_fields
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
@@ -134,8 +134,9 @@ def _add_renamed(body: dict[str, Any], options: Options, quirks: frozenset[str])
 
 def _add_tools(body: dict[str, Any], options: Options, quirks: frozenset[str], warnings: list[str]) -> None:
     if options.tools is not None:
-        body["tools"] = [_tool(tool) for tool in options.tools]
-        if any(isinstance(tool, Tool) and tool.cache_control is not None for tool in options.tools):
+        body["tools"] = [_tool(tool, quirks) for tool in options.tools]
+        marked = any(isinstance(tool, Tool) and tool.cache_control is not None for tool in options.tools)
+        if marked and "tool_cache_control" not in quirks:
             warnings.append("cache_control of a tool has no place in Chat Completions; it was not sent")
     choice = options.tool_choice
     if isinstance(choice, str):
@@ -147,7 +148,7 @@ def _add_tools(body: dict[str, Any], options: Options, quirks: frozenset[str], w
         body["tool_choice"] = choice
 
 
-def _tool(tool: Tool | ServerTool) -> dict[str, Any]:
+def _tool(tool: Tool | ServerTool, quirks: frozenset[str]) -> dict[str, Any]:
     if isinstance(tool, ServerTool):
         return tool.definition
     function: dict[str, Any] = {"name": tool.name, "parameters": tool.schema}
@@ -155,7 +156,10 @@ def _tool(tool: Tool | ServerTool) -> dict[str, Any]:
         function["description"] = tool.description
     if tool.strict is not None:
         function["strict"] = tool.strict
-    return {"type": "function", "function": function}
+    written: dict[str, Any] = {"type": "function", "function": function}
+    if tool.cache_control is not None and "tool_cache_control" in quirks:
+        written["cache_control"] = cache_marker(tool.cache_control)
+    return written
 
 
 def _response_format(wanted: str | dict[str, Any], spec: ProviderSpec) -> dict[str, Any]:

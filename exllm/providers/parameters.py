@@ -131,8 +131,6 @@ def check_object(
             for other in rule.not_with:
                 if values.get(other) is not None:
                     raise Misfit(f"{path}{name} or {path}{other}, not both")
-            if rule.warning is not None:
-                warnings.append(f"and {path}{name}: {rule.warning}")
             _check(rule, value, f"{path}{name}", warnings)
     return warnings
 
@@ -140,6 +138,8 @@ def check_object(
 def _check(rule: Rule, value: Any, path: str, warnings: list[str]) -> None:
     if rule.refused is not None:
         raise Misfit(f"no {path}: {rule.refused}")
+    if rule.warning is not None:
+        warnings.append(f"and {path}: {rule.warning}")
     if rule.any_of:
         _check_any(rule, value, path, warnings)
     elif not _TYPES[rule.type][1](value) or (rule.values and not _is_among(value, rule.values)):
@@ -161,11 +161,15 @@ def _check(rule: Rule, value: Any, path: str, warnings: list[str]) -> None:
 
 def _check_any(rule: Rule, value: Any, path: str, warnings: list[str]) -> None:
     for one in rule.any_of:
+        its_own: list[str] = []
         try:
-            return _check(one, value, path, warnings)
+            _check(one, value, path, its_own)
         except Misfit:
             if one.type in ("list", "object") and _TYPES[one.type][1](value):
                 raise  # of the right kind: what is wrong inside of it says more
+        else:
+            warnings += its_own
+            return
     raise _misfit(rule, value, path)
 
 

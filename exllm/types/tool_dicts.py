@@ -38,20 +38,20 @@ def _tool_of(item: Any) -> Tool | ServerTool:
 
 
 def _tool_of_dict(item: Mapping[str, Any]) -> Tool | ServerTool:
-    function = item.get("function")
+    function, fields = item.get("function"), item
     if item.get("type") == "function" and isinstance(function, Mapping):  # Chat Completions
         if "name" not in function:
             raise TypeError("a function without a name")
-        item = {**function, "type": "function"}
-    given = {name: value for name, value in item.items() if value is not None}
+        fields = {**function, **{name: value for name, value in item.items() if name != "function"}}
+    given = {name: value for name, value in fields.items() if value is not None}
     is_function = given.get("type") == "function" or any(field in given for field in _SCHEMA_FIELDS)
     if not is_function or "name" not in given or not given.keys() <= _TOOL_FIELDS:
         return ServerTool(dict(item))  # run by the provider, or more than a `Tool` can say
     schema: Any = next((given[field] for field in _SCHEMA_FIELDS if field in given), None)
-    fields: dict[str, Any] = {
+    said: dict[str, Any] = {
         name: given[name] for name in ("name", "description", "strict", "cache_control") if name in given
     }
     if schema is not None:
-        fields["schema"] = schema
-    tool: Tool = msgspec.convert(fields, Tool)
+        said["schema"] = schema
+    tool: Tool = msgspec.convert(said, Tool)
     return tool

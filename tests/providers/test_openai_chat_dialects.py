@@ -46,6 +46,7 @@ from tests.providers.openai_chat_requests import (
 IN_FULL = {
     "max_tokens": 9, "seed": 1, "top_k": 5, "min_p": 0.1, "logprobs": True, "top_logprobs": 2,
     "tool_choice": "required", "web_search": True, "thinking": True, "reasoning_effort": "low",
+    "tools": [Tool("look", cache_control=CacheControl())],
 }  # fmt: skip
 
 DIALECTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -154,6 +155,17 @@ def test_every_quirk_changes_some_request() -> None:
     permit_only = {"no_json_schema", "schema_in_json_object", "file_url", "top_k", "min_p", "thinking_type"}
     for quirk in QUIRKS.keys() - permit_only:
         assert body(everything, IN_FULL, quirk, stream=True) != body(everything, IN_FULL, stream=True), quirk
+
+
+def test_a_tools_breakpoint_is_sent_where_it_has_a_place_and_told_where_not() -> None:
+    options = {"tools": [Tool("look", schema=SCHEMA, cache_control=CacheControl(ttl="1h"))]}
+    plain = {"type": "function", "function": {"name": "look", "parameters": SCHEMA}}
+    assert body(HI, options, "tool_cache_control")["tools"] == [
+        {**plain, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    ]
+    assert build(HI, options, "tool_cache_control").warnings == ()
+    assert body(HI, options)["tools"] == [plain]
+    assert len(build(HI, options).warnings) == 1
 
 
 # -- what goes back

@@ -160,6 +160,12 @@ def test_a_rule_may_warn() -> None:
     assert check_parameters(rules, {"other": 1}) == ()
 
 
+def test_one_of_several_rules_may_warn() -> None:
+    rules = spec(choice={"any_of": [["auto"], {"warning": "may be ignored"}]})
+    assert check_parameters(rules, {"choice": "auto"}) == ()
+    assert check_parameters(rules, {"choice": "required"}) == ("Acme and choice: may be ignored",)
+
+
 @pytest.mark.parametrize(
     ("written", "words"),
     [

@@ -99,7 +99,20 @@ def test_what_a_shape_says_of_a_tool_is_kept() -> None:
     assert check_options({"tools": [marked]}).tools == (
         Tool("look", schema=SCHEMA, strict=True, cache_control=CacheControl()),
     )
-    more = {"name": "look", "input_schema": SCHEMA, "defer_loading": True}
+    function = {"name": "look", "parameters": SCHEMA, "strict": True}
+    chat = {"type": "function", "function": function, "cache_control": {"type": "ephemeral"}}
+    assert check_options({"tools": [chat]}).tools == check_options({"tools": [marked]}).tools
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"name": "look", "input_schema": SCHEMA, "defer_loading": True},
+        {"type": "function", "function": {"name": "look", "parameters": SCHEMA}, "defer_loading": True},
+        {"type": "function", "function": {"name": "look", "parameters": SCHEMA, "examples": []}},
+    ],
+)
+def test_a_dict_that_says_more_than_a_tool_can_goes_as_it_is(more: dict[str, Any]) -> None:
     assert check_options({"tools": [more]}).tools == (ServerTool(more),)
 
 
