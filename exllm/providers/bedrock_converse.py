@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from exllm.errors import ExLLMError
 from exllm.providers import bedrock_converse_decode, bedrock_converse_request, bedrock_errors
+from exllm.providers.bedrock_models import answering_model
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Framing, HttpRequest
 from exllm.types.chunks import Chunk
@@ -35,10 +36,12 @@ class ConverseWire:
         return False
 
     def decoder(self, request: Request, spec: ProviderSpec) -> bedrock_converse_decode.ConverseDecoder:
-        return bedrock_converse_decode.ConverseDecoder(spec.name, request.model)
+        answering = answering_model(request.model, spec.base_url)
+        return bedrock_converse_decode.ConverseDecoder(spec.name, request.model, answering)
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
-        return bedrock_converse_decode.read_body(body, spec.name, request.model)
+        answering = answering_model(request.model, spec.base_url)
+        return bedrock_converse_decode.read_body(body, spec.name, request.model, answering)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
         return bedrock_errors.error_of_response(status, headers, body, provider=spec.name)

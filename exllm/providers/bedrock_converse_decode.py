@@ -68,9 +68,15 @@ MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError, *UNREADABLE)
 
 
 class ConverseDecoder:
-    """See `StreamDecoder`. One per answer."""
+    """See `StreamDecoder`. One per answer.
+
+    Args:
+        provider, model: for errors; the model as it was asked for.
+        answering: the model's own id where it was asked for by another name. Answers do not name it.
+    """
 
     __slots__ = (
+        "_answering",
         "_call_count",
         "_calls",
         "_model",
@@ -84,10 +90,11 @@ class ConverseDecoder:
         "finished",
     )  # fmt: skip
 
-    def __init__(self, provider: str, model: str) -> None:
+    def __init__(self, provider: str, model: str, answering: str | None = None) -> None:
         self.finished = False
         self._provider = provider
         self._model = model
+        self._answering = answering
         self._started = False
         self._calls: dict[int, int] = {}  # index of a block -> number of the call
         self._call_count = 0
@@ -151,7 +158,7 @@ class ConverseDecoder:
                         model=self._model,
                     )
                 self._started = True
-                chunks.append(StreamStart())
+                chunks.append(StreamStart(model=self._answering))
             case MessageStop():
                 self._stop = event
                 if event.additionalModelResponseFields:
@@ -319,9 +326,9 @@ class ConverseDecoder:
         return None
 
 
-def read_body(body: bytes, provider: str, model: str) -> list[Chunk]:
+def read_body(body: bytes, provider: str, model: str, answering: str | None = None) -> list[Chunk]:
     """The chunks of a whole answer: those that its stream would have given, each block in one piece."""
-    decoder = ConverseDecoder(provider, model)
+    decoder = ConverseDecoder(provider, model, answering)
     chunks: list[Chunk] = []
     try:
         answer = decode_body(body)

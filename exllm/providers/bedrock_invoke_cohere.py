@@ -13,6 +13,7 @@ import msgspec
 from exllm.errors import ProtocolError, ServerError, StreamInterrupted
 from exllm.providers.bedrock_invoke_cohere_request import build_body
 from exllm.providers.bedrock_invoke_family import NativeRequest
+from exllm.providers.bedrock_models import answering_model
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import (
@@ -62,20 +63,20 @@ class CommandR:
         return NativeRequest(body | request.extra, warnings)
 
     def decoder(self, request: Request, spec: ProviderSpec) -> CommandRDecoder:
-        return CommandRDecoder(spec.name, request.model)
+        return CommandRDecoder(spec.name, request.model, answering_model(request.model, spec.base_url))
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
-        decoder = CommandRDecoder(spec.name, request.model)
-        return decoder.whole(body)
+        return self.decoder(request, spec).whole(body)
 
 
 class CommandRDecoder:
     """See `StreamDecoder`. The terminal event is ``stream-end``."""
 
-    __slots__ = ("_call_count", "_model", "_provider", "_undelivered", "finished")
+    __slots__ = ("_answering", "_call_count", "_model", "_provider", "_undelivered", "finished")
 
-    def __init__(self, provider: str, model: str) -> None:
+    def __init__(self, provider: str, model: str, answering: str | None = None) -> None:
         self.finished = False
+        self._answering = answering  # the model's own id, where it was asked for by another name
         self._provider = provider
         self._model = model
         self._call_count = 0
@@ -113,7 +114,7 @@ class CommandRDecoder:
         chunks: list[Chunk] = []
         try:
             answer = msgspec.json.decode(body)
-            chunks.append(StreamStart(answer.get("response_id") or answer.get("generation_id")))
+            self._start(answer.get("response_id") or answer.get("generation_id"), chunks)
             self._event({"event_type": "text-generation", "text": answer["text"]}, chunks)
             self._event({"event_type": "citation-generation", "citations": answer.get("citations")}, chunks)
             self._event({"event_type": "tool-calls-generation", "tool_calls": answer.get("tool_calls")}, chunks)
@@ -131,16 +132,17 @@ class CommandRDecoder:
                 if text:
                     chunks.append(TextDelta(text))
             case "stream-start":
-                chunks.append(StreamStart(event.get("generation_id")))
+                self._start(event.get("generation_id"), chunks)
             case "citation-generation":
                 chunks += [CitationDelta(_citation(source)) for source in event.get("citations") or ()]
             case "tool-calls-generation":
                 for call in event.get("tool_calls") or ():
                     arguments = msgspec.json.encode(call.get("parameters") or {}).decode()
+                    if not isinstance(call["name"], str):
+                        raise TypeError("a call without a name")
                     # The calls have no ids; the results are matched by place.
-                    chunks.append(
-                        ToolCallDelta(self._call_count, f"call_{self._call_count}", call["name"], arguments)
-                    )  # fmt: skip
+                    number = self._call_count
+                    chunks.append(ToolCallDelta(number, f"call_{number}", call["name"], arguments))
                     self._call_count += 1
             case "stream-end":
                 self._finish(event.get("finish_reason"), chunks)
@@ -148,6 +150,9 @@ class CommandRDecoder:
                 chunks.append(ProviderEvent(kind, event, self._provider))
             case _:
                 raise TypeError("an event without a type")
+
+    def _start(self, answer_id: object, chunks: list[Chunk]) -> None:
+        chunks.append(StreamStart(answer_id if isinstance(answer_id, str) else None, self._answering))
 
     def _finish(self, raw: str | None, chunks: list[Chunk]) -> None:
         if raw == "ERROR":

@@ -13,6 +13,7 @@ from exllm.errors import ProtocolError
 from exllm.providers.bedrock_converse_decode import UNREADABLE, ConverseDecoder, read_body
 from exllm.providers.bedrock_converse_request import OPTIONS, converse_body
 from exllm.providers.bedrock_invoke_family import NativeRequest
+from exllm.providers.bedrock_models import answering_model
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import Chunk
@@ -40,10 +41,10 @@ class Nova:
         return NativeRequest({"schemaVersion": SCHEMA_VERSION, **body}, warnings)
 
     def decoder(self, request: Request, spec: ProviderSpec) -> NovaDecoder:
-        return NovaDecoder(spec.name, request.model)
+        return NovaDecoder(spec.name, request.model, answering_model(request.model, spec.base_url))
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
-        return read_body(body, spec.name, request.model)
+        return read_body(body, spec.name, request.model, answering_model(request.model, spec.base_url))
 
 
 class NovaDecoder(ConverseDecoder):

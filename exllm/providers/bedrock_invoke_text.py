@@ -14,6 +14,7 @@ import msgspec
 from exllm.errors import InvalidRequest, ProtocolError, StreamInterrupted
 from exllm.providers.bedrock_invoke_family import NativeRequest, media_refused
 from exllm.providers.bedrock_invoke_thoughts import ThoughtSplitter
+from exllm.providers.bedrock_models import answering_model
 from exllm.providers.bedrock_usage import integer
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
@@ -95,11 +96,11 @@ class TextModel(msgspec.Struct, frozen=True):
 
     def decoder(self, request: Request, spec: ProviderSpec) -> TextDecoder:
         """See `Family.decoder`."""
-        return TextDecoder(self, spec.name, request.model)
+        return TextDecoder(self, spec.name, request.model, answering_model(request.model, spec.base_url))
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
         """See `Family.decode_body`."""
-        decoder = TextDecoder(self, spec.name, request.model)
+        decoder = self.decoder(request, spec)
         chunks = decoder.feed([Frame(body)])
         return chunks + decoder.end()
 
@@ -107,15 +108,24 @@ class TextModel(msgspec.Struct, frozen=True):
 class TextDecoder:
     """See `StreamDecoder`. The document that names a reason is the last of the answer; counts may stand in any."""
 
-    __slots__ = ("_model", "_model_name", "_provider", "_reason", "_splitter", "_started", "_undelivered", "finished")
+    __slots__ = (
+        "_answering",
+        "_model",
+        "_model_name",
+        "_provider",
+        "_splitter",
+        "_started",
+        "_undelivered",
+        "finished",
+    )
 
-    def __init__(self, model: TextModel, provider: str, model_name: str) -> None:
+    def __init__(self, model: TextModel, provider: str, model_name: str, answering: str | None = None) -> None:
         self.finished = False
         self._model = model
         self._provider = provider
         self._model_name = model_name
+        self._answering = answering  # the model's own id, where it was asked for by another name
         self._started = False
-        self._reason: str | None = None
         self._splitter = ThoughtSplitter() if model.thinks else None
         self._undelivered: list[Chunk] = []
 
@@ -162,7 +172,7 @@ class TextDecoder:
     def _add(self, piece: Piece, chunks: list[Chunk]) -> None:
         if not self._started:
             self._started = True
-            chunks.append(StreamStart())
+            chunks.append(StreamStart(model=self._answering))
         if piece.text:
             chunks += self._split(piece.text)
         given, made = integer(piece.input_tokens), integer(piece.output_tokens)

@@ -106,6 +106,12 @@ def resolve(model: str, base_url: str) -> str:
     return alias.model
 
 
+def answering_model(model: str, base_url: str) -> str | None:
+    """The id behind a short name; None for what is an id already."""
+    resolved = resolve(model, base_url)
+    return resolved if resolved != model else None
+
+
 @functools.lru_cache(maxsize=256)
 def family_of(model: str) -> str | None:
     """Whose model this is: a vendor's name; ``nova-2``, ``nova`` or ``titan`` for Amazon's own; None where not told.
