@@ -118,3 +118,103 @@ def models(
     from exllm.cli.listing import show_models
 
     raise typer.Exit(show_models(provider, as_json))
+
+
+catalog = typer.Typer(
+    help="What the model catalog knows: models, what they can do, what they cost.", no_args_is_help=True
+)
+app.add_typer(catalog, name="catalog")
+
+_MANY = "May be repeated."
+
+
+@catalog.command("find")
+def catalog_find(
+    text: Annotated[str | None, typer.Argument(help="In the model's id or name.")] = None,
+    provider: Annotated[list[str] | None, typer.Option("--provider", "-p", help=_MANY)] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option("--feature", "-f", help=f"What it can do: tools, vision, reasoning. {_MANY}")
+    ] = None,
+    mode: Annotated[str | None, typer.Option(help="chat, embedding, rerank, image, audio, realtime, ...")] = None,
+    min_context: Annotated[int | None, typer.Option(help="Tokens.")] = None,
+    max_input_price: Annotated[float | None, typer.Option(help="US dollars per million tokens.")] = None,
+    max_output_price: Annotated[float | None, typer.Option(help="US dollars per million tokens.")] = None,
+    deprecated: Annotated[bool, typer.Option("--deprecated", help="Those that are going away too.")] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="Of providers that exllm has no spec of too.")
+    ] = False,
+    recommend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT", help="The best five first, with reasons: balance, price, context, newest, output."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """Find models by what they can do and what they cost."""
+    from exllm.cli.catalog import find
+
+    conditions = {
+        "text": text,
+        "providers": provider or None,
+        "features": feature or (),
+        "mode": mode,
+        "min_context": min_context,
+        "max_input_price": max_input_price,
+        "max_output_price": max_output_price,
+        "deprecated": None if deprecated else False,
+        "runnable": not everywhere,
+    }
+    raise typer.Exit(find(conditions, recommend, as_json))
+
+
+@catalog.command("show")
+def catalog_show(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="PROVIDER/MODEL; several are compared.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """Show all that is known of a model, and where it is from; or several side by side."""
+    from exllm.cli.catalog import show
+
+    raise typer.Exit(show(models, as_json))
+
+
+@catalog.command("update")
+def catalog_update() -> None:
+    """Fetch the public price lists, so that new models are known without a new exllm."""
+    from exllm.cli.catalog import update
+
+    raise typer.Exit(update())
+
+
+@catalog.command("check")
+def catalog_check() -> None:
+    """Say which catalog is used, of when, and whether your own files are right."""
+    from exllm.cli.catalog import check
+
+    raise typer.Exit(check())
+
+
+@catalog.command("sync", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def catalog_sync(context: typer.Context) -> None:
+    """Write the catalog's own files, for those who work on exllm: python -m exllm.model_catalog.sync."""
+    from exllm.model_catalog.sync.__main__ import main
+
+    raise typer.Exit(main(context.args))
+
+
+@app.command()
+def cost(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="PROVIDER/MODEL; several are compared.")],
+    input_tokens: Annotated[int, typer.Option("--input", "-i", help="Tokens, cached ones included.")] = 1_000_000,
+    output_tokens: Annotated[int, typer.Option("--output", "-o", help="Tokens, reasoning included.")] = 0,
+    cached_tokens: Annotated[int, typer.Option("--cached", help="Of the input, read from a cache.")] = 0,
+    tier: Annotated[str | None, typer.Option(help="batch, flex, priority.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """Say what a call costs, by the catalog; the cheapest model first."""
+    from exllm.cli.catalog import show_cost
+    from exllm.types.usage import Usage
+
+    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, cached_input_tokens=cached_tokens or None)
+    raise typer.Exit(show_cost(models, usage, tier, as_json))

@@ -29,8 +29,8 @@ def show_providers(as_json: bool) -> int:
 def _show_providers(as_json: bool, screen: Screen) -> int:
     rows = [(info, _access(info)) for info in registry.list_providers()]
     if as_json:
-        return _print_json(screen, [{**msgspec.structs.asdict(info), "access": access} for info, access in rows])
-    return _print_table(
+        return print_json(screen, [{**msgspec.structs.asdict(info), "access": access} for info, access in rows])
+    return print_table(
         screen,
         ("provider", "name", "wire", "access", "default model"),
         [(info.name, info.label, info.wire or "-", access, info.default_model or "-") for info, access in rows],
@@ -65,9 +65,9 @@ async def _show_models(provider: str | None, as_json: bool, screen: Screen) -> i
         screen.say(f"{', '.join(names) or 'no provider'}: no models")
     if entries or not failures:
         code = (
-            _print_json(screen, [_without_raw(entry) for entry in entries])
+            print_json(screen, [_without_raw(entry) for entry in entries])
             if as_json
-            else _print_table(screen, ("model", "name", "context", "owner"), [_row(entry) for entry in entries])
+            else print_table(screen, ("model", "name", "context", "owner"), [_row(entry) for entry in entries])
         )
     for failure in failures:
         report(failure, screen)
@@ -106,11 +106,12 @@ def _without_raw(entry: ModelEntry) -> dict[str, object]:
     return {"model": f"{entry.provider}/{entry.id}", **fields}
 
 
-def _print_json(screen: Screen, rows: Sequence[object]) -> int:
+def print_json(screen: Screen, rows: Sequence[object]) -> int:
+    """Print a JSON array, for people to read; returns the exit code."""
     return _print(screen, msgspec.json.format(msgspec.json.encode(rows)).decode())
 
 
-def _print_table(
+def print_table(
     screen: Screen, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], links: Sequence[str] = ()
 ) -> int:
     """Print rows of text. `links` are shown in a last column of their own where there is room for it; on a terminal

@@ -63,7 +63,7 @@ class CompiledCatalog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         try:
             with path.open("rb") as file:
                 start = file.read(len(MAGIC) + _SIZE_BYTES)
@@ -83,8 +83,8 @@ class CompiledCatalog:
         if place is None:
             return None
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 file.seek(self._blobs_at + place[0])
                 return _PROVIDER.decode(zlib.decompress(file.read(place[1])))
         except (OSError, zlib.error, msgspec.DecodeError) as error:
-            raise ConfigurationError(f"the model catalog {self._path} is damaged: {error}") from None
+            raise ConfigurationError(f"the model catalog {self.path} is damaged: {error}") from None

@@ -123,6 +123,11 @@ class Catalog:
         self._loading = threading.Lock()
 
     @property
+    def path(self) -> Path:
+        """The compiled file that is read."""
+        return self._compiled.path
+
+    @property
     def as_of(self) -> str:
         """The newest date of the figures, YYYY-MM or YYYY-MM-DD."""
         return self._compiled.head.as_of
