@@ -63,6 +63,8 @@ class PartEncoder:
                 block = {**block, "thoughtSignature": carried}
                 carried = None
             blocks.append(block)
+        if carried is not None:  # what it was of was not kept as a part of its own
+            blocks.append({"text": "", "thoughtSignature": carried})
         if self._facts.levels:
             _sign_first_call(blocks)
         return blocks

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exllm.errors import InvalidRequest
 from exllm.types.options import Options, ToolChoice
 from exllm.types.tool import ServerTool, Tool
 
@@ -16,9 +17,9 @@ _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "any": "ANY"}
 
 
 def tool_fields(options: Options, warnings: list[str]) -> dict[str, Any]:
-    """The fields `tools` and `toolConfig`, where there is something to say."""
+    """The fields `tools` and `toolConfig`, where there is something to say. Raises `InvalidRequest`."""
     functions = [tool for tool in options.tools or () if isinstance(tool, Tool)]
-    tools: list[dict[str, Any]] = [tool.definition for tool in options.tools or () if isinstance(tool, ServerTool)]
+    tools = [_own(tool) for tool in options.tools or () if isinstance(tool, ServerTool)]
     if functions:
         tools.insert(0, {"functionDeclarations": [_declaration(tool) for tool in functions]})
     search = options.web_search
@@ -45,6 +46,15 @@ def has_own_tools(options: Options, extra: dict[str, Any]) -> bool:
         or "cachedContent" in extra  # which may hold tools
         or any(isinstance(tool, ServerTool) for tool in options.tools or ())
     )
+
+
+def _own(tool: ServerTool) -> dict[str, Any]:
+    if "type" in tool.definition:
+        raise InvalidRequest(
+            f"Gemini's own tools are written like {{'googleSearch': {{}}}}, {{'codeExecution': {{}}}} or "
+            f"{{'urlContext': {{}}}}; {tool.definition['type']!r} is a tool of another provider"
+        )
+    return tool.definition
 
 
 def _declaration(tool: Tool) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from exllm.errors import StreamInterrupted
+from exllm.providers import ProviderSpec, registry
 from exllm.providers.gemini_decode import AnswerDecoder
 from exllm.providers.gemini_finish import FINISH_REASONS
 from exllm.providers.gemini_generate import WIRE
@@ -26,7 +27,7 @@ from exllm.types.chunks import (
     UsageUpdate,
 )
 from exllm.types.message import Message
-from exllm.types.parts import Audio, Citation, Image, ProviderPart, Reasoning, Text, ToolCall
+from exllm.types.parts import Audio, Citation, Image, ProviderPart, Reasoning, Text, ToolCall, ToolResult
 from exllm.types.request import Request
 from exllm.types.response import Response
 from tests.providers.gemini_recordings import SPEC, decode_body, decode_stream, fold
@@ -151,22 +152,23 @@ def test_every_part_goes_back_as_it_came_with_its_signature(parts: list[Part]) -
     assert apart == whole
 
 
-def test_an_answer_means_nothing_to_another_provider() -> None:
-    signed = [text("Hm", thought=True, thoughtSignature=SIGNATURE), text("A", thoughtSignature=SIGNATURE)]
-    reply = response(answer(*signed), answer({"executableCode": {"code": "x"}}, text("B"), reason="STOP"))
-    from exllm.providers import registry
-
-    for name in ("anthropic", "openai"):
-        spec = registry.get(name)
-        wire = registry.wire(spec.wire)  # type: ignore[union-attr]
-        messages = (Message("user", "Hi"), reply.message, Message("user", "And?"))
-        http = wire.build(Request(name, "m", messages), spec)  # type: ignore[arg-type]
-        assert SIGNATURE not in http.body.decode()
-        assert "executableCode" not in http.body.decode()
-        assert http.warnings
-        said = json.dumps(json.loads(http.body)["messages"][1]["content"])
-        assert "A" in said
-        assert "B" in said
+@pytest.mark.parametrize("name", ["anthropic", "openai", "openai-responses", "bedrock", "cohere", "ollama"])
+def test_an_answer_can_go_to_another_provider_without_what_is_geminis_own(name: str) -> None:
+    spec = registry.get(name)
+    assert isinstance(spec, ProviderSpec)
+    reply = response(
+        answer(text("Hm", thought=True, thoughtSignature=SIGNATURE), text("Apple", thoughtSignature=SIGNATURE)),
+        answer({"executableCode": {"code": "x"}}, text("Banana")),
+        answer({**fc(name="look", id="c1", args={"at": 1}), "thoughtSignature": SIGNATURE}, reason="STOP"),
+    )
+    messages = (Message("user", "Hi"), reply.message, Message.of("tool", [ToolResult("c1", "seen")]))
+    http = registry.wire(spec.wire).build(Request(name, spec.default_model or "m", messages), spec)
+    sent = http.body.decode()
+    assert SIGNATURE not in sent
+    assert "executableCode" not in sent
+    assert http.warnings
+    for words in ("Apple", "Banana", "look", "seen"):
+        assert words in sent
 
 
 # -- calls
@@ -363,6 +365,12 @@ def test_images_and_sound_are_chunks_of_their_own() -> None:
         Image(data=b"\x89PNG", media_type="image/png"),
         Audio(data=b"\x00\x01\x00\x01", media_type="audio/L16;rate=24000", transcript="Hello there."),
     )
+
+
+def test_a_signature_of_sound_that_is_joined_with_other_sound_is_not_lost() -> None:
+    blob = {"inlineData": {"mimeType": "audio/L16;rate=24000", "data": "c291bmQ="}}
+    reply = response(answer(blob), answer({**blob, "thoughtSignature": SIGNATURE}, reason="STOP"))
+    assert sent_back(reply)[-1] == text("", thoughtSignature=SIGNATURE)
 
 
 def test_code_and_its_result_are_parts_of_the_answer() -> None:

@@ -595,6 +595,11 @@ def test_audio_that_gemini_has_no_words_for_is_refused() -> None:
             sent_by_us("Hi", audio=audio)
 
 
+def test_a_tool_of_another_provider_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="googleSearch"):
+        sent_by_us("Hi", tools=[{"type": "web_search_20250305", "name": "web_search"}])
+
+
 def test_what_json_cannot_hold_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="JSON"):
         sent_by_us("Hi", extra={"labels": {"x": object()}})
