@@ -76,7 +76,8 @@ class AwsSigner:
                 keys = await self._chain.keys.get()
             except aws_chain.NothingFound:
                 raise ConfigurationError(_how_to_give_keys(self._spec), provider=self._spec.name) from None
-        self.secrets = (keys.secret_access_key, *filter(None, [keys.session_token]))
+        if keys.secret_access_key not in self.secrets:  # another attempt, or one beside it, may have had others
+            self.secrets += (keys.secret_access_key, *filter(None, [keys.session_token]))
         region = self._region_for(url)
         target = exact_url(url)  # its path goes out as it stands here
         signed = [("host", target.host_port_subcomponent or "")]

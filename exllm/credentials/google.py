@@ -50,7 +50,8 @@ class GoogleSigner:
     async def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[str, dict[str, str]]:
         """See `Signer.sign`."""
         granted = await self._tokens.lease.get()
-        self.secrets = (granted.token,)
+        if granted.token not in self.secrets:
+            self.secrets += (granted.token,)
         if "{project}" in url:
             if not granted.project:
                 raise ConfigurationError(

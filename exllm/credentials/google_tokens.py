@@ -133,7 +133,7 @@ def tokens_of(given: str | None) -> GoogleTokens:
     return _tokens(given, () if given else tuple(map(os.environ.get, _VARIABLES)))
 
 
-@lru_cache(64)
+@lru_cache(1024)
 def _tokens(given: str | None, _environment: tuple[str | None, ...]) -> GoogleTokens:
     return GoogleTokens(given)
 

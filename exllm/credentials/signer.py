@@ -10,7 +10,7 @@ class Signer(Protocol):
     """Proves, for one call, who is calling: adds to each attempt the headers that its provider asks for."""
 
     secrets: tuple[str, ...]
-    """What must not be seen in any message; complete once `sign` has returned."""
+    """What must not be seen in any message: all that `sign` ever added."""
 
     settings: Mapping[str, str]
     """Values of placeholders of the base URL that are told by where the credentials are: the region of a profile."""

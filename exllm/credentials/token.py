@@ -33,7 +33,8 @@ class TokenSigner:
                 f"the function that gives keys for {self._label} gave none", provider=self._provider
             )
         token = token.strip()
-        self.secrets = (token,)
+        if token not in self.secrets:
+            self.secrets += (token,)
         return url, {**headers, "authorization": f"Bearer {token}"}
 
     def is_ready(self, missing: Collection[str]) -> bool:

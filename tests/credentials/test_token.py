@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 import threading
 import traceback
@@ -125,6 +126,19 @@ async def test_the_token_is_taken_out_of_errors() -> None:
         with pytest.raises(PermissionDenied, match="no such token") as failed:
             await client.chat("groq/m", "Hi", base_url=server.url)
     assert "entra-token" not in "".join(traceback.format_exception(failed.value)) + repr(vars(failed.value))
+
+
+async def test_the_tokens_of_all_attempts_are_taken_out_of_errors() -> None:
+    async def tell(peer: Peer) -> None:
+        told = f"not {peer.request.headers['authorization']} and not token-1"
+        await peer.answer(json.dumps({"error": {"message": told}}).encode(), "403 Forbidden")
+
+    config = Static({"groq": {"api_key": Tokens().plain}})
+    async with FaultServer(fail, tell) as server:
+        async with exllm.Client(config=config, retry=RetryPolicy(base_s=0.001)) as client:
+            with pytest.raises(PermissionDenied, match=r"not Bearer \*\*\* and not \*\*\*"):
+                await client.chat("groq/m", "Hi", base_url=server.url)
+        assert [request.headers["authorization"] for request in server.requests] == ["Bearer token-1", "Bearer token-2"]
 
 
 def test_only_a_key_may_be_a_function() -> None:
