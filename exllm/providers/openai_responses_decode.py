@@ -213,10 +213,12 @@ class ResponsesDecoder:
                 self._add_audio(letters, chunks)
             case TranscriptPiece(delta=text):
                 chunks.append(AudioDelta(transcript=text))
-            case Completed() | Incomplete() | Failed():
-                response = event.response
+            case Completed() | Incomplete():
+                self._begin(msgspec.convert(event.response, Head), chunks)
+                self._end(event.response, chunks, cut_short=type(event) is Incomplete)
+            case Failed(response=response, error=error):
                 self._begin(msgspec.convert(response, Head), chunks)
-                self._end(response, chunks, failed=type(event) is Failed, cut_short=type(event) is Incomplete)
+                self._end({"error": error, **response}, chunks, failed=True)
             case Error():
                 raise failure(msgspec.json.decode(frame.data), self._provider, self._model)
 

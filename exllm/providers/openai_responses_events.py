@@ -123,7 +123,8 @@ class Incomplete(_Tagged, tag="response.incomplete"):
 
 
 class Failed(_Tagged, tag="response.failed"):
-    response: dict[str, Any]
+    response: dict[str, Any] = {}
+    error: Any = None  # Perplexity, which sends no response
 
 
 class Error(_Tagged, tag="error"):

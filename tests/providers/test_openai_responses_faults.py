@@ -66,7 +66,11 @@ def as_failure(error: Event) -> Event:
     return end(kind="failed", error=error, usage=None)
 
 
-@pytest.mark.parametrize("form", [as_documented, as_sent, as_failure])
+def as_failure_alone(error: Event) -> Event:  # Perplexity
+    return {"type": "response.failed", "error": error, "sequence_number": 3}
+
+
+@pytest.mark.parametrize("form", [as_documented, as_sent, as_failure, as_failure_alone])
 @pytest.mark.parametrize(
     ("error", "kind"), ERRORS, ids=lambda value: str(value["code"]) if isinstance(value, dict) else ""
 )
