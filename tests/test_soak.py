@@ -230,15 +230,16 @@ def test_q14_a_chunk_costs_the_same_at_1_000_and_at_32_000(dialect: Dialect, kin
     """Bytes through framing, wire and accumulator, in the network reads of a live stream: one frame each."""
     from exllm.providers import registry
     from exllm.providers.spec import ProviderSpec
-    from exllm.streaming.sse import SSEDecoder
+    from exllm.streaming import EventStreamDecoder, NDJSONDecoder, SSEDecoder
 
     spec = registry.get(dialect.provider)
     assert isinstance(spec, ProviderSpec)
     wire = registry.wire(spec.wire)
+    framings = {"sse": SSEDecoder, "ndjson": NDJSONDecoder, "aws_eventstream": EventStreamDecoder}
     request = exllm.Request(dialect.provider, dialect.model, (exllm.Message("user", "Hi"),))
 
     def run(frames: list[bytes]) -> Accumulator:
-        framing, decoder = SSEDecoder(), wire.decoder(request, spec)
+        framing, decoder = framings[wire.framing](), wire.decoder(request, spec)
         accumulator = Accumulator(dialect.provider, dialect.model)
         for frame in frames:
             accumulator.add(decoder.feed(framing.feed(frame)))
