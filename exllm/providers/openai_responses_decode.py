@@ -41,7 +41,8 @@ from exllm.providers.openai_responses_events import (
     decode_event,
 )
 from exllm.providers.openai_responses_finish import INCOMPLETE, failure
-from exllm.providers.openai_responses_items import ItemDecoder, OutputItem
+from exllm.providers.openai_responses_items import ItemDecoder
+from exllm.providers.openai_responses_places import OutputItems
 from exllm.providers.openai_responses_usage import unnamed, usage_of
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import (
@@ -103,7 +104,7 @@ class ResponsesDecoder:
         self._provider = provider
         self._model = request.model
         self._decoder = ItemDecoder(provider, keep_ids=_offers_server_tools(request))
-        self._items: dict[int, OutputItem] = {}  # by `output_index`
+        self._items = OutputItems(self._decoder)
         self._response_id: str | None = None
         # The text that is being written: a piece that continues it costs two comparisons.
         self._hot_output = self._hot_content = self._hot_number = -1
@@ -185,26 +186,27 @@ class ResponsesDecoder:
             case TextPiece():
                 self._add_text(event, chunks)
             case ArgumentsPiece() | InputPiece():
-                state = self._item(event.output_index, event.item_id, "function_call")
+                state = self._items.find(event.output_index, event.item_id, "function_call")
                 if state.call is None:
                     raise self._nonsense("arguments of a call that never began", frame.data)
                 self._decoder.add_arguments(state, event.delta, chunks)
             case SummaryPiece(summary_index=index):
-                state = self._item(event.output_index, event.item_id, "reasoning")
+                state = self._items.find(event.output_index, event.item_id, "reasoning")
                 self._decoder.add_thought(state, state.summaries, index, event.delta, chunks)
             case ReasoningPiece(content_index=index):
-                state = self._item(event.output_index, event.item_id, "reasoning")
+                state = self._items.find(event.output_index, event.item_id, "reasoning")
                 self._decoder.add_thought(state, state.contents, index, event.delta, chunks)
             case ItemAdded(item=item, output_index=place):
-                self._add_item(item, len(self._items) if place is None else place, chunks)
+                self._hot_output = -1
+                self._items.add(item, place, chunks)
             case ItemDone(item=item, output_index=place):
-                self._finish_item(item, place, chunks)
+                self._items.finish(item, place, chunks)
             case RefusalPiece():
-                state = self._item(event.output_index, event.item_id, "message")
+                state = self._items.find(event.output_index, event.item_id, "message")
                 self._decoder.add_refusal(state, event.delta, chunks)
             case AnnotationAdded(annotation=annotation):
                 if annotation is not None:
-                    state = self._item(event.output_index, event.item_id, "message")
+                    state = self._items.find(event.output_index, event.item_id, "message")
                     part = self._decoder.text_part(state, event.content_index)
                     self._decoder.add_citation(part, annotation, chunks)
             case Created() | Queued() | InProgress():
@@ -239,7 +241,7 @@ class ResponsesDecoder:
             )
 
     def _add_text(self, event: TextPiece, chunks: list[Chunk]) -> None:
-        state = self._item(event.output_index, event.item_id, "message")
+        state = self._items.find(event.output_index, event.item_id, "message")
         part = self._decoder.text_part(state, event.content_index)
         self._decoder.add_text(part, event.delta, event.logprobs, chunks)
         if event.output_index is not None:
@@ -247,56 +249,11 @@ class ResponsesDecoder:
                 event.output_index, event.content_index, part.number
             )  # fmt: skip
 
-    def _item(self, place: int | None, id_: str | None, kind: str) -> OutputItem:
-        """The item that a piece belongs to; made up where the service did not say that it begins."""
-        if place is None:
-            named = [state for state in self._items.values() if id_ is not None and state.id == id_]
-            open_ones = named or [state for state in self._items.values() if state.kind == kind]
-            if open_ones:
-                return open_ones[-1]
-            place = len(self._items)
-        state = self._items.get(place)
-        if state is None:
-            state = self._items[place] = OutputItem(kind, id_)
-        return state
-
-    def _add_item(self, item: dict[str, Any], place: int, chunks: list[Chunk]) -> OutputItem:
-        known = self._items.get(place)
-        if known is not None:
-            if not known.first and known.kind == item.get("type"):  # its pieces came first
-                known.first = item
-                return known
-            self._finish_item(known.first, place, chunks)  # another one in its place: some services repeat an index
-            self._items[-len(self._items) - 1] = known
-        self._hot_output = -1
-        state = self._items[place] = self._decoder.begin(item, chunks)
-        return state
-
-    def _finish_item(self, item: dict[str, Any], place: int | None, chunks: list[Chunk]) -> None:
-        state = None
-        if place is not None:
-            state = self._items.get(place)
-        elif named := [known for known in self._items.values() if known.id is not None and known.id == item.get("id")]:
-            state = named[-1]
-        if state is None:
-            state = self._add_item(item, len(self._items) if place is None else place, chunks)
-        self._decoder.finish(state, item, chunks)
-
     def _end(
         self, response: dict[str, Any], chunks: list[Chunk], *, failed: bool = False, cut_short: bool = False
     ) -> None:
         """The response is over, and says once more what it was."""
-        output = response.get("output") or []
-        for place, state in list(self._items.items()):
-            if not state.is_done:
-                said = output[place] if place < len(output) else None
-                if not isinstance(said, dict) or said.get("type") != state.kind:
-                    said = state.first
-                self._decoder.finish(state, said, chunks)
-        if len(output) > len(self._items):  # never streamed, or an answer that was not a stream
-            for place, item in enumerate(output):
-                if place not in self._items:
-                    self._finish_item(item, place, chunks)
+        self._items.finish_all(response.get("output") or [], chunks)
         self._count(response, chunks)
         status = response.get("status")
         error = response.get("error")
