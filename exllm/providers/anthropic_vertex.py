@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exllm.providers.gemini_models import model_path
+from exllm.providers.google_paths import model_path
 from exllm.providers.spec import ProviderSpec
 
 VERSION = "vertex-2023-10-16"

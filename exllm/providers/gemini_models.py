@@ -1,4 +1,4 @@
-"""What differs between the Gemini models and a request must know, and where a model is found.
+"""What differs between the Gemini models and a request must know.
 
 Read from the model's name, so that dated and preview names are understood; names without a version
 (``gemini-pro-latest``) and models to come count as the newest.
@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import functools
 import re
-from urllib.parse import quote
 
 import msgspec
-
-from exllm.errors import InvalidRequest
-from exllm.providers.spec import ProviderSpec
 
 
 class ModelFacts(msgspec.Struct, frozen=True):
@@ -37,7 +33,6 @@ _BEFORE_3 = ModelFacts()
 _PRO_BEFORE_3 = ModelFacts(can_rest=False)
 _NEWEST = ModelFacts(levels=True, can_rest=False, media_results=True)
 _VERSION = re.compile(r"gemini-(?:[a-z]+-)*(\d+)(?:\.(\d+))?")
-_IN_FULL = ("models/", "tunedModels/", "publishers/", "endpoints/")
 
 
 @functools.lru_cache(maxsize=256)
@@ -48,28 +43,3 @@ def model_facts(model: str) -> ModelFacts:
     if found is not None and int(found[1]) < 3:
         return _PRO_BEFORE_3 if "-pro" in name else _BEFORE_3
     return _NEWEST if name.startswith("gemini") else _BEFORE_3
-
-
-def model_path(model: str, spec: ProviderSpec) -> str:
-    """The path of `model` below the base URL. `spec.paths.chat` is where the provider's models are.
-
-    Tuned models, endpoints and other publishers' models may be given by their resource name.
-    Raises: InvalidRequest for what cannot stand in a path.
-    """
-    if ".." in model or "//" in model or not set(model).isdisjoint("?#&% \\"):
-        raise InvalidRequest(f"{model!r} is no name of a model of {spec.label}", provider=spec.name)
-    if model.startswith("projects/"):
-        raise InvalidRequest(
-            f"{model!r}: project and location are settings of {spec.label}; write what follows them, 'endpoints/...' "
-            f"or 'publishers/...'",
-            provider=spec.name,
-        )
-    home = spec.paths.chat
-    name = quote(model, safe="/:@._-~")
-    if model.startswith(_IN_FULL):
-        above = home.removesuffix("/models").partition("/publishers/")[0]
-        return f"{above}/{name}"
-    if "/" in model and "/publishers/" in home:
-        publisher, _, name = name.partition("/")
-        return f"{home.partition('/publishers/')[0]}/publishers/{publisher}/models/{name}"
-    return f"{home}/{name}"

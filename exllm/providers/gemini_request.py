@@ -14,9 +14,10 @@ import msgspec
 from exllm.errors import InvalidRequest
 from exllm.providers.gemini_config import generation_config
 from exllm.providers.gemini_contents import Contents
-from exllm.providers.gemini_models import model_facts, model_path
+from exllm.providers.gemini_models import model_facts
 from exllm.providers.gemini_safety import safety_settings
 from exllm.providers.gemini_tools import tool_fields
+from exllm.providers.google_paths import model_path
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
 from exllm.types.options import Options

@@ -14,10 +14,12 @@ from exllm.errors import InvalidRequest
 from exllm.providers.gemini_models import model_facts
 from exllm.types.options import Options
 
-_LEVEL = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "XHIGH"}
-_NEAREST_LEVEL = {"none": "MINIMAL", "max": "XHIGH"}
-_BUDGET = {"none": 0, "minimal": 1_024, "low": 1_024, "medium": 8_192, "high": 24_576, "xhigh": 24_576, "max": 24_576}
+_LEVEL = {"max": "XHIGH"}
+"""Efforts that Gemini calls otherwise."""
+_BUDGET = {"minimal": 1_024, "low": 1_024, "medium": 8_192, "high": 24_576, "xhigh": 24_576, "max": 24_576}
 _AUTOMATIC = -1
+_LEAST_BUDGET = 128
+"""Of Gemini 2.5 Pro, which always thinks."""
 
 
 def thinking_config(options: Options, model: str, warnings: list[str]) -> dict[str, Any] | None:
@@ -40,25 +42,32 @@ def _asked(asked: bool | int, model: str, warnings: list[str]) -> dict[str, Any]
     if asked is True:
         return {"includeThoughts": True}
     if asked is False or asked == 0:
-        facts = model_facts(model)
-        if facts.levels:
-            warnings.append(f"{model} cannot be kept from thinking; the level MINIMAL was sent")
-            return {"thinkingLevel": "MINIMAL"}
-        return {"thinkingBudget": 0}
+        return _least(model, warnings)
     if asked < _AUTOMATIC:
         raise InvalidRequest(f"thinking must be True, False, a number of tokens or a dict, got {asked}")
     return {"includeThoughts": True, "thinkingBudget": asked}
 
 
 def _effort(effort: str, model: str, warnings: list[str]) -> dict[str, Any]:
+    if effort == "none":
+        return _least(model, warnings)
     if model_facts(model).levels:
-        level = _LEVEL.get(effort) or _NEAREST_LEVEL.get(effort) or effort.upper()
-        if effort in _NEAREST_LEVEL:
-            warnings.append(f"{model} knows no effort {effort!r}; the level {level} was sent")
-        return {"thinkingLevel": level}
+        if effort == "max":
+            warnings.append(f"{model} knows no effort 'max'; the level XHIGH was sent")
+        return {"thinkingLevel": _LEVEL.get(effort) or effort.upper()}
     if effort not in _BUDGET:
-        raise InvalidRequest(f"reasoning_effort must be one of {', '.join(_BUDGET)} for {model}, got {effort!r}")
+        raise InvalidRequest(f"reasoning_effort must be none or one of {', '.join(_BUDGET)}, got {effort!r}")
     budget = _BUDGET[effort]
-    if effort != "none":
-        warnings.append(f"{model} knows no effort; {effort!r} was sent as a thinking budget of {budget} tokens")
+    warnings.append(f"{model} knows no effort; {effort!r} was sent as a thinking budget of {budget} tokens")
     return {"thinkingBudget": budget}
+
+
+def _least(model: str, warnings: list[str]) -> dict[str, Any]:
+    """No thinking, or as little as the model can do with."""
+    facts = model_facts(model)
+    if facts.can_rest:
+        return {"thinkingBudget": 0}
+    least: dict[str, Any] = {"thinkingLevel": "MINIMAL"} if facts.levels else {"thinkingBudget": _LEAST_BUDGET}
+    (value,) = least.values()
+    warnings.append(f"{model} cannot be kept from thinking; the least was asked for, {value}")
+    return least

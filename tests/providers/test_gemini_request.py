@@ -466,6 +466,8 @@ def test_the_detail_of_an_image_is_its_resolution_for_gemini_3() -> None:
         ("gemini-3.5-flash", {"reasoning_effort": "high", "thinking": True},
          {"thinkingLevel": "HIGH", "includeThoughts": True}, False),
         ("gemini-2.5-pro", {"reasoning_effort": "low"}, {"thinkingBudget": 1024}, True),
+        ("gemini-2.5-pro", {"reasoning_effort": "none"}, {"thinkingBudget": 128}, True),
+        ("gemini-2.5-pro", {"thinking": 0}, {"thinkingBudget": 128}, True),
         ("gemini-2.5-flash", {"reasoning_effort": "medium"}, {"thinkingBudget": 8192}, True),
         ("gemini-2.5-flash", {"reasoning_effort": "high"}, {"thinkingBudget": 24576}, True),
         ("gemini-2.5-flash", {"reasoning_effort": "none"}, {"thinkingBudget": 0}, False),
