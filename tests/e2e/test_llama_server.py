@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 import exllm
@@ -39,11 +41,23 @@ def gguf() -> Path:
 @pytest.fixture(scope="module")
 def server(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a running ``python -m llama_cpp.server``."""
+    with _running(gguf, tmp_path_factory.mktemp("server") / "log") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def embedding_server(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same, with a model that was loaded to embed."""
+    with _running(gguf, tmp_path_factory.mktemp("embedding-server") / "log", "--embedding", "true") as url:
+        yield url
+
+
+@contextmanager
+def _running(gguf: Path, log: Path, *more: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    arguments = ["--model", str(gguf), "--model_alias", ALIAS, "--host", "127.0.0.1", "--port", str(port)]
+    arguments = ["--model", str(gguf), "--model_alias", ALIAS, "--host", "127.0.0.1", "--port", str(port), *more]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
@@ -151,6 +165,30 @@ async def test_a_schema_holds_the_answer_over_http_too(client: exllm.Client, ggu
 
 async def test_the_model_list_names_the_served_model(client: exllm.Client) -> None:
     assert [entry.id for entry in await client.list_models("llama-cpp-python")] == [ALIAS]
+
+
+async def test_embeddings_are_those_of_this_process(embedding_server: str, client: exllm.Client, gguf: Path) -> None:
+    """The server gives a vector for each token of a model that was made to chat; ours is their mean."""
+    texts = ["What is exllm?", "Hello!", "Tell me a long, long story about the sea."]
+    extra = {"n_ctx": 1024, "flash_attn": False, "use_extra_bufts": False, "normalize": False}
+    here = await client.embed(f"local/{gguf}", texts, extra=extra)
+    url, counted = f"{embedding_server}/embeddings", 0
+    async with aiohttp.ClientSession() as session:
+        for text, vector in zip(texts, here.vectors, strict=True):  # one by one: it mixes up several
+            async with session.post(url, json={"model": ALIAS, "input": text}) as response:
+                answer = await response.json()
+            tokens = answer["data"][0]["embedding"]
+            mean = [sum(column) / len(tokens) for column in zip(*tokens, strict=True)]
+            assert vector == pytest.approx(mean, abs=1e-4)
+            counted += answer["usage"]["prompt_tokens"]
+    assert here.usage.input_tokens == counted
+
+
+async def test_a_vector_for_each_token_is_not_taken_for_one_of_the_text(
+    embedding_server: str, client: exllm.Client
+) -> None:
+    with pytest.raises(exllm.ProtocolError, match="embeddings that cannot be read"):
+        await client.embed(REMOTE, "Hello!", base_url=embedding_server)
 
 
 async def test_a_prompt_that_does_not_fit_is_the_same_error_in_both(client: exllm.Client, gguf: Path) -> None:
