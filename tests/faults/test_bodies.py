@@ -12,7 +12,7 @@ import pytest
 
 import exllm
 from exllm import Timeouts
-from tests.faults.dialects import ANTHROPIC, DIALECTS, OPENAI, TEXT, WORDS, Dialect
+from tests.faults.dialects import ANTHROPIC, DIALECTS, OLLAMA, OPENAI, TEXT, WORDS, Dialect
 from tests.faults.expect import WAYS, Way, fail, served
 from tests.faults.server import REQUEST_ID, Behaviour, Peer
 
@@ -121,6 +121,25 @@ async def test_the_last_line_feeds_may_be_missing(dialect: Dialect, missing: int
     async with served(dialect, clean_end(body)) as (_, client), client.stream(dialect.name, "Hi") as stream:
         response = await stream.collect()
     assert (response.text, response.finish_reason) == (TEXT, "stop")
+
+
+@pytest.mark.parametrize("cut", [chunked_cut, length_short])
+async def test_a_last_line_that_no_line_feed_has_ended_says_nothing_where_the_body_breaks_off(
+    cut: Callable[[bytes], Behaviour],
+) -> None:
+    body = b"".join(OLLAMA.frames())[:-1]
+    async with served(OLLAMA, cut(body)) as (_, client):
+        error, seen = await fail(client, OLLAMA)
+    assert type(error) is exllm.StreamInterrupted
+    assert seen == TEXT
+
+
+async def test_a_frame_over_the_limit_is_told_as_one_though_the_body_ends_within_it(dialect: Dialect) -> None:
+    body = frames_so_far(dialect, 2) + dialect.text("x" * 200_000)[:-9]
+    async with served(dialect, clean_end(body), max_frame_bytes=100_000) as (_, client):
+        error, seen = await fail(client, dialect)
+    assert type(error) is exllm.FrameTooLarge
+    assert seen == "".join(WORDS[:2])
 
 
 async def test_openai_needs_no_done_after_a_finish_reason() -> None:

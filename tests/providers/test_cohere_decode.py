@@ -270,7 +270,10 @@ def test_a_citation_of_what_is_no_text_is_passed_on(kind: str) -> None:
     [
         ([], Citation(start=0, end=4)),
         (None, Citation(start=0, end=4)),
-        ([{"type": "tool", "id": "doc:1", "tool_output": {"content": "4 degrees"}}], Citation(None, None, "4 degrees", 0, 4)),
+        (
+            [{"type": "tool", "id": "doc:1", "tool_output": {"content": "4 degrees"}}],
+            Citation(None, None, "4 degrees", 0, 4),
+        ),
         (
             [{"type": "document", "id": "mine", "document": {"url": "https://a.b", "snippet": "x", "title": ""}}],
             Citation("https://a.b", None, "x", 0, 4),
