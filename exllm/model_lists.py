@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from exllm.transport.http import HttpCall
 from exllm.types.model import ModelEntry
+
+if TYPE_CHECKING:
+    from exllm.model_catalog import ModelInfo
 
 MODEL_LIST_TTL_S = 3600.0
 DEFAULT_KINDS = ("chat", "embedding")
@@ -55,20 +59,24 @@ def catalog_models(provider: str) -> list[ModelEntry]:
         infos = list_all(provider)
     except ConfigurationError:  # a provider that the user registered
         return []
-    entries = {
-        name: ModelEntry(
-            provider,
-            name,
-            info.name,
-            context_window=info.context_window or info.max_input_tokens,
-            max_output_tokens=info.max_output_tokens,
-            kinds=tuple(info.modes),
-            input_modalities=info.input,
-            output_modalities=info.output,
-            source="catalog",
-            raw=msgspec.to_builtins(info),
-        )
-        for info in infos
-        for name in (*info.aliases, info.id)
-    }
+    entries: dict[str, ModelEntry] = {}
+    for info in infos:
+        for name in info.aliases:
+            entries.setdefault(name, _of_catalog(info, provider, name))
+    entries |= {info.id: _of_catalog(info, provider, info.id) for info in infos}
     return [entries[name] for name in sorted(entries)]
+
+
+def _of_catalog(info: ModelInfo, provider: str, name: str) -> ModelEntry:
+    return ModelEntry(
+        provider,
+        name,
+        info.name,
+        context_window=info.context_window or info.max_input_tokens,
+        max_output_tokens=info.max_output_tokens,
+        kinds=tuple(info.modes),
+        input_modalities=info.input,
+        output_modalities=info.output,
+        source="catalog",
+        raw=msgspec.to_builtins(info),
+    )
