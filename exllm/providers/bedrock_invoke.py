@@ -18,9 +18,10 @@ from exllm.providers.bedrock_invoke_decode import InvokeDecoder, guarded
 from exllm.providers.bedrock_invoke_families import QUIRKS, all_options, protocol_of
 from exllm.providers.bedrock_invoke_family import EVERY_OPTION, check_options
 from exllm.providers.bedrock_models import path_of, resolve
+from exllm.providers.bedrock_usage import usage_of_headers
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import Framing, HttpRequest
-from exllm.types.chunks import Chunk
+from exllm.types.chunks import Chunk, UsageUpdate
 from exllm.types.request import Request
 
 __all__ = ["QUIRKS", "WIRE", "InvokeWire"]
@@ -73,6 +74,13 @@ class InvokeWire:
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
         family = protocol_of(resolve(request.model, spec.base_url), spec)
         return guarded(body, family.decode_body(body, request, spec), spec.name)
+
+    def read_headers(self, headers: Mapping[str, str], chunks: list[Chunk]) -> list[Chunk]:
+        """The counts, of models whose answers have none."""
+        usage = usage_of_headers(headers)
+        if usage is None or any(isinstance(chunk, UsageUpdate) for chunk in chunks):
+            return chunks
+        return [*chunks[:-1], UsageUpdate(usage), *chunks[-1:]]
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
         return bedrock_errors.error_of_response(status, headers, body, provider=spec.name)

@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Toke
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from exllm.types.usage import Provenance, Usage
@@ -28,6 +29,14 @@ def usage_of_metrics(metrics: dict[str, Any]) -> Usage:
         metrics.get("inputTokenCount"), metrics.get("outputTokenCount"),
         metrics.get("cacheReadInputTokenCount"), metrics.get("cacheWriteInputTokenCount"), "reported",
     )  # fmt: skip
+
+
+def usage_of_headers(headers: Mapping[str, str]) -> Usage | None:
+    """The counts in the headers of a whole answer of InvokeModel; None where there are none."""
+    names = ("input-token-count", "output-token-count", "cache-read-input-token-count", "cache-write-input-token-count")
+    counts = [headers.get(f"x-amzn-bedrock-{name}", "") for name in names]
+    fresh, output, read, written = (int(count) if count.isdecimal() and len(count) < 19 else None for count in counts)
+    return None if fresh is None else _usage(fresh, output, read, written, "reported")
 
 
 def _usage(

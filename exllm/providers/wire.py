@@ -64,7 +64,8 @@ class Wire(Protocol):
     """The options that this protocol can express; others raise `UnsupportedOption`, or are dropped on request."""
 
     # A wire may also have ``options_by_quirk: Mapping[str, frozenset[str]]``: options that only some providers take,
-    # and the quirks any of which says so. See `supported_options`.
+    # and the quirks any of which says so. See `supported_options`. And it may have
+    # ``read_headers(headers, chunks) -> list[Chunk]``: the chunks of a whole answer, with what only its headers say.
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         """The HTTP request for `request`. Raises `UnsupportedOption` or `InvalidRequest` for what cannot be said."""

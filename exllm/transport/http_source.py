@@ -168,11 +168,16 @@ class HttpSource:
         if self._route.request.include_raw:
             self._last = body
         self._response = None
+        wire = self._route.wire
         try:
-            return self._route.wire.decode_body(body, self._route.request, self._route.spec)
+            chunks = wire.decode_body(body, self._route.request, self._route.spec)
         except ExLLMError as error:
             scrub(error, self._route.call.secrets)
             raise
+        read_headers = getattr(wire, "read_headers", None)
+        if read_headers is not None:
+            chunks = read_headers({name.lower(): value for name, value in response.headers.items()}, chunks)
+        return chunks
 
     def abort(self) -> None:
         response, self._response = self._response, None

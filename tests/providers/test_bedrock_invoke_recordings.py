@@ -10,6 +10,7 @@ import pytest
 
 from exllm import errors
 from exllm.errors import StreamInterrupted
+from exllm.providers.bedrock_usage import usage_of_headers
 from exllm.types.chunks import ProviderEvent
 from exllm.types.message import Message
 from exllm.types.normalise import normalise_messages
@@ -107,6 +108,17 @@ def test_a_flipped_bit_anywhere_is_told_and_what_came_before_stays(name: str) ->
         chunks, error = RECORDED.decode_stream(name, [broken])
         assert isinstance(error, errors.ProtocolError | errors.FrameTooLarge | StreamInterrupted)
         assert whole.text.startswith(RECORDED.fold(name, chunks).text)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in RECORDED.bodies if "x-amzn-bedrock-input-token-count" in RECORDED.load(name).headers]
+)
+def test_the_counts_in_the_headers_are_those_of_the_answer(name: str) -> None:
+    counted, told = RECORDED.response(name).usage, usage_of_headers(RECORDED.load(name).headers)
+    assert told is not None
+    for count in ("input_tokens", "output_tokens", "total_tokens"):
+        assert getattr(told, count) == getattr(counted, count)
+    assert told.cached_input_tokens in (counted.cached_input_tokens, None)
 
 
 def test_what_a_guardrail_did_is_told() -> None:

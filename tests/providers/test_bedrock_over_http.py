@@ -75,6 +75,21 @@ async def test_a_recorded_exchange_over_the_wire(provider: str, name: str) -> No
     assert request.headers["accept"] == wanted
 
 
+async def test_counts_that_stand_in_headers_alone_are_read() -> None:
+    async def behave(peer: Peer) -> None:
+        body = b'{"outputs": [{"text": "Hello", "stop_reason": "stop"}]}'
+        counts = {"input-token-count": "7", "output-token-count": "3", "cache-read-input-token-count": "2"}
+        headers = [(f"X-Amzn-Bedrock-{name}", count) for name, count in counts.items()]
+        await peer.answer(body, "200 OK", "application/json", *headers)
+
+    async with FaultServer(behave) as server:
+        config = Static({"bedrock-invoke": {"api_key": KEY, "base_url": server.url}})
+        async with exllm.Client(config=config) as client:
+            response = await client.chat("bedrock-invoke/mistral-7b", "Hi")
+    assert response.text == "Hello"
+    assert response.usage == exllm.Usage(9, 3, 12, cached_input_tokens=2, provenance="reported")
+
+
 @pytest.mark.parametrize("provider", RECORDED)
 async def test_a_short_name_is_told_as_the_model_that_answers(provider: str) -> None:
     recording = RECORDED["bedrock"].load("bedrock__bedrock-converse__testnovainvokemodel-test-nova-converse__0")
