@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exllm.errors import ExLLMError
+from exllm.errors import ExLLMError, InvalidRequest
 from exllm.providers import error_mapping, gemini_decode, gemini_request
 from exllm.providers.gemini_tools import has_own_tools
 from exllm.providers.spec import ProviderSpec
@@ -29,7 +29,11 @@ class GenerateWire:
     options = gemini_request.OPTIONS
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
-        return gemini_request.build(request, spec)
+        try:
+            return gemini_request.build(request, spec)
+        except InvalidRequest as error:
+            error.provider = error.provider or spec.name
+            raise
 
     def must_stream(self, request: Request) -> bool:
         """Never: Google keeps an unstreamed call open."""

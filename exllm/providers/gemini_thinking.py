@@ -51,12 +51,12 @@ def _asked(asked: bool | int, model: str, warnings: list[str]) -> dict[str, Any]
 def _effort(effort: str, model: str, warnings: list[str]) -> dict[str, Any]:
     if effort == "none":
         return _least(model, warnings)
+    if effort not in _BUDGET:
+        raise InvalidRequest(f"reasoning_effort must be none or one of {', '.join(_BUDGET)}, got {effort!r}")
     if model_facts(model).levels:
         if effort == "max":
             warnings.append(f"{model} knows no effort 'max'; the level XHIGH was sent")
         return {"thinkingLevel": _LEVEL.get(effort) or effort.upper()}
-    if effort not in _BUDGET:
-        raise InvalidRequest(f"reasoning_effort must be none or one of {', '.join(_BUDGET)}, got {effort!r}")
     budget = _BUDGET[effort]
     warnings.append(f"{model} knows no effort; {effort!r} was sent as a thinking budget of {budget} tokens")
     return {"thinkingBudget": budget}

@@ -492,6 +492,7 @@ def test_how_long_to_think_is_said_in_the_words_of_the_model(
         {"thinking": False, "reasoning_effort": "low"},
         {"thinking": -5},
         {"reasoning_effort": "enormous"},
+        {"reasoning_effort": "enormous", "model": "gemini-3.5-flash"},
     ],
 )
 def test_thinking_that_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
@@ -598,8 +599,9 @@ def test_audio_that_gemini_has_no_words_for_is_refused() -> None:
 
 
 def test_a_tool_of_another_provider_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="googleSearch"):
-        sent_by_us("Hi", tools=[{"type": "web_search_20250305", "name": "web_search"}])
+    with pytest.raises(InvalidRequest, match="googleSearch") as caught:
+        sent_by_us("Hi", "vertex", tools=[{"type": "web_search_20250305", "name": "web_search"}])
+    assert caught.value.provider == "vertex"
 
 
 def test_what_json_cannot_hold_is_refused() -> None:
