@@ -88,4 +88,4 @@ async def test_an_update_without_network_is_told_and_changes_nothing(home: dict[
     result = await run("catalog", "update", **home, **nowhere)
     assert result.code == 1
     assert "cannot read https://" in result.err
-    assert not (tmp_path / "exllm").exists()  # noqa: ASYNC240
+    assert not (tmp_path / "exllm").exists()
