@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 import exllm
-from exllm import Message, Reasoning, Response, Text, ToolCall, ToolCallDelta, ToolResult
+from exllm import Message, ProviderPart, Reasoning, Response, Text, ToolCall, ToolCallDelta, ToolResult
 from tests.e2e.aimock.server import KEY, Aimock
 
 pytestmark = pytest.mark.node
@@ -289,6 +289,32 @@ async def test_thinking_goes_back_with_the_tool_result_as_anthropic_demands(aimo
     forgetful = Message("assistant", first.tool_calls)
     with pytest.raises(exllm.InvalidRequest, match="thinking"):
         await _ask(aimock, way, ANTHROPIC, [question, forgetful, result], thinking=1024, tools=[LOOK])
+
+
+@WAYS
+async def test_reasoning_comes_encrypted_and_goes_back_signed(aimock: Aimock, way: str) -> None:
+    """aimock encrypts what it was asked to encrypt: with o3 we ask of our own accord."""
+    question = Message("user", "think")
+    first = await _ask(aimock, way, "openai-responses/o3", question)
+    (thought, said) = first.parts
+    assert isinstance(thought, Reasoning)
+    assert (thought.text, said) == ("Let me think step by step about it.", Text("42"))
+    assert thought.id
+    assert thought.signature
+    assert "encrypted" in thought.signature
+    again = await _ask(aimock, way, "openai-responses/o3", [question, first.message, Message("user", "say hello")])
+    assert (again.text, again.warnings) == (HELLO, ())
+
+
+@WAYS
+async def test_searches_of_the_provider_are_parts_that_go_back(aimock: Aimock, way: str) -> None:
+    question = Message("user", "search it")
+    first = await _ask(aimock, way, RESPONSES, question, web_search=True)
+    searches = [part.data for part in first.parts if isinstance(part, ProviderPart) and part.data["type"] != "message"]
+    assert [search["action"]["query"] for search in searches] == ["cats", "dogs"]
+    assert (first.text, first.finish_reason) == ("Found.", "stop")
+    again = await _ask(aimock, way, RESPONSES, [question, first.message, Message("user", "say hello")])
+    assert (again.text, again.warnings) == (HELLO, ())
 
 
 # -- several turns
