@@ -227,7 +227,7 @@ class Client:
         except ConfigurationError:
             return False
         signer = way.signer
-        return signer is None or signer.is_ready([name for name in signer.fills if "{" + name + "}" in way.base_url])
+        return signer is None or not signer.lacks([name for name in signer.fills if "{" + name + "}" in way.base_url])
 
     def default_model(self, provider: str) -> str | None:
         """The model that the provider's bare name stands for."""

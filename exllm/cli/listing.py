@@ -86,9 +86,8 @@ def _access(info: ProviderInfo) -> str:
         return "ready" if _can_load_models() else 'needs pip install "exllm[local]"'
     if not info.requires_key:
         return "no key needed"
-    if registry.configured(info.name):
-        return "ready"
-    return f"needs {info.api_key_env[0] if info.api_key_env else 'a key'}"
+    missing = registry.missing(info.name)
+    return f"needs {' and '.join(missing)}" if missing else "ready"
 
 
 def _can_load_models() -> bool:

@@ -86,9 +86,10 @@ class AwsSigner:
         added = sign(method, target.raw_path, target.raw_query_string, signed, body, keys, scope)
         return str(target), {**headers, **added}
 
-    def is_ready(self, missing: Collection[str]) -> bool:
-        """See `Signer.is_ready`. A region is needed in any case, for the signature."""
-        return self._region is not None and (self._chain is None or self._chain.is_likely())
+    def lacks(self, unfilled: Collection[str]) -> list[str]:
+        """See `Signer.lacks`. A region is needed in any case, for the signature."""
+        lacking = [] if self._chain is None or self._chain.is_likely() else ["credentials"]
+        return lacking if self._region is not None else [*lacking, "region"]
 
     def _region_for(self, url: str) -> str:
         named = _REGION_IN_HOST.search(urlsplit(url).hostname or "")

@@ -65,9 +65,11 @@ class GoogleSigner:
             signed.setdefault("x-goog-user-project", granted.quota_project)
         return url, signed
 
-    def is_ready(self, missing: Collection[str]) -> bool:
-        """See `Signer.is_ready`."""
-        return self._tokens.is_likely() and ("project" not in missing or self._tokens.has_project())
+    def lacks(self, unfilled: Collection[str]) -> list[str]:
+        """See `Signer.lacks`."""
+        if not self._tokens.is_likely():
+            return ["credentials"]
+        return ["project"] if "project" in unfilled and not self._tokens.has_project() else []
 
 
 def _how_to_give_credentials(spec: ProviderSpec) -> str:

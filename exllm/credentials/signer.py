@@ -26,8 +26,8 @@ class Signer(Protocol):
         Raises: ConfigurationError, AuthenticationError, ConnectionFailed when there are no credentials to be had.
         """
 
-    def is_ready(self, missing: Collection[str]) -> bool:
-        """Whether `sign` would find credentials, and in them what fills the placeholders `missing`.
+    def lacks(self, unfilled: Collection[str]) -> list[str]:
+        """What `sign` would miss: ``"credentials"``, and those of the placeholders `unfilled` that it could not fill.
 
         As far as that can be told without the network; reads files.
         """

@@ -37,9 +37,9 @@ class TokenSigner:
             self.secrets += (token,)
         return url, {**headers, "authorization": f"Bearer {token}"}
 
-    def is_ready(self, missing: Collection[str]) -> bool:
-        """See `Signer.is_ready`."""
-        return True
+    def lacks(self, unfilled: Collection[str]) -> list[str]:
+        """See `Signer.lacks`."""
+        return []
 
     async def _token(self) -> object:
         try:

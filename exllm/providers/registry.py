@@ -54,6 +54,8 @@ _BACKEND_INFO: dict[str, tuple[str, str | None]] = {  # label, default model; so
     "mock": ("Mock", "mock"),
 }
 
+_CREDENTIALS = {"key": (), "aws": ("AWS credentials",), "google": ("Google credentials",)}
+
 _registered: dict[str, ProviderSpec | Provider] = {}
 _registered_aliases: dict[str, str] = {}
 _registered_wires: dict[str, tuple[Wire, frozenset[str]]] = {}
@@ -170,22 +172,30 @@ def list_providers() -> list[ProviderInfo]:
 
 def configured(name: str, source: ConfigSource | None = None) -> bool:
     """Whether `source` (the environment by default) holds all that a call to the provider needs."""
+    return not missing(name, source)
+
+
+def missing(name: str, source: ConfigSource | None = None) -> tuple[str, ...]:
+    """What `source` (the environment by default) lacks for calls to the provider, in words: mostly variables to set."""
     provider = get(name)
     if not isinstance(provider, ProviderSpec):
-        return True
+        return ()
     source = source or Env()
-    needed = set() if lookup(source, provider.name, "base_url", provider.base_url_env) else set(provider.settings)
+    needed = () if lookup(source, provider.name, "base_url", provider.base_url_env) else tuple(provider.settings)
+    unfilled = [setting for setting in needed if not _is_set(provider, source, setting)]
     if provider.auth.kind != "key":
         try:
             signer = signer_for(provider, source)
         except ConfigurationError:
-            return False
-        if signer is not None:
-            missing = {name for name in needed - signer.settings.keys() if not _is_set(provider, source, name)}
-            return missing <= signer.fills and signer.is_ready(missing)
-    return (
-        not provider.auth.required or lookup(source, provider.name, "api_key", provider.api_key_env) is not None
-    ) and all(_is_set(provider, source, name) for name in needed)
+            unfilled.insert(0, "credentials")
+        else:
+            if signer is not None:
+                unfilled = [setting for setting in unfilled if setting not in signer.settings]
+                lacking = signer.lacks(unfilled)
+                unfilled = lacking + [setting for setting in unfilled if setting not in (*signer.fills, *lacking)]
+    elif provider.auth.required and lookup(source, provider.name, "api_key", provider.api_key_env) is None:
+        unfilled.insert(0, "credentials")
+    return tuple(_how_to_set(provider, setting) for setting in unfilled)
 
 
 def wire(name: str) -> Wire:
@@ -213,6 +223,12 @@ def register_wire(wire: Wire, *, quirks: Iterable[str] = (), replace: bool = Fal
 
 
 # -- finding
+
+
+def _how_to_set(spec: ProviderSpec, setting: str) -> str:
+    if setting != "credentials":
+        return next(iter(spec.variables_of(setting)), setting)
+    return " or ".join([*spec.api_key_env[:1], *_CREDENTIALS[spec.auth.kind]]) or "a key"
 
 
 def _is_set(spec: ProviderSpec, source: ConfigSource, setting: str) -> bool:

@@ -32,6 +32,7 @@ async def test_providers_in_a_pipe_are_lines_of_tab_separated_fields() -> None:
     assert all(len(row) == 6 for row in rows.values())
     assert rows["anthropic"][3] == "ready"
     assert rows["openai"][3] == "needs OPENAI_API_KEY"
+    assert rows["azure"][3] == "needs AZURE_OPENAI_API_KEY and AZURE_RESOURCE_NAME"
     assert rows["mock"][3] == "no key needed"
     assert KEY not in result.out
 

@@ -324,6 +324,20 @@ async def test_configured_tells_the_truth(values: dict[str, str], expected: bool
     assert registry.configured("signed", config) is expected
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, ("AWS_BEARER_TOKEN_BEDROCK or AWS credentials", "AWS_REGION")),
+        ({"api_key": "bearer"}, ("AWS_REGION",)),
+        ({"region": "eu-central-1"}, ("AWS_BEARER_TOKEN_BEDROCK or AWS credentials",)),
+        ({**KEYS, "region": None}, ("AWS_REGION",)),
+        (KEYS, ()),
+    ],
+)
+def test_what_is_missing_is_named(values: dict[str, str], words: tuple[str, ...], aws_provider: ProviderSpec) -> None:
+    assert registry.missing("signed", Static({"signed": values})) == words
+
+
 async def test_configured_without_the_extra(aws_provider: ProviderSpec, without_extras: None) -> None:
     async with exllm.Client() as client:
         assert client.configured("signed") is False

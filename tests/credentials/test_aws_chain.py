@@ -199,7 +199,9 @@ async def failure(source: ConfigSource | None = None) -> ExLLMError:
 
 
 async def test_nothing_anywhere_says_what_to_set(setting: Setting) -> None:
-    assert not registry.configured("signed")
+    assert registry.missing("signed") == ("AWS_BEARER_TOKEN_BEDROCK or AWS credentials", "AWS_REGION")
+    setting(AWS_REGION="eu-central-1")
+    assert registry.missing("signed") == ("AWS_BEARER_TOKEN_BEDROCK or AWS credentials",)
     error = await failure()
     assert type(error) is ConfigurationError
     for word in ("AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "aws_profile"):

@@ -225,6 +225,7 @@ async def test_configured_wants_a_project_where_the_address_does(
     for name, value in {**variables, "GOOGLE_APPLICATION_CREDENTIALS": path}.items():
         monkeypatch.setenv(name, value)
     assert registry.configured("tokened") is expected
+    assert registry.missing("tokened") == (() if expected else ("GOOGLE_CLOUD_PROJECT",))
     async with exllm.Client() as client:
         assert client.configured("tokened") is expected
 
@@ -279,7 +280,7 @@ def test_a_config_without_credentials_does_not_lead_to_the_machines_own(google_p
         "'credentials'",
     ):
         assert word in failed.value.message
-    assert not registry.configured("tokened", Static({}))
+    assert registry.missing("tokened", Static({})) == ("Google credentials", "GOOGLE_CLOUD_PROJECT")
 
 
 def test_the_extra_is_named_where_it_is_missing(google_provider: ProviderSpec, monkeypatch: pytest.MonkeyPatch) -> None:
