@@ -20,8 +20,10 @@ from exllm.providers import registry
 from exllm.providers.embedding_batches import estimated_tokens, plan_batches
 from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
 from exllm.types.vectors import Vectors
-from tests.faults.expect import KEY, ONCE
+from tests.faults.expect import ONCE
 from tests.faults.server import FaultServer, Peer
+
+KEY = "plain0123456789abcdef"  # of no form that would be masked anyway
 
 SMALL = {
     "name": "small",
@@ -161,6 +163,16 @@ async def test_a_provider_that_states_its_cost_is_believed() -> None:
         reply = await client.embed("openrouter", texts(100))
     assert len(server.requests) == 2
     assert reply.cost == exllm.Cost(total=0.5, source="provider")
+
+
+async def test_a_price_that_the_catalog_knows_is_taken() -> None:
+    async def million(peer: Peer) -> None:
+        answer = json.loads(answer_to(peer))
+        await peer.answer(json.dumps({**answer, "usage": {"prompt_tokens": 1_000_000}}).encode())
+
+    async with FaultServer(million) as server, client_of(server) as client:
+        reply = await client.embed("openai/text-embedding-3-small", "t1")
+    assert (reply.cost.total, reply.cost.source) == (0.02, "catalog")
 
 
 async def test_usage_that_some_requests_do_not_report_is_partial() -> None:
