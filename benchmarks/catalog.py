@@ -84,8 +84,8 @@ def main() -> None:
         "# What a price costs",
         "",
         f"Written by `python -m benchmarks.catalog`: medians of {RUNS} fresh interpreters, Python "
-        f"{platform.python_version()}, {platform.machine()}. The call is gpt-4o with cached tokens; all come to the same",
-        "cost.",
+        f"{platform.python_version()}, {platform.machine()}.",
+        "The call is gpt-4o with cached tokens; all come to the same cost.",
         "",
         "| | import | first price | every next price |",
         "|---|---|---|---|",

@@ -71,6 +71,7 @@ _PICTURE = re.compile(
 )
 _REGION = re.compile(r"^(?P<region>(?:us|eu|ap|sa|ca|me|af|il|mx|us-gov)-[a-z]+-\d+)/")
 _ZONE = re.compile(r"^(?P<region>eu|us|us-gov|global|global-standard|apac|in|jp)/")
+_BY_SIZE = re.compile(r"^(?:fireworks-ai|together-ai)-")
 _DATE = re.compile(r"^20\d\d-\d\d-\d\d$")
 
 
@@ -83,6 +84,9 @@ def read(data: Mapping[str, Mapping[str, Any]], skipped: Skipped) -> list[Found]
             continue
         if "-commitment/" in key:
             skipped.add("litellm: throughput bought for months")
+            continue
+        if _BY_SIZE.match(key):
+            skipped.add("litellm: a price for models of a size, under no model's id")
             continue
         found.append(_model(key, word, entry, skipped))
     return found
