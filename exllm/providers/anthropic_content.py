@@ -81,7 +81,7 @@ class ContentEncoder:
             return None
         block: Block = {"type": "text", "text": part.text}
         if part.citations and role == "assistant":
-            sources = [citation.source for citation in part.citations if citation.source and "type" in citation.source]
+            sources = [source for citation in part.citations if _is_own(source := citation.source or {})]
             if sources:
                 block["citations"] = sources
         return _cached(block, part.cache_control)
@@ -116,6 +116,11 @@ class ContentEncoder:
         if part.call_id in self._toolsets:
             block["toolset_name"] = self._toolsets[part.call_id]
         return _cached(block, part.cache_control)
+
+
+def _is_own(citation: dict[str, Any]) -> bool:
+    """Whether it is one of Anthropic's, ``char_location`` and the like: citations of others have types, too."""
+    return str(citation.get("type")).endswith("_location")
 
 
 def call_input(arguments: str) -> Any:

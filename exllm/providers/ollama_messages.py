@@ -152,7 +152,8 @@ class MessageWriter:
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
         self._names[call.id] = call.name
-        return {"id": call.id, "function": {"name": call.name, "arguments": call_input(call.arguments)}}
+        written: dict[str, Any] = {"function": {"name": call.name, "arguments": call_input(call.arguments)}}
+        return {"id": call.id, **written} if call.id else written
 
     def _result(self, result: ToolResult) -> dict[str, Any]:
         written: dict[str, Any] = {"role": "tool", "content": "", "tool_call_id": result.call_id}

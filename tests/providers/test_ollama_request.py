@@ -211,6 +211,11 @@ def test_ids_of_calls_travel_along() -> None:
     assert messages[0]["tool_calls"][0]["id"] == messages[1]["tool_call_id"] == "call_1"
 
 
+def test_an_id_that_is_empty_is_not_sent() -> None:
+    (message,) = body_of(build([Message("assistant", [ToolCall("", "look", "{}")])]))["messages"]
+    assert message["tool_calls"] == [{"function": {"name": "look", "arguments": {}}}]
+
+
 @pytest.mark.parametrize(
     ("options", "think", "warning"),
     [
