@@ -99,6 +99,13 @@ def test_indexes_may_be_missing() -> None:
     assert (answer.text, answer.tool_calls) == ("ab", (ToolCall("c", "f", "{}"),))
 
 
+def test_texts_with_the_same_index_are_told_apart() -> None:
+    events = flat(text(0, "a", "b"), text(1, "c", "d"))
+    for event in events:
+        event["output_index"] = 0
+    assert response([start(), *events, end()]).parts == (Text("ab"), Text("cd"))
+
+
 def test_pieces_may_come_without_their_item() -> None:
     pieces = [piece("output_text", "x", output_index=0, content_index=0)]
     assert response([start(), *pieces, end([message("m", output_text("x"))])]).text == "x"
