@@ -87,11 +87,12 @@ if TYPE_CHECKING:
     from exllm.policies.retry import RetryPolicy
     from exllm.streaming.stream import Stream
     from exllm.types.callable_tool import tool
-    from exllm.types.embedding import EmbeddingResponse
+    from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
     from exllm.types.vectors import Vectors
 
 _LAZY = {
     "Client": "exllm.client",
+    "EmbeddingRequest": "exllm.types.embedding",
     "EmbeddingResponse": "exllm.types.embedding",
     "RetryPolicy": "exllm.policies.retry",
     "Stream": "exllm.streaming.stream",
@@ -120,6 +121,7 @@ __all__ = [
     "ContextLengthExceeded",
     "Cost",
     "Document",
+    "EmbeddingRequest",
     "EmbeddingResponse",
     "ExLLMError",
     "FileRef",

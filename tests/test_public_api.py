@@ -15,9 +15,9 @@ import exllm.testing
 PUBLIC = {
     exllm: """
         Audio AudioDelta AuthenticationError BudgetExceeded CacheControl Choice Chunk Citation CitationDelta Client
-        ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Document EmbeddingResponse
-        ExLLMError FileRef Finish FinishReason FirstChunkTimeout FrameTooLarge IdleTimeout Image ImageDelta
-        InvalidRequest Message MissingExtra NotFound Options Overloaded Part PermissionDenied ProtocolError
+        ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Document EmbeddingRequest
+        EmbeddingResponse ExLLMError FileRef Finish FinishReason FirstChunkTimeout FrameTooLarge IdleTimeout Image
+        ImageDelta InvalidRequest Message MissingExtra NotFound Options Overloaded Part PermissionDenied ProtocolError
         ProviderEvent ProviderPart QuotaExceeded RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request
         RequestTimeout Response RetryPolicy Role ServerError ServerTool Stream StreamClosed StreamInterrupted
         StreamStart StreamStats Text TextDelta Timeouts TokenLogprob Tool ToolCall ToolCallDelta ToolResult TotalTimeout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -100,7 +101,7 @@ def check_embedding(
     """The arguments of `Client.embed`, normalised. Raises TypeError and ValueError for what no provider takes."""
     if isinstance(inputs, str):
         texts: tuple[Any, ...] = (inputs,)
-    elif isinstance(inputs, list | tuple):
+    elif isinstance(inputs, Sequence) and not isinstance(inputs, bytes | bytearray | memoryview):
         texts = tuple(inputs)
     else:
         raise TypeError(f"inputs must be text or a list of texts, got {type(inputs).__name__}")
@@ -116,7 +117,7 @@ def check_embedding(
             raise ValueError(f"dimensions must be at least 1, got {dimensions!r}")
     if encoding_format is not None and encoding_format not in ENCODING_FORMATS:
         raise ValueError(f"encoding_format must be {' | '.join(ENCODING_FORMATS)}, got {encoding_format!r}")
-    return texts, dimensions, encoding_format, _task_type(task_type)  # type: ignore[return-value]
+    return texts, dimensions, encoding_format, _task_type(task_type)
 
 
 def _task_type(task_type: object) -> TaskType | None:
@@ -126,5 +127,5 @@ def _task_type(task_type: object) -> TaskType | None:
         name = task_type.lower()
         name = _TASK_TYPE_ALIASES.get(name, name)
         if name in TASK_TYPES:
-            return name  # type: ignore[return-value]
+            return name
     raise ValueError(f"task_type must be {' | '.join(TASK_TYPES)}, got {task_type!r}")
