@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import msgspec
@@ -141,20 +141,44 @@ def summary(response: Response) -> dict[str, Any]:
     }
 
 
+def as_sent_back(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The parts of an answer as a request holds them: pieces of plain text joined, empty ones left out."""
+    joined: list[dict[str, Any]] = []
+    for part in parts:
+        if part == {"text": ""}:
+            continue
+        last = joined[-1] if joined else {}
+        if part.keys() == last.keys() and part.keys() <= {"text", "thought"}:
+            joined[-1] = {**last, "text": last["text"] + part["text"]}
+        else:
+            joined.append(part)
+    return joined
+
+
 # -- the SDK's
 
 
+class _Replay(httpx2.BaseTransport):
+    """Answers with a recording."""
+
+    playing: ClassVar[Recording]
+
+    def handle_request(self, _request: httpx2.Request) -> httpx2.Response:
+        now = _Replay.playing
+        kept = {"content-type": now.headers.get("content-type", "application/json")}
+        return httpx2.Response(now.status, headers=kept, content=now.body)
+
+
+@functools.cache
+def _client(vertex: bool) -> genai.Client:
+    options = types.HttpOptions(httpx_client=httpx2.Client(transport=_Replay()))
+    return genai.Client(api_key="none", vertexai=vertex, http_options=options)
+
+
 def sdk(recording: Recording) -> genai.Client:
-    """Google's client, answered with the recorded bytes."""
-
-    def answer(_request: httpx2.Request) -> httpx2.Response:
-        kept = {"content-type": recording.headers.get("content-type", "application/json")}
-        return httpx2.Response(recording.status, headers=kept, content=recording.body)
-
-    client = httpx2.Client(transport=httpx2.MockTransport(answer))
-    return genai.Client(
-        api_key="none", vertexai=recording.provider == "vertex", http_options=types.HttpOptions(httpx_client=client)
-    )
+    """Google's client, which will be answered with the recorded bytes."""
+    _Replay.playing = recording
+    return _client(recording.provider == "vertex")
 
 
 def sdk_answers(name: str) -> list[types.GenerateContentResponse]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 from google import genai
@@ -49,27 +50,38 @@ def sent_by_us(
     return Sent(http.path, json.loads(http.body), http.warnings)
 
 
+class _Transport(httpx2.BaseTransport):
+    """Keeps what it was asked."""
+
+    seen: ClassVar[list[httpx2.Request]] = []
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.seen.append(request)
+        if "alt=sse" in str(request.url):
+            return httpx2.Response(200, content=b"data: %b\r\n\r\n" % json.dumps(_ANSWER).encode())
+        return httpx2.Response(200, json=_ANSWER)
+
+
+@functools.cache
+def _client(vertex: bool) -> genai.Client:
+    # The documentation and all recordings say v1beta, which has all fields; the SDK's own default is v1 since 3.0.
+    options = types.HttpOptions(
+        httpx_client=httpx2.Client(transport=_Transport()), api_version=None if vertex else "v1beta"
+    )
+    return genai.Client(api_key="none", vertexai=vertex, http_options=options)
+
+
 def sent_by_sdk(
     contents: Any, config: Any = None, *, vertex: bool = False, model: str = MODEL, stream: bool = False
 ) -> Sent:
     """The path is below the base URL of ours."""
-    seen: list[httpx2.Request] = []
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        seen.append(request)
-        if stream:
-            return httpx2.Response(200, content=b"data: %b\r\n\r\n" % json.dumps(_ANSWER).encode())
-        return httpx2.Response(200, json=_ANSWER)
-
-    client = httpx2.Client(transport=httpx2.MockTransport(answer))
-    # The documentation and all recordings say v1beta, which has all fields; the SDK's own default is v1 since 3.0.
-    options = types.HttpOptions(httpx_client=client, api_version=None if vertex else "v1beta")
-    models = genai.Client(api_key="none", vertexai=vertex, http_options=options).models
+    _Transport.seen.clear()
+    models = _client(vertex).models
     if stream:
         list(models.generate_content_stream(model=model, contents=contents, config=config))
     else:
         models.generate_content(model=model, contents=contents, config=config)
-    (request,) = seen
+    (request,) = _Transport.seen
     path = request.url.raw_path.decode()
     return Sent(path.removeprefix("/v1beta1") if vertex else path, json.loads(request.content))
 

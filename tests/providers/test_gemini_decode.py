@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from exllm.types.message import Message
 from exllm.types.parts import Audio, Citation, Image, ProviderPart, Reasoning, Text, ToolCall, ToolResult
 from exllm.types.request import Request
 from exllm.types.response import Response
-from tests.providers.gemini_recordings import SPEC, decode_body, decode_stream, fold
+from tests.providers.gemini_recordings import SPEC, as_sent_back, decode_body, decode_stream, fold
 from tests.rechunk import bytewise, rechunk
 
 Part = dict[str, Any]
@@ -169,6 +170,38 @@ def test_an_answer_can_go_to_another_provider_without_what_is_geminis_own(name: 
     assert http.warnings
     for words in ("Apple", "Banana", "look", "seen"):
         assert words in sent
+
+
+def _any_part(dice: random.Random) -> Part:
+    made: Part = dice.choice(
+        [
+            text(dice.choice(["a", "é ", "b\n"])),
+            text(dice.choice(["Hm", "So "]), thought=True),
+            fc(id=str(dice.randrange(9)), name="f", args={"x": dice.randrange(9)}),
+            fc(name="g", args={}),
+            {"inlineData": {"mimeType": "image/png", "data": "aW1hZ2U="}},
+            {"executableCode": {"language": "PYTHON", "code": "1"}},
+            {"codeExecutionResult": {"outcome": "OUTCOME_OK"}},
+            {"toolCall": {"toolType": "FILE_SEARCH", "id": "1"}},
+            text("", thoughtSignature=SIGNATURE),
+        ]
+    )
+    return {**made, "thoughtSignature": SIGNATURE} if dice.random() < 0.3 else made
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_parts_in_any_objects_go_back_as_they_came(seed: int) -> None:
+    dice = random.Random(seed)
+    parts = [_any_part(dice) for _ in range(dice.randrange(1, 12))]
+    objects, rest = [], list(parts)
+    while rest:
+        size = dice.randrange(0, 4)
+        objects.append(answer(*rest[:size]))
+        del rest[:size]
+    reply = fold(decode(*objects, answer(reason="STOP")))
+    assert sent_back(reply) == as_sent_back(parts)
+    assert reply.text == "".join(part["text"] for part in parts if "text" in part and "thought" not in part)
+    assert len(reply.tool_calls) == sum("functionCall" in part for part in parts)
 
 
 # -- calls

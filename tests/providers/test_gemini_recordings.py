@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
 
 import msgspec
 import pytest
@@ -26,6 +25,7 @@ from tests.providers.gemini_recordings import (
     LISTS,
     SPEC,
     STREAMS,
+    as_sent_back,
     decode,
     decode_body,
     decode_stream,
@@ -206,20 +206,6 @@ def test_an_answer_goes_back_as_the_parts_that_came(name: str) -> None:
         return
     assert [content["role"] for content in contents] == ["user", "model", "user"]
     assert contents[1]["parts"] == as_sent_back(came)
-
-
-def as_sent_back(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The parts of an answer as a request holds them: pieces of plain text joined, empty ones left out."""
-    joined: list[dict[str, Any]] = []
-    for part in parts:
-        if part == {"text": ""}:
-            continue
-        last = joined[-1] if joined else {}
-        if part.keys() == last.keys() and part.keys() <= {"text", "thought"}:
-            joined[-1] = {**last, "text": last["text"] + part["text"]}
-        else:
-            joined.append(part)
-    return joined
 
 
 # -- cut
