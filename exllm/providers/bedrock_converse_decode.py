@@ -196,8 +196,8 @@ class ConverseDecoder:
                 image = OpenImage(image_format)
                 image.add(msgspec.convert(rest, ImagePiece))
                 chunks.append(image.build(self._provider))
-            case {**fields} if fields:  # the results of the service's own tools, and what is to come
-                kind = next(iter(fields))
+            case {**others} if others:  # the results of the service's own tools, and what is to come
+                kind = str(next(iter(others)))
                 chunks.append(ProviderEvent(kind, block, self._provider, True))
             case _:
                 raise TypeError("a content block without content")
@@ -247,8 +247,8 @@ class ConverseDecoder:
                 self._open[index] = OpenImage(image_format)
             case {"toolUse": _} | {"image": _} | {"toolResult": _}:
                 raise TypeError("a content block without its fields")
-            case {**fields} if any(fields.values()):
-                chunks.append(ProviderEvent("contentBlockStart", fields, self._provider))
+            case {**others} if any(others.values()):
+                chunks.append(ProviderEvent("contentBlockStart", others, self._provider))
 
     def _stop_block(self, index: int, chunks: list[Chunk]) -> None:
         block = self._open.pop(index, None)

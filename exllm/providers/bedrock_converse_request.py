@@ -119,7 +119,8 @@ def _text_format(options: Options, spec: ProviderSpec) -> dict[str, Any] | None:
         raise UnsupportedOption(
             f"{spec.label} has no JSON mode; pass a JSON Schema as response_format", provider=spec.name
         )
-    name = description = None
+    name: Any = None
+    description: Any = None
     match wanted:
         case {"type": "json_schema", "json_schema": {"schema": schema, **rest}}:  # OpenAI's shape
             name, description = rest.get("name"), rest.get("description")

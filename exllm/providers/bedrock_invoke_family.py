@@ -26,8 +26,9 @@ class NativeRequest(msgspec.Struct, frozen=True):
 class Family(Protocol):
     """The native protocol of some models."""
 
-    options: frozenset[str]
-    """The options that it can express."""
+    @property
+    def options(self) -> frozenset[str]:
+        """The options that it can express."""
 
     def build(self, request: Request, spec: ProviderSpec) -> NativeRequest:
         """The body for `request`, whose options are all among `options`."""
