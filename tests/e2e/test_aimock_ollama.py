@@ -46,6 +46,14 @@ async def test_a_stream_is_many_pieces_and_ends_with_its_times(aimock: Aimock) -
     assert metrics.data.keys() == {"total_duration", "load_duration", "prompt_eval_duration", "eval_duration"}
 
 
+@WAYS
+async def test_the_last_line_is_there_raw_on_request(aimock: Aimock, way: str) -> None:
+    reply = await _ask(aimock, way, "say hello", include_raw=True)
+    assert reply.raw["done"] is True
+    assert reply.raw.keys() >= {"total_duration", "load_duration", "prompt_eval_count", "eval_count"}
+    assert (await _ask(aimock, way, "say hello")).raw is None
+
+
 async def test_ollama_receives_what_was_asked(aimock: Aimock) -> None:
     reply = await _ask(
         aimock, "stream", [Message("system", "Be kind."), Message("user", "say hello")],
