@@ -102,10 +102,10 @@ class HttpBackend:
         self._route = None if call.has_paths else self._build(call.request)
 
     async def connect(self) -> HttpSource:
-        return HttpSource(self._transport, await self._ready_route())
+        return HttpSource(self._transport, self._route or await self._ready_route())
 
     async def attempt(self) -> Response:
-        route = await self._ready_route()
+        route = self._route or await self._ready_route()
         request = route.request
         source = HttpSource(self._transport, route)
         try:

@@ -78,13 +78,13 @@ def prepare(
         assert wire is not None
         if checked is not NO_OPTIONS:
             supported = supported_options(wire, backend)
-            checked, warnings = _only_supported(checked, supported, backend.label, name, settings)
+            checked, warnings = _only_supported(checked, options, supported, backend.label, name, settings)
         defaults, retry = backend.timeouts, settings.retry or backend.retry
     else:
         wire = None
         taken = getattr(backend, "options", None)
         if taken is not None:
-            checked, warnings = _only_supported(checked, taken, name, name, settings)
+            checked, warnings = _only_supported(checked, options, taken, name, name, settings)
         defaults, retry = getattr(backend, "timeouts", Timeouts()), settings.retry or RetryPolicy()
     if model_id is None:
         model_id = configuration.lookup(settings.config, name, "default_model") or getattr(
@@ -109,10 +109,14 @@ def prepare(
 
 
 def _only_supported(
-    options: Options, supported: frozenset[str], label: str, name: str, settings: CallSettings
+    options: Options,
+    arguments: Mapping[str, Any],
+    supported: frozenset[str],
+    label: str,
+    name: str,
+    settings: CallSettings,
 ) -> tuple[Options, tuple[str, ...]]:
-    given = options.given()
-    refused = [option for option in given if option not in supported]
+    refused = [option for option in arguments if option not in supported and arguments[option] is not None]
     if not refused:
         return options, ()
     if not settings.drop_unsupported:
@@ -121,7 +125,7 @@ def _only_supported(
             f"or build the client with drop_unsupported=True.",
             provider=name,
         )
-    kept = Options(**{option: value for option, value in given.items() if option in supported})
+    kept = Options(**{option: value for option, value in options.given().items() if option in supported})
     return kept, tuple(f"{label} cannot take {option}; it was dropped" for option in refused)
 
 
@@ -174,6 +178,31 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
     address = base_url or configuration.lookup(source, spec.name, "base_url", spec.base_url_env) or spec.base_url
     if "{" in address:
         address = _fill(address, spec, source, signer)
+    key = api_key or (None if signer else configuration.lookup(source, spec.name, "api_key", spec.api_key_env))
+    if key is not None and not isinstance(key, str):
+        signer, key = TokenSigner(key, spec.name, spec.label), None
+    further = tuple(
+        configuration.lookup(source, spec.name, header, (variable,)) for header, variable in spec.header_env.items()
+    )
+    if signer is not None:
+        return _access(spec, address, key, further, signer)
+    inputs = (id(spec), address, key, further)
+    made = _made.get(inputs)
+    if made is None or made[0] is not spec:
+        if len(_made) >= _MOST_MADE:
+            _made.clear()
+        made = _made[inputs] = (spec, _access(spec, address, key, further, None))
+    return made[1]
+
+
+# What `access` makes of the same facts is the same; looking them up anew is all that a call needs.
+_made: dict[tuple[int, str, str | None, tuple[str | None, ...]], tuple[ProviderSpec, Access]] = {}
+_MOST_MADE = 256
+
+
+def _access(
+    spec: ProviderSpec, address: str, key: str | None, further: tuple[str | None, ...], signer: Signer | None
+) -> Access:
     if not _is_usable(address):
         raise ConfigurationError(
             f"the base URL for {spec.label} must look like {spec.base_url}: http:// or https://, a host, perhaps a "
@@ -184,14 +213,8 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
         raise ConfigurationError(
             f"the base URL for {spec.label} must end before {spec.paths.chat}, which is added to it", provider=spec.name
         )
-    key = api_key or (None if signer else configuration.lookup(source, spec.name, "api_key", spec.api_key_env))
     headers = dict(spec.headers)
-    for header, variable in spec.header_env.items():
-        value = configuration.lookup(source, spec.name, header, (variable,))
-        if value:
-            headers[header] = value
-    if key and not isinstance(key, str):
-        signer, key = TokenSigner(key, spec.name, spec.label), None
+    headers.update((header, value) for header, value in zip(spec.header_env, further, strict=True) if value)
     if key:
         key = key.strip()
         if not (key.isascii() and key.isprintable() and " " not in key):

@@ -132,7 +132,7 @@ def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[st
 
     Raises: ConfigurationError when a source gives something that is not text.
     """
-    for one in in_order(source):
+    for one in in_order(source) if isinstance(source, Chain) else (source,):
         if isinstance(one, Env):
             for variable in variables:
                 value = os.environ.get(variable, "").strip()

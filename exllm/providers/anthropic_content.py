@@ -43,6 +43,11 @@ class ContentEncoder:
         """The blocks of one message, in the same order. Raises `InvalidRequest` for what the API does not take."""
         return [block for part in parts if (block := self._block(part, role)) is not None]
 
+    def text(self, text: str) -> list[Block]:
+        """The blocks of a message that is one text: one or none."""
+        # The API refuses empty text, and models do begin a turn with line breaks only.
+        return [{"type": "text", "text": text}] if text.strip() else []
+
     def warn(self, text: str) -> None:
         """Say something once."""
         if text not in self.warnings:
@@ -77,9 +82,10 @@ class ContentEncoder:
                 raise InvalidRequest("the Anthropic Messages API takes no audio", provider=self._provider)
 
     def _text(self, part: Text, role: str) -> Block | None:
-        if not part.text.strip():  # the API refuses empty text, and models do begin a turn with line breaks only
+        blocks = self.text(part.text)
+        if not blocks:
             return None
-        block: Block = {"type": "text", "text": part.text}
+        block = blocks[0]
         if part.citations and role == "assistant":
             sources = [source for citation in part.citations if _is_own(source := citation.source or {})]
             if sources:

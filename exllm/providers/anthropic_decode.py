@@ -38,6 +38,7 @@ from exllm.providers.anthropic_events import (
     decode_event,
 )
 from exllm.providers.anthropic_events import decode_body as decode_message
+from exllm.providers.anthropic_plain import plain_answer
 from exllm.providers.anthropic_usage import UsageCounter
 from exllm.providers.error_mapping import error_in_stream
 from exllm.streaming.frame import Frame
@@ -347,6 +348,9 @@ def decode_body(body: bytes, provider: str, model: str) -> list[Chunk]:
     chunks: list[Chunk] = []
     try:
         message = msgspec.json.decode(body)
+        plain = plain_answer(message) if type(message) is dict else None
+        if plain is not None:
+            return plain
         if isinstance(message, dict) and (message.get("type") == "error" or "error" in message):
             raise error_in_stream(message, provider=provider, model=model)
         blocks = decode_message(body).content

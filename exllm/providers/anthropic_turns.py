@@ -47,7 +47,11 @@ class Turns:
             if message.name is not None:
                 self._content.warn("Anthropic has no names of participants; they were left out")
             side = _SIDES[message.role]
-            blocks = self._content.blocks(message.parts, message.role)
+            content = message.content
+            if isinstance(content, str):
+                blocks = self._content.text(content)
+            else:
+                blocks = self._content.blocks(content, message.role)
             if side == "system":
                 self._add_system(message, blocks)
             elif blocks:

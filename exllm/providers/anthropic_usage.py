@@ -65,6 +65,8 @@ class UsageCounter:
 
     def unnamed(self) -> dict[str, Any]:
         """What was reported and has no place in `Usage`: `inference_geo`, `speed`, `iterations`, other server tools."""
+        if self._counts.keys() <= _NAMED:
+            return {}
         rest = {name: value for name, value in self._counts.items() if name not in _NAMED}
         tools = _inner(rest, "server_tool_use")
         rest["server_tool_use"] = {

@@ -21,7 +21,6 @@ from exllm.providers.openai_chat_events import (
     FirstEvent,
     WholeChoice,
     decode_any,
-    decode_body,
     decode_event,
     decode_first_event,
     decode_forgiving,
@@ -306,11 +305,9 @@ class OpenAIChatDecoder:
 
     # -- whole bodies
 
-    def whole(self, data: bytes) -> list[Chunk]:
-        """The chunks of an unstreamed answer."""
-        try:
-            body = decode_body(data)
-        except UNREADABLE:
+    def whole(self, data: bytes, body: Body | None) -> list[Chunk]:
+        """The chunks of an unstreamed answer: `data`, read as `body` where it is what it should be."""
+        if body is None:
             try:
                 body, surprises = decode_forgiving(data, Body)
             except ProtocolError as error:

@@ -61,11 +61,13 @@ class MessageWriter:
         out: list[dict[str, Any]] = []
         shown: list[dict[str, Any]] = []  # images of tool results, which follow the last result of the run
         for message in messages:
-            results = [part for part in message.parts if type(part) is ToolResult]
-            out.extend(self._result(result, shown) for result in results)
-            rest = tuple(part for part in message.parts if type(part) is not ToolResult) if results else message.content
-            if results and not rest:
-                continue
+            rest = message.content
+            if type(rest) is not str:
+                results = [part for part in message.parts if type(part) is ToolResult]
+                out.extend(self._result(result, shown) for result in results)
+                rest = tuple(part for part in message.parts if type(part) is not ToolResult)
+                if results and not rest:
+                    continue
             if shown:
                 out.append({"role": "user", "content": shown})
                 shown = []

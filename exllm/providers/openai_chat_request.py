@@ -17,7 +17,7 @@ from exllm.providers.openai_chat_messages import MessageWriter, cache_marker
 from exllm.providers.openai_chat_reasoning import reasoning_fields
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
-from exllm.types.options import Options
+from exllm.types.options import NO_OPTIONS, Options
 from exllm.types.request import Request
 from exllm.types.tool import ServerTool, Tool
 
@@ -85,12 +85,8 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     writer = MessageWriter(spec, options.cache_control)
     model = "" if "model_in_path" in spec.quirks else request.model
     body: dict[str, Any] = {"model": model, "messages": writer.write(request.messages)}
-    body.update({name: value for name in _SAME if (value := getattr(options, name)) is not None})
-    _add_renamed(body, options, spec.quirks)
-    _add_tools(body, options, spec.quirks, writer.warnings)
-    if options.response_format is not None:
-        body["response_format"] = _response_format(options.response_format, spec)
-    body.update(reasoning_fields(options, spec))
+    if options is not NO_OPTIONS:
+        _add_options(body, options, spec, writer.warnings)
     if request.stream:
         body["stream"] = True
         if "no_stream_options" not in spec.quirks:
@@ -98,8 +94,19 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     body.update(request.extra)
     if spec.parameters:
         writer.warnings += check_parameters(spec, body, FIELDS)
-    path = spec.paths.chat.replace("{model}", quote(request.model, safe=""))
+    path = spec.paths.chat
+    if "{" in path:
+        path = path.replace("{model}", quote(request.model, safe=""))
     return HttpRequest(path, _encode(body, spec), warnings=tuple(writer.warnings))
+
+
+def _add_options(body: dict[str, Any], options: Options, spec: ProviderSpec, warnings: list[str]) -> None:
+    body.update({name: value for name in _SAME if (value := getattr(options, name)) is not None})
+    _add_renamed(body, options, spec.quirks)
+    _add_tools(body, options, spec.quirks, warnings)
+    if options.response_format is not None:
+        body["response_format"] = _response_format(options.response_format, spec)
+    body.update(reasoning_fields(options, spec))
 
 
 def _encode(body: dict[str, Any], spec: ProviderSpec) -> bytes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from io import StringIO
 from typing import Any, TypeVar
 
 import msgspec
 
+from exllm.streaming.text_pieces import TextPieces
 from exllm.types.chunks import (
     AudioDelta,
     Chunk,
@@ -35,7 +35,7 @@ _UNKNOWN_USAGE = Usage()
 class Accumulator:
     """Collects the chunks of one answer; `response` may be asked at any time, and again.
 
-    Text is written to growing buffers, so memory stays within twice the text, whatever the number of chunks.
+    Memory stays within twice the text, whatever the number of chunks.
 
     Args:
         provider: name for the response and for `ProviderPart`.
@@ -44,12 +44,13 @@ class Accumulator:
     """
 
     __slots__ = (
+        "_append",
         "_choices",
         "_keep_content",
+        "_open",
         "_open_index",
         "_open_part",
         "_start",
-        "_write",
         "model",
         "provider",
         "usage",
@@ -62,10 +63,11 @@ class Accumulator:
         self._keep_content = keep_content
         self._choices: dict[int, _ChoiceBuilder] = {}
         self._start: StreamStart | None = None
-        # The text part that is being written: a chunk that continues it costs one buffer write.
+        # The text part that is being written: a chunk that continues it costs one append to a list.
+        self._open: TextPieces | None = None
         self._open_index = -1
         self._open_part = -1
-        self._write: Callable[[str], Any] = _discard
+        self._append: Callable[[str], Any] = _discard
 
     def add(self, chunks: Iterable[Chunk]) -> None:
         """Fold the next chunks, in order."""
@@ -76,9 +78,11 @@ class Accumulator:
                 and chunk.index == self._open_index
                 and chunk.logprobs is None
             ):
-                self._write(chunk.text)
+                self._append(chunk.text)
             else:
                 self._add_other(chunk)
+        if self._open is not None:
+            self._open.tidy()
 
     def _add_other(self, chunk: Chunk) -> None:
         kind = type(chunk)
@@ -96,13 +100,14 @@ class Accumulator:
             choice.finish = chunk
         elif not self._keep_content:
             if isinstance(chunk, TextDelta):
-                self._open_index, self._open_part, self._write = chunk.index, chunk.part, _discard
+                self._open_index, self._open_part = chunk.index, chunk.part
         elif isinstance(chunk, TextDelta):
-            text = choice.text_builder(chunk.part)
-            text.write(chunk.text)
+            pieces = choice.text_builder(chunk.part).pieces
+            pieces.append(chunk.text)
             if chunk.logprobs is not None:
                 choice.logprobs.extend(chunk.logprobs)
-            self._open_index, self._open_part, self._write = chunk.index, chunk.part, text.write
+            self._open, self._append = pieces, pieces.append
+            self._open_index, self._open_part = chunk.index, chunk.part
         else:
             choice.add(chunk)
 
@@ -143,28 +148,28 @@ def merge_usage(old: Usage, new: Usage) -> Usage:
 
 
 class _TextBuilder:
-    __slots__ = ("_buffer", "citations", "write")
+    __slots__ = ("citations", "pieces")
 
     def __init__(self) -> None:
-        self._buffer = StringIO(newline="")  # stores one byte per ASCII character, unlike a list of short strings
-        self.write = self._buffer.write
+        self.pieces = TextPieces()
         self.citations: list[Citation] = []
 
     def build(self, _key: object) -> Part:
-        return Text(self._buffer.getvalue(), tuple(self.citations))
+        return Text(self.pieces.text(), tuple(self.citations))
 
 
 class _ReasoningBuilder:
-    __slots__ = ("_buffer", "id", "redacted", "signature")
+    __slots__ = ("_pieces", "id", "redacted", "signature")
 
     def __init__(self) -> None:
-        self._buffer = StringIO(newline="")
+        self._pieces = TextPieces()
         self.signature: str | None = None
         self.redacted: str | None = None
         self.id: str | None = None
 
     def add(self, chunk: ReasoningDelta) -> None:
-        self._buffer.write(chunk.reasoning)
+        self._pieces.append(chunk.reasoning)
+        self._pieces.tidy()
         if chunk.signature is not None:
             self.signature = (self.signature or "") + chunk.signature
         if chunk.redacted is not None:
@@ -172,21 +177,22 @@ class _ReasoningBuilder:
         self.id = chunk.id or self.id
 
     def build(self, _key: object) -> Part:
-        return Reasoning(self._buffer.getvalue(), self.signature, self.redacted, self.id)
+        return Reasoning(self._pieces.text(), self.signature, self.redacted, self.id)
 
 
 class _CallBuilder:
-    __slots__ = ("_buffer", "id", "name", "provider_executed", "signature")
+    __slots__ = ("_pieces", "id", "name", "provider_executed", "signature")
 
     def __init__(self) -> None:
-        self._buffer = StringIO(newline="")
+        self._pieces = TextPieces()
         self.id = ""
         self.name = ""
         self.provider_executed = False
         self.signature: str | None = None
 
     def add(self, chunk: ToolCallDelta) -> None:
-        self._buffer.write(chunk.arguments)
+        self._pieces.append(chunk.arguments)
+        self._pieces.tidy()
         self.id = self.id or chunk.id
         self.name = self.name or chunk.name
         self.provider_executed = self.provider_executed or chunk.provider_executed
@@ -195,20 +201,21 @@ class _CallBuilder:
     def build(self, key: object) -> Part:
         # Some servers give no ids; results must still be matched to calls.
         call_id = self.id or f"call_{key[2]}_{key[1]}"  # type: ignore[index]
-        return ToolCall(call_id, self.name, self._buffer.getvalue(), self.provider_executed, self.signature)
+        return ToolCall(call_id, self.name, self._pieces.text(), self.provider_executed, self.signature)
 
 
 class _RefusalBuilder:
-    __slots__ = ("_buffer",)
+    __slots__ = ("_pieces",)
 
     def __init__(self) -> None:
-        self._buffer = StringIO(newline="")
+        self._pieces = TextPieces()
 
     def add(self, chunk: RefusalDelta) -> None:
-        self._buffer.write(chunk.refusal)
+        self._pieces.append(chunk.refusal)
+        self._pieces.tidy()
 
     def build(self, _key: object) -> Part:
-        return Refusal(self._buffer.getvalue())
+        return Refusal(self._pieces.text())
 
 
 class _AudioBuilder:
@@ -216,13 +223,14 @@ class _AudioBuilder:
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._transcript = StringIO(newline="")
+        self._transcript = TextPieces()
         self.id: str | None = None
         self.media_type: str | None = None
 
     def add(self, chunk: AudioDelta) -> None:
         self._data += chunk.data
-        self._transcript.write(chunk.transcript)
+        self._transcript.append(chunk.transcript)
+        self._transcript.tidy()
         self.id = chunk.id or self.id
         self.media_type = chunk.media_type or self.media_type
 
@@ -231,7 +239,7 @@ class _AudioBuilder:
             data=bytes(self._data),
             media_type=self.media_type or "application/octet-stream",
             id=self.id,
-            transcript=self._transcript.getvalue() or None,
+            transcript=self._transcript.text() or None,
         )
 
 

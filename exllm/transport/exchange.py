@@ -84,7 +84,8 @@ class Exchange:
 
     async def read(self) -> bytes:
         """See `Response.read`."""
-        return await self.content.read()
+        content = self.content
+        return content.read_nowait() if content.is_eof() else await content.read()
 
     def close(self) -> None:
         """See `Response.close`."""

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy, istr
 
 from exllm.credentials.signer import Signer
 from exllm.errors import (
@@ -37,7 +37,9 @@ MAX_ERROR_BODY_BYTES = 65_536
 USER_AGENT = f"exllm/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
 
 _REDIRECTS = frozenset({301, 302, 307, 308})
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-goog-request-id")
+_REQUEST_ID_HEADERS = tuple(
+    map(istr, ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-goog-request-id"))
+)
 _LARGE_BODY_BYTES = 1 << 20  # aiohttp warns about plain bytes above this; a file-like body is written in pieces
 
 
@@ -106,7 +108,7 @@ class HttpTransport:
         raise ProtocolError(f"{_origin(url)} redirects in a circle")
 
     async def _send_once(self, call: HttpCall, url: str) -> Response:
-        connections = await self.pool.connections()
+        connections = self.pool.opened() or await self.pool.connections()
         proxy, limit = self.pool.proxy_for(url), _connect_limit(call.connect_s)
         try:
             if proxy is None and connections.exchanges.can_send(call.body):
@@ -114,7 +116,7 @@ class HttpTransport:
             return await connections.session.request(
                 call.method,
                 exact_url(url),
-                data=call.body if len(call.body) < _LARGE_BODY_BYTES else io.BytesIO(call.body),
+                data=(call.body or None) if len(call.body) < _LARGE_BODY_BYTES else io.BytesIO(call.body),
                 headers=call.headers,
                 allow_redirects=False,
                 proxy=proxy,

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Protocol
 
 import msgspec
+from aiohttp import hdrs
 
 from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
 from exllm.providers.spec import ProviderSpec
@@ -109,7 +110,7 @@ class HttpSource:
 
     def _is_whole(self, response: Response) -> bool:
         """Whether the answer is one body and not a stream. The server decides, whatever it was asked for."""
-        header = response.headers.get("content-type", "")
+        header = response.headers.get(hdrs.CONTENT_TYPE, "")
         if header.startswith("application/json"):
             return True
         content_type = header.partition(";")[0].strip().lower()

@@ -51,8 +51,13 @@ class SessionPool:
         self._sessions: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._proxies: Mapping[str, str] | None = None
 
+    def opened(self) -> Connections | None:
+        """The running loop's, if there are any yet."""
+        found = self._sessions.get(asyncio.get_running_loop())
+        return None if found is None or found.session.closed else found
+
     async def connections(self) -> Connections:
-        """The running loop's."""
+        """The running loop's, made where there are none."""
         loop = asyncio.get_running_loop()
         guarded = self._sessions.get(loop)
         if guarded is None or guarded.session.closed:
