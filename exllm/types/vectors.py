@@ -38,7 +38,7 @@ class Vectors(msgspec.Struct, frozen=True, eq=False):
     def of(cls, rows: Sequence[Sequence[float]], kind: NumberKind = "d") -> Vectors:
         """Pack `rows`. Raises ValueError for rows of different or no length, or a number that `kind` cannot hold."""
         dimensions = _same_length(map(len, rows))
-        numbers = array.array(kind)
+        numbers: array.array[Any] = array.array(kind)
         for row in rows:
             try:
                 numbers.extend(row if kind in "fd" else map(_whole, row))
