@@ -27,6 +27,7 @@ async def main():
     async with exllm.Client() as client:
         print((await client.chat("mock/any", "Hello")).text)
         print(len(exllm.providers.list_providers()))
+        print(exllm.model_catalog.model_info("openai/gpt-4o").context_window)
 asyncio.run(main())
 """
 
@@ -57,6 +58,9 @@ def test_the_wheel_holds_the_specs_the_model_and_the_type_marker(wheel: Path) ->
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"exllm/py.typed", "exllm/local/data/exllm-tiny.gguf", "exllm/providers/specs/openai.yaml"} <= names
     assert not [name for name in names if not name.startswith(("exllm/", "exllm-"))]
+    assert {"exllm/model_catalog/catalog.bin", "exllm/model_catalog/LICENCES.md"} <= names
+    assert "exllm/model_catalog/overrides.yml" in names  # an update lays them over what it fetched
+    assert not [name for name in names if name.startswith("exllm/model_catalog/models/")]  # compiled into catalog.bin
     assert wheel.stat().st_size < 6 * MIB
 
 
@@ -76,8 +80,9 @@ def test_q02_the_installed_packages_take_under_25_mib(empty_environment: Path) -
 
 def test_the_installed_wheel_answers_and_knows_its_providers(empty_environment: Path) -> None:
     done = _run(empty_environment, "-W", "error", "-c", ANSWER)
-    text, count = done.stdout.splitlines()
+    text, count, window = done.stdout.splitlines()
     assert text
+    assert window == "128000"
     assert int(count) >= 25
 
 
