@@ -34,8 +34,9 @@ Block = dict[str, Any]
 INVALID_JSON = "INVALID_JSON"
 """Arguments that are no JSON object (a call that was cut off) travel under this name."""
 NO_SIGNATURE = "skip_thought_signature_validator"
-"""What stands in for the signature of a call that another model made:
-https://ai.google.dev/gemini-api/docs/thought-signatures#faqs"""
+"""What stands, as it is and not as base64, for the signature of a call that another model made:
+https://ai.google.dev/gemini-api/docs/thought-signatures#faqs,
+https://github.com/langchain-ai/langchain-google/pull/1972"""
 _FILES_API = "https://generativelanguage.googleapis.com/v1beta/"
 _RESOLUTION = {"low": "LOW", "high": "HIGH", "original": "ULTRA_HIGH"}
 
