@@ -47,7 +47,7 @@ OTHER_RUN_OPTIONS = frozenset(
     {
         "num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread", "draft_num_predict", "num_keep",
         "typical_p", "repeat_last_n", "repeat_penalty", "numa", "low_vram", "f16_kv", "vocab_only", "use_mlock",
-        "tfs_z", "mirostat", "mirostat_tau", "mirostat_eta", "penalize_newline",
+        "tfs_z", "mirostat", "mirostat_tau", "mirostat_eta", "penalize_newline", "logits_all", "embedding_only",
     }
 )  # fmt: skip
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import typing
 from typing import Any
 
 import cohere
 import httpx
 import msgspec
 import pytest
+from cohere.v2.types.v2chat_stream_response import V2ChatStreamResponse
 
 from exllm.errors import InvalidRequest
+from exllm.providers import cohere_decode, cohere_events, cohere_request
 from exllm.providers.cohere_chat import WIRE
 from exllm.providers.wire import HttpRequest
 from exllm.types.message import Message
@@ -485,3 +489,26 @@ def test_what_is_no_json_is_refused() -> None:
 def test_a_tool_message_without_a_result_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="holds ToolResult parts"):
         WIRE.build(Request("cohere", "m", (Message("tool", [Text("ok")]),)), SPEC)
+
+
+def test_fields_and_values_are_those_of_the_sdk() -> None:
+    arguments = set(inspect.signature(cohere.ClientV2.chat).parameters) - {"self", "request_options"}
+    assert arguments | {"stream"} == cohere_request.FIELDS
+    rules = SPEC.parameters
+    assert rules.keys() < cohere_request.FIELDS
+    for rule, kind in (
+        (rules["safety_mode"], cohere.V2ChatRequestSafetyMode),
+        (rules["tool_choice"], cohere.V2ChatRequestToolChoice),
+        (rules["citation_options"].fields["mode"], cohere.CitationOptionsMode),
+        (rules["thinking"].fields["type"], cohere.ThinkingType),
+    ):
+        literal = typing.get_args(kind)[0]
+        assert set(rule.values) == set(typing.get_args(literal))
+    reasons = set(typing.get_args(typing.get_args(cohere.ChatFinishReason)[0]))
+    assert reasons == cohere_decode.FINISH_REASONS.keys() | cohere_decode.FAILURES.keys()
+
+
+def test_every_event_of_the_sdk_is_known() -> None:
+    union = typing.get_args(typing.get_args(V2ChatStreamResponse)[0])
+    kinds = {event.model_fields["type"].default for event in union}
+    assert kinds - {"debug"} == cohere_events.EVENT_TYPES

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import typing
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ import ollama
 import pytest
 
 from exllm.errors import InvalidRequest
+from exllm.providers import ollama_request
 from exllm.providers.ollama_chat import WIRE
 from exllm.providers.wire import HttpRequest
 from exllm.types.message import Message
@@ -354,3 +357,26 @@ def test_what_is_no_json_is_refused() -> None:
 def test_a_tool_message_without_a_result_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="holds ToolResult parts"):
         WIRE.build(Request("ollama", "m", (Message("tool", [Text("ok")]),)), SPEC)
+
+
+def test_every_field_and_option_of_the_sdk_is_known() -> None:
+    assert set(ollama._types.ChatRequest.model_fields) <= ollama_request.FIELDS
+    own = set(body_of(build("Hi", CASES["options"][1]))["options"])
+    assert set(ollama.Options.model_fields) <= own | ollama_request.OTHER_RUN_OPTIONS
+    assert not own & ollama_request.OTHER_RUN_OPTIONS
+    rules = SPEC.parameters["options"].fields
+    assert rules.keys() <= own | ollama_request.OTHER_RUN_OPTIONS
+    types = {"integer": int, "number": float, "boolean": bool, "list": Sequence}
+    for name in rules.keys() & ollama.Options.model_fields.keys():
+        kind, _ = typing.get_args(ollama.Options.model_fields[name].annotation)  # or None
+        assert (typing.get_origin(kind) or kind) is types[rules[name].type], name
+
+
+@pytest.mark.parametrize("name", sorted(ollama_request.OTHER_RUN_OPTIONS))
+def test_an_option_of_the_runner_is_found_wherever_it_stands(name: str) -> None:
+    """At the top level the server would ignore it without a word."""
+    value = True if name in ("use_mmap",) else 5
+    for extra in ({name: value}, {"options": {name: value}}):
+        body = body_of(build("Hi", {}, extra))
+        assert body["options"] == {name: value}
+        assert name not in body
