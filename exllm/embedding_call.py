@@ -199,14 +199,18 @@ class _Batches:
             return
         workers = [asyncio.create_task(self._work()) for _ in range(min(concurrency, len(self._batches)))]
         try:
-            done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            failures = [worker.exception() for worker in workers if worker.done()]
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.wait(workers)
-        for worker in workers:
-            if worker in done:
-                worker.result()
+            for worker in workers:
+                if not worker.cancelled():
+                    worker.exception()  # looked at, or asyncio complains that nobody did
+        for failure in failures:
+            if failure is not None:
+                raise failure
 
     def response(self) -> EmbeddingResponse:
         """What all requests gave, in the order of the inputs. Raises ProtocolError when the parts do not fit."""

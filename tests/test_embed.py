@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import copy
+import gc
 import json
 import pickle
 import struct
@@ -20,7 +22,8 @@ from exllm.providers import registry
 from exllm.providers.embedding_batches import estimated_tokens, plan_batches
 from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
 from exllm.types.vectors import Vectors
-from tests.faults.expect import ONCE
+from tests.cancel_at import CancelAt
+from tests.faults.expect import ONCE, open_connections
 from tests.faults.server import FaultServer, Peer
 
 KEY = "plain0123456789abcdef"  # of no form that would be masked anyway
@@ -306,13 +309,22 @@ async def test_one_request_that_fails_fails_them_all_and_says_which() -> None:
             await client.embed("small", texts(30))
         await asyncio.sleep(0.1)
         assert len(server.requests) <= 4  # no more were begun
-        assert sum(1 for task in asyncio.all_tasks() if "_work" in repr(task)) == 0
+        assert not tasks_of_ours()
     error = caught.value
     assert (error.provider, error.model, error.status, error.request_id) == ("small", "tiny", 400, "req-7")
     assert KEY not in str(error)
     assert KEY not in (error.body or "")
     assert error.__notes__ == ["in the request for inputs[3:6]"]
     assert pickle.loads(pickle.dumps(error)).__notes__ == error.__notes__
+
+
+async def test_several_that_fail_at_once_are_one_error(caplog: pytest.LogCaptureFixture) -> None:
+    async with FaultServer(refuse) as server, client_of(server) as client:
+        for _ in range(10):
+            with pytest.raises(exllm.InvalidRequest, match="no such luck"):
+                await client.embed("small", texts(9))
+    gc.collect()
+    assert not caplog.records
 
 
 async def cut(peer: Peer) -> None:
@@ -435,6 +447,49 @@ async def test_a_cancelled_call_closes_everything(count: int, after_s: float) ->
         with pytest.raises(asyncio.CancelledError):
             await task
         await server.all_left(0.2)
+
+
+@pytest.mark.parametrize("count", [1, 9])
+@pytest.mark.parametrize("late", [0, 1, 2])
+async def test_a_cancellation_at_any_await_leaves_nothing(count: int, late: int) -> None:
+    async with FaultServer(embed_all) as server, client_of(server) as client:
+        await client.embed("small", "t1")  # what is imported and opened once
+        for step in range(1, 50):
+            call = CancelAt(client.embed("small", texts(count)), step, late)
+            task = asyncio.ensure_future(_awaited(call))
+            with contextlib.suppress(asyncio.CancelledError):
+                assert len((await task).vectors) == count
+            assert open_connections(client) == 0
+            assert not tasks_of_ours()
+            if call.steps < step:
+                break
+        assert step > 1
+
+
+def tasks_of_ours() -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if "_Batches" in repr(task.get_coro())]
+
+
+async def _awaited(call: CancelAt[EmbeddingResponse]) -> EmbeddingResponse:
+    return await call
+
+
+async def test_a_cancellation_after_any_turn_of_the_loop_leaves_nothing() -> None:
+    cancelled = 0
+    async with FaultServer(embed_all) as server, client_of(server) as client:
+        for turns in range(200):
+            task = asyncio.create_task(client.embed("small", texts(9)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if task.done():
+                break
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            cancelled += 1
+            assert open_connections(client) == 0
+            assert not tasks_of_ours()
+    assert cancelled > 5
 
 
 async def test_a_cancelled_wait_for_the_next_attempt_ends_at_once() -> None:
