@@ -107,6 +107,7 @@ def by_container(setting: Setting, vault_url: str) -> None:
 def by_instance(setting: Setting, vault_url: str) -> None:
     setting.patch.delenv("AWS_EC2_METADATA_DISABLED")
     setting(AWS_EC2_METADATA_SERVICE_ENDPOINT=vault_url, AWS_REGION="eu-central-1")
+    setting(AWS_METADATA_SERVICE_TIMEOUT="20")  # usually one second, which a busy machine may need
 
 
 WAYS: dict[Callable[[Setting, str], None], str | None] = {
