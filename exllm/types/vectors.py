@@ -41,7 +41,7 @@ class Vectors(msgspec.Struct, frozen=True, eq=False):
         numbers: array.array[Any] = array.array(kind)
         for row in rows:
             try:
-                numbers.extend(row if kind in "fd" else map(_whole, row))
+                numbers.fromlist(list(row) if kind in "fd" else [_whole(number) for number in row])
             except OverflowError as error:
                 raise ValueError(str(error)) from None
         if _IS_BIG_ENDIAN:
