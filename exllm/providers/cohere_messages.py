@@ -87,7 +87,7 @@ class MessageWriter:
         elif role == "assistant":
             self._assistant(written, content)
         else:
-            written["content"] = [block for part in content if (block := self._asked(part, role)) is not None]
+            written["content"] = [block for part in content if (block := self._asked(part, role)) is not None] or ""
         return written
 
     def _asked(self, part: Part, role: str) -> Block | None:

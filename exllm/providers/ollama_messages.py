@@ -94,10 +94,12 @@ class MessageWriter:
                     texts.append(part.text)
                 case Image():
                     images.extend(self._image(part, role))
-                case Document():
-                    texts.append(self._document(part))
                 case Audio(transcript=str(transcript)) if role == "assistant":
                     texts.append(transcript)
+                case Document() | Audio() | FileRef() if role == "assistant":
+                    self.warn(f"has no place for a {type(part).__name__} of the assistant; it was left out")
+                case Document():
+                    texts.append(self._document(part))
                 case ToolCall(provider_executed=True):
                     self.warn("has no tools that a provider runs; such calls were left out")
                 case ProviderPart():

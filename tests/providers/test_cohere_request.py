@@ -375,6 +375,12 @@ def test_images_from_tools_follow_in_a_message_of_the_user() -> None:
     assert [message["role"] for message in then] == ["user", "assistant", "tool", "tool", "user", "user"]
 
 
+def test_a_message_of_documents_alone_is_empty() -> None:
+    body = body_of(build([Message("user", [Document(data=b"One.", media_type="text/plain")])]))
+    assert body["messages"] == [{"role": "user", "content": ""}]
+    assert body["documents"] == [{"id": "doc:0", "data": {"text": "One."}}]
+
+
 def test_citations_name_the_block_that_they_are_of_now() -> None:
     cited = Citation(source={**CITED, "content_index": 3})
     (message,) = body_of(build([Message("assistant", [Reasoning("Hm."), Text("Cold.", (cited,))])]))["messages"]

@@ -286,6 +286,8 @@ def test_text_documents_are_sent_as_text() -> None:
         (Message("user", [Image(data=PNG, media_type="image/png", detail="low")]), "", "knows no detail"),
         (Message("assistant", [Image(url="https://example.org/a.png")]), "", "one of the assistant's was left out"),
         (Message("assistant", [ProviderPart("other", {"type": "x"})]), "", "the parts of other's answers"),
+        (Message("assistant", [Audio(data=b"x", media_type="audio/wav")]), "", "has no place for a Audio"),
+        (Message("assistant", [FileRef("file_1")]), "", "has no place for a FileRef"),
         (Message("assistant", [Reasoning(redacted="abc")]), "", "redacted thoughts"),
         (Message("assistant", [ToolCall("1", "search", "{}", provider_executed=True)]), "", "that a provider runs"),
     ],
