@@ -13,7 +13,7 @@ import msgspec
 
 from exllm.providers.bedrock_invoke_family import NativeRequest
 from exllm.providers.openai_chat import WIRE as CHAT
-from exllm.providers.openai_chat_decode import OpenAIChatDecoder
+from exllm.providers.openai_chat_decode import OpenAIChatDecoder, decode_answer
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import Chunk
@@ -52,7 +52,7 @@ class ChatModel(msgspec.Struct, frozen=True):
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
         """See `Family.decode_body`."""
-        return OpenAIChatDecoder(request).whole(_as_openai(body) if self.is_mistral else body)
+        return decode_answer(_as_openai(body) if self.is_mistral else body, request)
 
 
 class MistralDecoder(OpenAIChatDecoder):

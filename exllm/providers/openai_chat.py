@@ -10,9 +10,7 @@ from collections.abc import Mapping
 
 from exllm.errors import ExLLMError
 from exllm.providers.error_mapping import error_for_body
-from exllm.providers.openai_chat_decode import OpenAIChatDecoder
-from exllm.providers.openai_chat_events import UNREADABLE, decode_body
-from exllm.providers.openai_chat_plain import plain_answer
+from exllm.providers.openai_chat_decode import OpenAIChatDecoder, decode_answer
 from exllm.providers.openai_chat_quirks import GRANTED_BY, QUIRKS
 from exllm.providers.openai_chat_request import OPTIONS, build_request
 from exllm.providers.spec import ProviderSpec
@@ -45,12 +43,7 @@ class OpenAIChatWire:
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
         """See `Wire.decode_body`."""
-        try:
-            answer = decode_body(body)
-        except UNREADABLE:
-            answer = None
-        plain = None if answer is None else plain_answer(answer)
-        return OpenAIChatDecoder(request).whole(body, answer) if plain is None else plain
+        return decode_answer(body, request)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
         """See `Wire.parse_error`."""

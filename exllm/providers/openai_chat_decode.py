@@ -21,6 +21,7 @@ from exllm.providers.openai_chat_events import (
     FirstEvent,
     WholeChoice,
     decode_any,
+    decode_body,
     decode_event,
     decode_first_event,
     decode_forgiving,
@@ -29,6 +30,7 @@ from exllm.providers.openai_chat_events import (
 )
 from exllm.providers.openai_chat_finish import failure_code, finish_reason
 from exllm.providers.openai_chat_sources import Cited
+from exllm.providers.openai_chat_plain import plain_answer
 from exllm.providers.openai_chat_template import TextTemplate, ends_alike, string_inside
 from exllm.providers.openai_chat_usage import usage_of
 from exllm.streaming.frame import Frame
@@ -361,6 +363,15 @@ class OpenAIChatDecoder:
     def _blamed(self, error: ProtocolError) -> ProtocolError:
         error.provider, error.model = self._request.provider, self._request.model
         return error
+
+
+def decode_answer(data: bytes, request: Request) -> list[Chunk]:
+    """The chunks of an unstreamed answer. Raises what `Wire.decode_body` raises."""
+    try:
+        body = decode_body(data)
+    except UNREADABLE:
+        return OpenAIChatDecoder(request).whole(data, None)
+    return plain_answer(body) or OpenAIChatDecoder(request).whole(data, body)
 
 
 def _string(value: Any) -> str | None:
