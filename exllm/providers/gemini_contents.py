@@ -14,6 +14,7 @@ from exllm.errors import InvalidRequest
 from exllm.providers.gemini_models import ModelFacts
 from exllm.providers.gemini_parts import Block, PartEncoder, object_of
 from exllm.providers.gemini_signatures import is_made_up
+from exllm.providers.spec import ProviderSpec
 from exllm.types.message import Message
 from exllm.types.parts import Part, Text, ToolCall, ToolResult
 
@@ -21,11 +22,11 @@ from exllm.types.parts import Part, Text, ToolCall, ToolResult
 class Contents:
     """Takes the messages in order; then `system` and `contents` are what the API wants."""
 
-    def __init__(self, provider: str, facts: ModelFacts) -> None:
+    def __init__(self, spec: ProviderSpec, facts: ModelFacts) -> None:
         self.contents: list[dict[str, Any]] = []
-        self._provider = provider
+        self._provider = spec.name
         self._facts = facts
-        self._encoder = PartEncoder(provider, facts)
+        self._encoder = PartEncoder(spec, facts)
         self._system: list[Block] = []
         self._calls: dict[str, tuple[int, str]] = {}  # id -> position among the calls, name; a later call wins
         self._results: list[tuple[int, list[Block]]] | None = None  # of the content that is open for results

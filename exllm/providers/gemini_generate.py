@@ -17,7 +17,8 @@ from exllm.types.chunks import Chunk
 from exllm.types.request import Request
 
 QUIRKS: dict[str, str] = {
-    "safety_method": "Vertex AI: a safety setting may say how harm is measured",
+    "vertex": "Vertex AI: a safety setting may say how harm is measured; files are in Cloud Storage or on the web, and "
+    "need their media type",
 }
 
 

@@ -16,6 +16,7 @@ import msgspec
 from exllm.errors import InvalidRequest
 from exllm.providers.gemini_models import ModelFacts
 from exllm.providers.gemini_signatures import NEXT, OWN, is_made_up, is_signature
+from exllm.providers.spec import ProviderSpec
 from exllm.types.parts import (
     Audio,
     Document,
@@ -44,9 +45,10 @@ _RESOLUTION = {"low": "LOW", "high": "HIGH", "original": "ULTRA_HIGH"}
 class PartEncoder:
     """Turns parts into Gemini's; collects `warnings` about what could not go along."""
 
-    def __init__(self, provider: str, facts: ModelFacts) -> None:
+    def __init__(self, spec: ProviderSpec, facts: ModelFacts) -> None:
         self.warnings: list[str] = []
-        self._provider = provider
+        self._provider = spec.name
+        self._on_vertex = "vertex" in spec.quirks
         self._facts = facts
 
     def blocks(self, parts: Iterable[Part]) -> list[Block]:
@@ -82,7 +84,7 @@ class PartEncoder:
         if not isinstance(part, Audio) and part.cache_control is not None:
             self._warn_of_cache()
         if part.url is not None:
-            block: Block = {"fileData": _with_type({"fileUri": part.url}, part.media_type or _type_of(part.url))}
+            block: Block = self._file(part.url, part.media_type or _type_of(part.url))
         else:
             if part.data is None:
                 raise InvalidRequest(f"the file {part.path} was not read", provider=self._provider)
@@ -106,8 +108,7 @@ class PartEncoder:
             case Image() | Audio() | Document():
                 return self.media(part)
             case FileRef():
-                uri = part.id if "://" in part.id else _FILES_API + part.id
-                return {"fileData": _with_type({"fileUri": uri}, part.media_type)}
+                return self._file(part.id, part.media_type)
             case ToolCall():
                 return self._call(part)
             case Reasoning():
@@ -120,6 +121,25 @@ class PartEncoder:
                 self.warn(f"a part of an answer of {part.provider} means nothing to {self._provider}; it was left out")
                 return None
         raise InvalidRequest("the result of a tool stands in a message of the role tool", provider=self._provider)
+
+    def _file(self, uri: str, media_type: str | None) -> Block:
+        """A file by its address; one that was uploaded to the Gemini API by its name, too."""
+        if "://" not in uri:
+            if self._on_vertex:
+                raise InvalidRequest(
+                    f"Vertex AI takes files in Cloud Storage, gs://bucket/name, or on the web, got {uri!r}",
+                    provider=self._provider,
+                )
+            uri = _FILES_API + uri
+        file = {"fileUri": uri}
+        if media_type is not None:
+            file["mimeType"] = media_type
+        elif self._on_vertex:
+            raise InvalidRequest(
+                f"Vertex AI wants to know what {uri[:80]!r} is; give media_type=, e.g. 'image/png'",
+                provider=self._provider,
+            )
+        return {"fileData": file}
 
     def _call(self, part: ToolCall) -> Block | None:
         if part.provider_executed:
@@ -175,10 +195,6 @@ def _sign_first_call(blocks: list[Block]) -> None:
     first = next((place for place, block in enumerate(blocks) if "functionCall" in block), None)
     if first is not None and "thoughtSignature" not in blocks[first]:
         blocks[first] = {**blocks[first], "thoughtSignature": NO_SIGNATURE}
-
-
-def _with_type(file: Block, media_type: str | None) -> Block:
-    return file if media_type is None else {**file, "mimeType": media_type}
 
 
 def _type_of(url: str) -> str | None:

@@ -69,7 +69,7 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
     """See `Wire.build`. `extra` is merged into the body; objects of the same name are merged field by field."""
     options = request.options
     check_limits(spec, request.messages)
-    contents = Contents(spec.name, model_facts(request.model))
+    contents = Contents(spec, model_facts(request.model))
     contents.add(request.messages)
     warnings = contents.warnings
     body: dict[str, Any] = {"contents": contents.contents}

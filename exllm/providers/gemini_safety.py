@@ -40,7 +40,7 @@ _ALLOWED = {"category": CATEGORIES, "threshold": THRESHOLDS, "method": METHODS}
 
 def safety_settings(settings: Sequence[dict[str, Any]], spec: ProviderSpec) -> list[dict[str, Any]]:
     """The settings as they are sent. Raises `InvalidRequest` that lists what is allowed."""
-    fields = _ALLOWED if "safety_method" in spec.quirks else {**_ALLOWED, "method": ()}
+    fields = _ALLOWED if "vertex" in spec.quirks else {**_ALLOWED, "method": ()}
     seen = set()
     for setting in settings:
         for name in setting.keys() - fields.keys():

@@ -592,6 +592,20 @@ def test_messages_that_have_no_place_are_refused(messages: list[Message], words:
         sent_by_us(messages)
 
 
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (Document(url="https://www.youtube.com/watch?v=abc"), "media_type"),
+        (FileRef("gs://bucket/x"), "media_type"),
+        (FileRef("files/abc", "image/png"), "gs://bucket/name"),
+    ],
+)
+def test_vertex_wants_files_where_it_can_reach_them_and_what_they_are(part: Any, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        sent_by_us([Message.of("user", [part])], "vertex")
+    assert sent_by_us([Message.of("user", [part])]).body["contents"][0]["parts"][0]["fileData"]
+
+
 def test_audio_that_gemini_has_no_words_for_is_refused() -> None:
     for audio in ({"voice": "Kore", "format": "mp3"}, {"voise": "Kore"}):
         with pytest.raises(InvalidRequest, match="voice"):
