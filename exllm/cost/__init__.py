@@ -55,7 +55,7 @@ def cost_of(usage: Usage, *, local: bool = False, provider: str = "", model: str
     """
     if local:
         return _FREE
-    if _store is None or _store._current is not _catalog or _catalog is None:
+    if _store is None or _store.opened is not _catalog or _catalog is None:
         _begin()
     pricer = _pricers.get((provider, model, asked))
     if pricer is None:

@@ -101,8 +101,7 @@ def provider_capabilities(provider: str) -> ProviderCapabilities:
 
 def provider_supports(provider: str, feature: str) -> bool:
     """Whether any model of the provider has a capability. Raises `ConfigurationError` for unknown words."""
-    wanted = vocabulary.capability(feature)
-    return any(wanted in model.capabilities for model in find_models(providers=provider))
+    return bool(find_models(providers=provider, features=feature))
 
 
 def find_providers(
@@ -136,7 +135,7 @@ def recommend_providers(
 
     Raises: ConfigurationError for unknown words.
     """
-    wanted = [vocabulary.capability(word) for word in ([features] if isinstance(features, str) else features)]
+    wanted = [features] if isinstance(features, str) else list(features)
     fitting: dict[str, list[ModelInfo]] = {}
     for model in find_models(features=wanted, local=local, mode=mode, runnable=True):
         fitting.setdefault(model.provider, []).append(model)
@@ -149,8 +148,8 @@ def _judge(provider: str, models: Sequence[ModelInfo], total: int, wanted: list[
     prices = [price for model in models if (price := mean_price(model)) is not None]
     cheapest = min(prices, default=None)
     cheapness = 0.0 if cheapest is None else 1 / (1 + cheapest)
-    what = " and ".join(wanted) or "all that was asked for"
-    reasons = [f"{len(models)} of its {total} models have {what}"]
+    words = [vocabulary.ability(word).capability or word for word in wanted]
+    reasons = [f"{len(models)} of its {total} models have {' and '.join(words) or 'all that was asked for'}"]
     if cheapest is not None:
         reasons.append("at no cost" if not cheapest else f"from ${cheapest:.2g} per million tokens")
     largest = max((model.context_window or 0 for model in models), default=0)

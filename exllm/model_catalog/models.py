@@ -29,13 +29,15 @@ def model_info(provider: str, model: str | None = None) -> ModelInfo | None:
 def model_supports(provider: str, model: str, feature: str) -> bool:
     """Whether the model is known to have a capability; ``tools``, ``tool_use`` and ``functions`` all mean the same.
 
+    Modes will do as well: ``embeddings``, ``rerank``.
+
     False where the catalog does not know: `model_info` tells "no" (`lacks`) from "not known".
 
     Raises: ConfigurationError for a word that is no capability, or an unknown provider.
     """
-    wanted = vocabulary.capability(feature)
+    wanted = vocabulary.ability(feature)
     info = model_info(provider, model)
-    return info is not None and wanted in info.capabilities
+    return info is not None and has(info, wanted)
 
 
 def list_providers() -> list[str]:
@@ -76,7 +78,7 @@ def find_models(
 
     Args:
         providers: only theirs.
-        features: capabilities, in any provider's words.
+        features: capabilities, in any provider's words, or modes: all of them.
         mode: ``chat``, ``embedding``, ...; ``audio`` is transcription and speech.
         input, output: modalities that it takes and gives.
         min_context, min_output: tokens.
@@ -91,7 +93,7 @@ def find_models(
 
     Raises: ConfigurationError for a word that is no capability, mode or modality, or an unknown provider.
     """
-    wanted = {vocabulary.capability(word) for word in _words(features)}
+    wanted = [vocabulary.ability(word) for word in _words(features)]
     modes = set(vocabulary.modes(mode)) if mode is not None else None
     takes = {vocabulary.modality(word) for word in _words(input)}
     gives = {vocabulary.modality(word) for word in _words(output)}
@@ -102,7 +104,7 @@ def find_models(
         model
         for model in _every(_words(providers) if providers is not None else None)
         if (
-            wanted <= set(model.capabilities)
+            all(has(model, ability) for ability in wanted)
             and (modes is None or modes & set(model.modes))
             and takes <= set(model.input)
             and gives <= set(model.output)
@@ -149,6 +151,13 @@ _COMPARED = (
     "name", "modes", "context_window", "max_input_tokens", "max_output_tokens", "input", "output", "reasoning_efforts",
     "knowledge_cutoff", "released", "status", "deprecation_date", "successor", "open_weights", "embedding_dimensions",
 )  # fmt: skip
+
+
+def has(model: ModelInfo, ability: vocabulary.Ability) -> bool:
+    """Whether the model is known to have `ability`."""
+    if ability.capability is not None:
+        return ability.capability in model.capabilities
+    return any(mode in model.modes for mode in ability.modes)
 
 
 def base_rates(model: ModelInfo) -> dict[str, float]:

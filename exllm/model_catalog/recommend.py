@@ -129,8 +129,8 @@ def _reasons(model: ModelInfo, conditions: dict[str, Any]) -> list[str]:
 
     features = conditions.get("features", ())
     wanted = [features] if isinstance(features, str) else list(features)
-    reasons = [f"has {vocabulary.capability(word)}: {vocabulary.CAPABILITIES[vocabulary.capability(word)]}"
-               for word in wanted]  # fmt: skip
+    known = [vocabulary.ability(word).capability for word in wanted]
+    reasons = [f"has {word}: {vocabulary.CAPABILITIES[word]}" for word in known if word is not None]
     rates = base_rates(model)
     if is_local(model.provider):
         reasons.append("runs on your machine, at no cost")

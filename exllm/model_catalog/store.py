@@ -177,26 +177,27 @@ class Catalog:
 # -- the one catalog of the process
 
 
-_current: Catalog | None = None
+opened: Catalog | None = None
+"""The catalog in use; None until it is asked for and after `reload`. Ask `current`."""
 _opening = threading.Lock()
 
 
 def current() -> Catalog:
     """The catalog, opened when first asked for. Raises `ConfigurationError` for a user's file that is wrong."""
-    global _current
-    catalog = _current
+    global opened
+    catalog = opened
     if catalog is None:
         with _opening:
-            catalog = _current
+            catalog = opened
             if catalog is None:
-                catalog = _current = Catalog(_newest(), overlay_paths())
+                catalog = opened = Catalog(_newest(), overlay_paths())
     return catalog
 
 
 def reload() -> None:
     """Forget what was read: the next question reads the files and the environment anew."""
-    global _current
-    _current = None
+    global opened
+    opened = None
 
 
 def data_file() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import NamedTuple
 
 from exllm.errors import ConfigurationError
 
@@ -142,6 +143,27 @@ def known_capability(word: str) -> str | None:
     """As `capability`, but None for an unknown word."""
     plain = _plain(word)
     return plain if plain in CAPABILITIES else CAPABILITY_SYNONYMS.get(plain)
+
+
+class Ability(NamedTuple):
+    """What is asked for: a capability, or to be called in one of some modes."""
+
+    capability: str | None
+    modes: tuple[str, ...] = ()
+
+
+def ability(word: str) -> Ability:
+    """What `word` asks for: ``vision`` a capability, ``embeddings`` a mode.
+
+    Raises: ConfigurationError for a word that is neither.
+    """
+    found = known_capability(word)
+    if found is not None:
+        return Ability(found)
+    plain = _plain(word)
+    if plain in MODES or plain in MODE_SYNONYMS:
+        return Ability(None, modes(word))
+    return Ability(capability(word))  # raises
 
 
 def modes(word: str) -> tuple[str, ...]:

@@ -54,6 +54,20 @@ def test_what_a_model_cannot_is_told_from_what_is_not_known() -> None:
     assert not catalog.model_supports("openai", "gpt-99", "reasoning")
 
 
+def test_a_mode_will_do_for_a_feature() -> None:
+    assert catalog.model_supports("openai", "text-embedding-3-small", "embeddings")
+    assert not catalog.model_supports("openai", "gpt-4o", "embeddings")
+    assert catalog.provider_supports("openai", "rerank") is False
+    assert catalog.provider_supports("cohere", "rerank")
+    assert "voyage" in {model.provider for model in catalog.find_models(features="embeddings")}
+
+
+def test_what_makes_pictures_or_speaks_by_its_mode_can_do_so() -> None:
+    assert catalog.model_supports("azure", "dall-e-3", "image_generation")
+    assert catalog.model_supports("openai", "tts-1", "audio_output")
+    assert catalog.model_supports("openai", "whisper-1", "audio_input")
+
+
 # -- one model
 
 

@@ -43,6 +43,10 @@ COMPARED = ("context_window", "max_output_tokens", "deprecation_date")
 ROUNDING = Decimal("0.0002")
 """Prices that differ by less are the same one, rounded: 0.00003083 for a thirty-six hundredth of 0.111."""
 
+_CAPABILITY_OF_MODE = {
+    "chat": "streaming", "completion": "streaming", "image": "image_output", "video": "video_output",
+    "speech": "audio_output", "transcription": "audio_input",
+}  # fmt: skip
 _MODE_OF_OUTPUT = (("text", "chat"), ("image", "image"), ("video", "video"), ("audio", "speech"))
 _NOT_CHAT = re.compile(r"embed|rerank|whisper|tts|image|transcribe|speech|ocr|moderation|guard", re.IGNORECASE)
 _FREE = re.compile(r"(?<![a-z])free(?![a-z])", re.IGNORECASE)
@@ -156,8 +160,9 @@ def _capabilities(merged: Merged, by_source: dict[str, Found]) -> None:
     for modality, capability in (("image", "image_output"), ("audio", "audio_output"), ("video", "video_output")):
         if modality in merged.fields.get("output", ()) and capability not in cannot:
             can.setdefault(capability, merged.origin["output"])
-    if {"chat", "completion"} & set(merged.fields.get("modes", ())) and "streaming" not in cannot:
-        can.setdefault("streaming", "derived")
+    for mode, capability in _CAPABILITY_OF_MODE.items():
+        if mode in merged.fields.get("modes", ()) and capability not in cannot:
+            can.setdefault(capability, "derived")
     for name, words in (("capabilities", can), ("lacks", cannot)):
         if words:
             merged.fields[name] = tuple(sorted(words))
