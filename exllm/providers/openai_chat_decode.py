@@ -29,8 +29,8 @@ from exllm.providers.openai_chat_events import (
     snippet,
 )
 from exllm.providers.openai_chat_finish import failure_code, finish_reason
-from exllm.providers.openai_chat_sources import Cited
 from exllm.providers.openai_chat_plain import plain_answer
+from exllm.providers.openai_chat_sources import Cited
 from exllm.providers.openai_chat_template import TextTemplate, ends_alike, string_inside
 from exllm.providers.openai_chat_usage import usage_of
 from exllm.streaming.frame import Frame
