@@ -11,7 +11,7 @@ from tests.e2e.test_aimock_answers import HELLO, OSLO, PARIS, WEATHER
 
 pytestmark = pytest.mark.node
 
-WIRES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate")
+WIRES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate", "cohere_chat")
 UNKNOWN_TO_AIMOCK = ("vertex-anthropic", "vertex-express", "perplexity-agent")
 SPECS = {
     info.name: spec
