@@ -7,6 +7,10 @@
     exllm.cost.estimate("openai/gpt-4.1", "Tell me a story", max_output_tokens=500)
     exllm.cost.format(0.00042)                                  # "$0.00042"
 
+    ledger = exllm.cost.Ledger()                                # what many calls cost together
+    ledger.add(response)
+    print(ledger.table("markdown"))
+
 Prices are from `exllm.model_catalog`. Where a price is not known, the total is None and `Cost.reason` says why: it is
 never 0, and never a sum that leaves out what was used. `Response.cost` comes from here as well; a cost that the
 provider itself states goes before the catalog's.
@@ -21,17 +25,37 @@ from exllm.types.usage import Cost, Usage
 if TYPE_CHECKING:
     from exllm.cost.calculation import Comparison, Estimate, calculate, compare, estimate, rates
     from exllm.cost.formatting import format
+    from exllm.cost.ledger import Ledger, Line
     from exllm.cost.pricer import Pricer
     from exllm.cost.quantities import Quantities
     from exllm.model_catalog.store import Catalog
 
 __all__ = [
-    "Comparison", "Cost", "Estimate", "Quantities", "calculate", "compare", "cost_of", "estimate", "format", "rates",
-]  # fmt: skip
+    "Comparison",
+    "Cost",
+    "Estimate",
+    "Ledger",
+    "Line",
+    "Quantities",
+    "calculate",
+    "compare",
+    "cost_of",
+    "estimate",
+    "format",
+    "rates",
+]
 
 _LAZY = {
-    "Comparison": "calculation", "Estimate": "calculation", "Quantities": "quantities", "calculate": "calculation",
-    "compare": "calculation", "estimate": "calculation", "format": "formatting", "rates": "calculation",
+    "Comparison": "calculation",
+    "Estimate": "calculation",
+    "Ledger": "ledger",
+    "Line": "ledger",
+    "Quantities": "quantities",
+    "calculate": "calculation",
+    "compare": "calculation",
+    "estimate": "calculation",
+    "format": "formatting",
+    "rates": "calculation",
 }  # fmt: skip
 
 _FREE = Cost(input=0.0, output=0.0, total=0.0, source="local")

@@ -117,3 +117,13 @@ def test_a_response_has_its_cost() -> None:
         return await exllm.chat("mock/mock", "Hi")
 
     assert asyncio.run(ask()).cost.total == 0.0
+
+
+def test_the_public_names_of_the_cost_module_are_pinned() -> None:
+    import exllm.cost
+
+    assert exllm.cost.__all__ == sorted(exllm.cost.__all__) == dir(exllm.cost)
+    for name in exllm.cost.__all__:
+        assert callable(getattr(exllm.cost, name))
+    with pytest.raises(AttributeError, match="no_such"):
+        _ = exllm.cost.no_such
