@@ -98,6 +98,8 @@ INDEX: dict[str, tuple[str, list[str]]] = {
         "providers/test_openai_chat_calls.py::test_any_cut_in_any_style_gives_the_same_calls",
         "providers/test_anthropic_tool_deltas.py::test_any_split_and_any_order_of_pieces_gives_the_same_calls",
         "providers/test_openai_responses_tool_deltas.py::test_any_split_and_any_order_of_pieces_gives_the_same_calls",
+        "providers/test_cohere_decode.py::test_any_split_of_the_arguments_gives_the_same_call",
+        "providers/test_ollama_decode.py::test_calls_are_the_same_however_they_are_spread_over_lines",
     ]),
     "Q19": ("server-sent events as the standard says", [
         "streaming/test_sse.py::test_vector_decodes_as_the_standard_says_in_any_slicing",

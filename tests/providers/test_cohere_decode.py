@@ -197,19 +197,19 @@ SPLITS = {
 
 
 @pytest.mark.parametrize("pieces", SPLITS.values(), ids=SPLITS.keys())
-def test_q18_any_split_of_the_arguments_gives_the_same_call(pieces: list[str]) -> None:
+def test_any_split_of_the_arguments_gives_the_same_call(pieces: list[str]) -> None:
     reply = response([*call(0, "1", "look", *pieces), end("TOOL_CALL")])
     assert reply.tool_calls == (ToolCall("1", "look", ARGUMENTS),)
 
 
-def test_q18_arguments_may_come_with_the_start() -> None:
+def test_arguments_may_come_with_the_start() -> None:
     first = {"id": "1", "type": "function", "function": {"name": "look", "arguments": ARGUMENTS[:5]}}
     rest = change("tool-call-delta", 0, tool_calls={"function": {"arguments": ARGUMENTS[5:]}})
     reply = response([change("tool-call-start", 0, tool_calls=first), rest, end("TOOL_CALL")])
     assert reply.tool_calls == (ToolCall("1", "look", ARGUMENTS),)
 
 
-def test_q18_interleaved_calls_are_told_apart_by_their_index() -> None:
+def test_interleaved_calls_are_told_apart_by_their_index() -> None:
     one, two = call(0, "1", "f", '{"a"', ":1}"), call(1, "2", "g", '{"b"', ":2}")
     mixed = [event for pair in zip(one, two, strict=True) for event in pair]
     assert response([*mixed, end("TOOL_CALL")]).tool_calls == (
@@ -218,13 +218,13 @@ def test_q18_interleaved_calls_are_told_apart_by_their_index() -> None:
     )
 
 
-def test_q18_without_an_index_a_piece_belongs_to_the_last_call() -> None:
+def test_without_an_index_a_piece_belongs_to_the_last_call() -> None:
     events = [*call(None, "1", "f", '{"a"', ":1}"), *call(None, "2", "g", '{"b"', ":2}"), end("TOOL_CALL")]
     calls = response(events).tool_calls
     assert calls == (ToolCall("1", "f", '{"a":1}'), ToolCall("2", "g", '{"b":2}'))
 
 
-def test_q18_a_repeated_index_begins_another_call() -> None:
+def test_a_repeated_index_begins_another_call() -> None:
     events = [*call(0, "1", "f", "{}"), *call(0, "2", "g", "{}"), end("TOOL_CALL")]
     deltas = [chunk for chunk in decode([START, *events]) if isinstance(chunk, ToolCallDelta)]
     assert [(delta.call, delta.id) for delta in deltas if delta.id] == [(0, "1"), (1, "2")]

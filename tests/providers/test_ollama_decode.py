@@ -189,12 +189,12 @@ def test_calls_without_ids_get_ids_that_are_the_same_at_every_reading() -> None:
     ],
     ids=["together", "one by one", "with empty lists", "as strings"],
 )
-def test_q18_calls_are_the_same_however_they_are_spread_over_lines(split: list[list[Any]]) -> None:
+def test_calls_are_the_same_however_they_are_spread_over_lines(split: list[list[Any]]) -> None:
     lines = [line({"tool_calls": calls}) for calls in split]
     assert response([*lines, end()]).tool_calls == (ToolCall("1", "f", '{"a":1}'), ToolCall("2", "g", '{"b":2}'))
 
 
-def test_q18_calls_with_the_same_index_are_not_one() -> None:
+def test_calls_with_the_same_index_are_not_one() -> None:
     calls = [{"id": id_, "function": {"index": 0, "name": "f", "arguments": {}}} for id_ in ("1", "2")]
     deltas = [chunk for chunk in decode([line({"tool_calls": calls}), end()]) if isinstance(chunk, ToolCallDelta)]
     assert [(delta.call, delta.id) for delta in deltas] == [(0, "1"), (1, "2")]
