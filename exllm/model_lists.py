@@ -47,6 +47,8 @@ def of_kinds(entries: Collection[ModelEntry], kinds: Collection[str] | None) -> 
     """Those of one of `kinds`, and those whose kind nobody told; all when it is None."""
     if kinds is None:
         return list(entries)
+    if isinstance(kinds, str):
+        kinds = (kinds,)
     return [entry for entry in entries if not entry.kinds or not set(kinds).isdisjoint(entry.kinds)]
 
 

@@ -67,6 +67,9 @@ async def test_what_chats_or_embeds_is_listed_and_what_nobody_knows_the_kind_of(
             "text-embedding-3-small",
         ]
         assert ids(await client.list_models("openai", kinds=["transcription"])) == ["something-new", "whisper-1"]
+        assert await client.list_models("openai", kinds="embedding") == await client.list_models(
+            "openai", kinds=["embedding"]
+        )
         assert len(await client.list_models("openai", kinds=None)) == 4
 
 
