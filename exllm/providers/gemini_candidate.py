@@ -38,7 +38,13 @@ from exllm.types.chunks import (
     ToolCallDelta,
 )
 
-_PASSED_ON = ("grounding_metadata", "url_context_metadata", "safety_ratings", "avg_logprobs", "continuation_token")
+_PASSED_ON = {
+    "grounding_metadata": "groundingMetadata",
+    "url_context_metadata": "urlContextMetadata",
+    "safety_ratings": "safetyRatings",
+    "avg_logprobs": "avgLogprobs",
+    "continuation_token": "continuationToken",
+}
 _PartData = Callable[[int], dict[str, Any]]
 """The plain data of the part with this position in the object at hand."""
 
@@ -111,7 +117,7 @@ class CandidateReader:
     # -- parts
 
     def _read_part(self, part: Part, position: int, part_data: _PartData, chunks: list[Chunk]) -> None:
-        signature = part.thought_signature
+        signature = part.thought_signature or None
         if part.function_call is not None:
             self._read_call(part.function_call, signature, chunks)
         elif part.inline_data is not None and not part.thought:
@@ -193,15 +199,13 @@ class CandidateReader:
             if not call.name and not call.id and not call.partial_args and not is_there(call.args):
                 return  # the empty call by which Vertex AI ends one that was streamed
             chunks.append(
-                ToolCallDelta(
-                    self._calls, call.id or "", call.name or "", index=self._index, signature=signature or None
-                )
+                ToolCallDelta(self._calls, call.id or "", call.name or "", index=self._index, signature=signature)
             )
             self._calls += 1
             if not call.partial_args and not call.will_continue:
                 chunks.append(ToolCallDelta(self._calls - 1, arguments=_arguments(call), index=self._index))
                 return
-            self._open_call = PartialArgs()
+            self._open_call = PartialArgs(plain(call.args) if is_there(call.args) else {})
         for arg in call.partial_args or ():
             self._open_call.add(arg)
         if not call.will_continue:
@@ -230,12 +234,10 @@ class CandidateReader:
                 chunks.append(CitationDelta(citation, self._index, part))
 
     def _pass_on(self, candidate: Candidate, chunks: list[Chunk]) -> None:
-        for name in _PASSED_ON:
-            raw = getattr(candidate, name)
-            if is_there(raw) and self._last_said.get(name) != bytes(raw):
-                self._last_said[name] = bytes(raw)
-                head, *rest = name.split("_")
-                event = head + "".join(word.title() for word in rest)
+        for field, event in _PASSED_ON.items():
+            raw = getattr(candidate, field)
+            if is_there(raw) and self._last_said.get(event) != bytes(raw):
+                self._last_said[event] = bytes(raw)
                 chunks.append(ProviderEvent(event, plain(raw), self._provider, index=self._index))
 
 

@@ -19,12 +19,15 @@ _MOST_ITEMS = 10_000
 
 
 class PartialArgs:
-    """The arguments of one call while their pieces arrive. `add` raises `ValueError` for a path that leads nowhere."""
+    """The arguments of one call while their pieces arrive, on top of those that came `whole`.
+
+    `add` and `text` raise `ValueError` for a path that leads nowhere.
+    """
 
     __slots__ = ("_pieces", "_root")
 
-    def __init__(self) -> None:
-        self._root: dict[str, Any] = {}
+    def __init__(self, whole: dict[str, Any]) -> None:
+        self._root = whole
         self._pieces: dict[str, list[str]] = {}  # path -> text so far; joined once
 
     def add(self, arg: PartialArg) -> None:

@@ -273,6 +273,15 @@ def test_a_call_in_pieces_ends_with_the_answer_or_the_next_call() -> None:
         answer(fc(name="f", partialArgs=[piece], willContinue=True)), answer(fc(name="g", args={}), reason="STOP")
     )
     assert [(call.name, call.arguments) for call in followed.tool_calls] == [("f", '{"a":"x"}'), ("g", "{}")]
+    begun = fc(name="f", args={"b": 1}, willContinue=True)
+    mixed = response(answer(begun), answer(fc(partialArgs=[piece])), answer(reason="STOP"))
+    assert [call.arguments for call in mixed.tool_calls] == ['{"b":1,"a":"x"}']
+
+
+def test_an_empty_signature_is_none() -> None:
+    unsigned = [text("a", thoughtSignature=""), text("b", thoughtSignature=""), text("", thoughtSignature="")]
+    reply = response(answer(*unsigned, {**fc(name="f", args={}), "thoughtSignature": ""}, reason="STOP"))
+    assert reply.parts == (Text("ab"), ToolCall("call_0_0", "f", "{}"))
 
 
 # -- several candidates
