@@ -106,7 +106,7 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
 
 def max_tokens_of(request: Request) -> int:
     """The `max_tokens` that `build` sends."""
-    given = request.extra.get("max_tokens")
+    given = request.extra.get("max_tokens") or request.options.max_tokens
     if isinstance(given, int):
         return given
     return Thinking(request.options, model_facts(request.model), request.model).max_tokens
@@ -158,6 +158,8 @@ def _output_format(options: Options, spec: ProviderSpec) -> dict[str, Any] | Non
 
 def _headers(options: Options, body: dict[str, Any], spec: ProviderSpec) -> dict[str, str]:
     headers: dict[str, str] = {}
+    if not options.betas and spec.headers.get(VERSION_HEADER) == API_VERSION and _SAMPLING.isdisjoint(body):
+        return headers
     given = {name.lower(): value for name, value in spec.headers.items()}
     version = given.get(VERSION_HEADER, API_VERSION)
     if version == API_VERSION and _SAMPLING & body.keys():
