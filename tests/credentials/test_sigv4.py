@@ -9,7 +9,7 @@ import pytest
 from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exllm.credentials.sigv4 import (
@@ -137,7 +137,7 @@ headers = st.dictionaries(
 secrets = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=50)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     path=written_paths,
