@@ -24,6 +24,7 @@ INDEX: dict[str, tuple[str, list[str]]] = {
     ]),
     "Q3": ("no network but provider calls", [
         "test_import.py::test_q01_q03_import_opens_no_socket_reads_no_environment_and_writes_no_file",
+        "model_catalog/test_store.py::test_q03_asking_the_catalog_opens_no_socket_and_needs_no_yaml",
     ]),
     "Q4": ("a body without its end is an error", [
         "faults/test_bodies.py::test_q04_a_body_without_its_terminal_event_is_an_interruption",
@@ -93,6 +94,10 @@ INDEX: dict[str, tuple[str, list[str]]] = {
     "Q17": ("input is uncached, read and written together", [
         "types/test_usage.py::test_input_is_uncached_plus_read_plus_written",
         "types/test_usage.py::test_stream_and_whole_answer_count_the_same",
+        "cost/test_pricer.py::test_q17_input_is_uncached_plus_read_plus_written_for_five_minutes_or_an_hour",
+        "cost/test_pricer.py::"
+        "test_any_usage_is_billed_between_its_cheapest_and_its_dearest_rate_and_the_parts_add_up",
+        "cost/test_response_cost.py::test_q17_a_response_costs_what_its_usage_says_with_its_parts",
     ]),
     "Q18": ("tool calls, however they are cut", [
         "providers/test_openai_chat_calls.py::test_any_cut_in_any_style_gives_the_same_calls",

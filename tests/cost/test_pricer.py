@@ -31,7 +31,7 @@ FULL = Rates(
 )  # fmt: skip
 
 
-def test_input_is_uncached_plus_read_plus_written_for_five_minutes_or_an_hour() -> None:
+def test_q17_input_is_uncached_plus_read_plus_written_for_five_minutes_or_an_hour() -> None:
     usage = Usage(
         input_tokens=10_000, output_tokens=100, cached_input_tokens=4_000, cache_write_tokens=3_000,
         cache_write_1h_tokens=1_000,

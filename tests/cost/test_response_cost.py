@@ -46,7 +46,7 @@ async def _ask(model: str, answered: str, usage: dict[str, Any], *, stream: bool
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-async def test_a_response_costs_what_its_usage_says_with_its_parts(stream: bool) -> None:
+async def test_q17_a_response_costs_what_its_usage_says_with_its_parts(stream: bool) -> None:
     cost = (await _ask("openai/gpt-4o", "gpt-4o-2024-08-06", USAGE, stream=stream)).cost
     assert cost.input == pytest.approx(976 * 2.5e-6)
     assert cost.cached_input == pytest.approx(1_024 * 1.25e-6)

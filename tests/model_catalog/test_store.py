@@ -89,7 +89,7 @@ def test_many_threads_read_a_provider_once() -> None:
     assert len({id(one) for one in seen}) == 1
 
 
-def test_asking_the_catalog_opens_no_socket_and_needs_no_yaml() -> None:
+def test_q03_asking_the_catalog_opens_no_socket_and_needs_no_yaml() -> None:
     code = """
 import sys
 def hook(event, args):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import email.utils
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -39,9 +40,17 @@ def _download(url: str, as_of: str | None) -> SourceText:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             text = answer.read(MAX_BYTES + 1)
             stated = answer.headers.get("last-modified") or answer.headers.get("date")
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
         raise ConnectionFailed(f"cannot read {url}: {error}") from error
     if len(text) > MAX_BYTES:
         raise ConnectionFailed(f"{url} gives more than {MAX_BYTES} bytes")
-    when = email.utils.parsedate_to_datetime(stated) if stated else datetime.datetime.now(datetime.UTC)
-    return SourceText(text, as_of or when.date().isoformat())
+    return SourceText(text, as_of or _day(stated))
+
+
+def _day(stated: str | None) -> str:
+    """The day of an HTTP date; today for a server that says none, or rubbish."""
+    try:
+        when = email.utils.parsedate_to_datetime(stated or "")
+    except ValueError:
+        when = datetime.datetime.now(datetime.UTC)
+    return when.date().isoformat()
