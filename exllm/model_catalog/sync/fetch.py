@@ -39,9 +39,12 @@ def _download(url: str, as_of: str | None) -> SourceText:
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             text = answer.read(MAX_BYTES + 1)
+            promised = answer.headers.get("content-length") or ""
             stated = answer.headers.get("last-modified") or answer.headers.get("date")
     except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
         raise ConnectionFailed(f"cannot read {url}: {error}") from error
+    if promised.isdigit() and len(text) < int(promised) <= MAX_BYTES:  # urllib takes a short answer for a whole one
+        raise ConnectionFailed(f"{url} was cut short: {len(text)} of {promised} bytes came")
     if len(text) > MAX_BYTES:
         raise ConnectionFailed(f"{url} gives more than {MAX_BYTES} bytes")
     return SourceText(text, as_of or _day(stated))
