@@ -288,7 +288,9 @@ class Client:
         call = HttpCall(way.base_url + path, b"", headers, "GET", limits.connect, way.secret, way.signer)
         entries = None if refresh else self._model_lists.get(spec.name, call)
         if entries is None:
-            entries = await fetch_models(self._transport, call, spec, registry.wire(spec.wire))
+            entries = await fetch_models(
+                self._transport, call, spec, registry.wire(spec.wire), self._settings.retry or spec.retry
+            )
             self._model_lists.put(spec.name, call, entries)
         return entries
 

@@ -26,7 +26,8 @@ NAMES = ("openai", "anthropic", "gemini", "cohere", "ollama", "mistral", "perple
 
 def client_of(server: FaultServer | None = None, **more: Any) -> exllm.Client:
     url = server.url if server is not None else "http://127.0.0.1:9"
-    return exllm.Client(config=Static({name: {"api_key": KEY, "base_url": url} for name in NAMES}), retry=ONCE, **more)
+    config = Static({name: {"api_key": KEY, "base_url": url} for name in NAMES})
+    return exllm.Client(**{"config": config, "retry": ONCE, **more})
 
 
 def ids(entries: list[ModelEntry]) -> list[str]:
@@ -214,6 +215,20 @@ async def test_a_failure_is_not_kept() -> None:
         with pytest.raises(exllm.ServerError):
             await client.list_models("openai")
         assert len(await client.list_models("openai")) == 3
+
+
+async def test_a_page_is_asked_for_again_as_the_retry_policy_says() -> None:
+    async def busy(peer: Peer) -> None:
+        await peer.answer(b"{}", "503 Service Unavailable", "application/json", ("retry-after-ms", "5"))
+
+    policy = exllm.RetryPolicy(attempts=2)
+    async with FaultServer(busy, openai) as server, client_of(server, retry=policy) as client:
+        assert len(await client.list_models("openai")) == 3
+        assert len(server.requests) == 2
+    async with FaultServer(busy) as server, client_of(server, retry=policy) as client:
+        with pytest.raises(exllm.Overloaded) as caught:
+            await client.list_models("openai")
+    assert (caught.value.attempts, caught.value.provider) == (2, "openai")
 
 
 # -- what stands in

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from exllm.errors import ExLLMError, ProtocolError, TotalTimeout
-from exllm.providers.model_rows import read_page
+from exllm.policies.retry import RetryPolicy, RetrySchedule
+from exllm.providers.model_rows import ModelPage, read_page
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Wire
 from exllm.transport.http import HttpCall, HttpTransport
@@ -21,15 +22,19 @@ MODEL_LIST_S = 30.0
 MOST_PAGES = 100
 
 
-async def fetch_models(transport: HttpTransport, call: HttpCall, spec: ProviderSpec, wire: Wire) -> list[ModelEntry]:
-    """All models of `spec`, sorted by id. `call` asks for the first page. Raises the same errors as a chat."""
+async def fetch_models(
+    transport: HttpTransport, call: HttpCall, spec: ProviderSpec, wire: Wire, retry: RetryPolicy
+) -> list[ModelEntry]:
+    """All models of `spec`, sorted by id. `call` asks for the first page; each is asked for again as `retry` says.
+
+    Raises: the same errors as a chat.
+    """
     entries: dict[str, ModelEntry] = {}
     try:
         async with asyncio.timeout(MODEL_LIST_S):
             url: str | None = call.url
             for _ in range(MOST_PAGES):
-                answer = await fetch_body(transport, msgspec.structs.replace(call, url=url), spec, wire)
-                page = read_page(answer.body, spec)
+                page = await _fetch_page(transport, msgspec.structs.replace(call, url=url), spec, wire, retry)
                 for entry in page.entries:
                     entries.setdefault(entry.id, entry)
                 following = _with_query(call.url, page.next) if page.next else None
@@ -41,6 +46,22 @@ async def fetch_models(transport: HttpTransport, call: HttpCall, spec: ProviderS
     except TimeoutError as error:
         raise TotalTimeout(f"{spec.label} sent no model list within {MODEL_LIST_S:g} s", provider=spec.name) from error
     raise ProtocolError(f"the model list of {spec.label} does not end after {MOST_PAGES} pages", provider=spec.name)
+
+
+async def _fetch_page(
+    transport: HttpTransport, call: HttpCall, spec: ProviderSpec, wire: Wire, retry: RetryPolicy
+) -> ModelPage:
+    schedule = RetrySchedule(retry)
+    while True:
+        try:
+            answer = await fetch_body(transport, call, spec, wire)
+            return read_page(answer.body, spec)
+        except ExLLMError as error:
+            error.provider = error.provider or spec.name
+            wait_s = schedule.wait_s(error, MODEL_LIST_S)
+            if wait_s is None:
+                raise
+        await asyncio.sleep(wait_s)
 
 
 def _with_query(url: str, parameters: dict[str, str]) -> str:
