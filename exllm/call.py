@@ -178,6 +178,8 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
     address = base_url or configuration.lookup(source, spec.name, "base_url", spec.base_url_env) or spec.base_url
     if "{" in address:
         address = _fill(address, spec, source, signer)
+    if spec.local and "://" not in address:
+        address = _whole_address(address, spec.base_url)
     key = api_key or (None if signer else configuration.lookup(source, spec.name, "api_key", spec.api_key_env))
     if key is not None and not isinstance(key, str):
         signer, key = TokenSigner(key, spec.name, spec.label), None
@@ -230,9 +232,25 @@ def _is_usable(address: str) -> bool:
     try:
         parts = urlsplit(address)
         is_bare = not (parts.query or parts.fragment)  # a path is added to its end
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and is_bare
+        is_one_word = address.isprintable() and " " not in address
+        return (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and is_bare and is_one_word
+        )
     except ValueError:  # the port, or brackets without an IPv6 address
         return False
+
+
+def _whole_address(host: str, example: str) -> str:
+    """What a server on this machine is told to listen on, as an address: OLLAMA_HOST is often ``0.0.0.0`` or a port."""
+    usual = urlsplit(example)
+    parts = urlsplit(f"{usual.scheme}://{host}")
+    try:
+        name = parts.netloc.removesuffix(f":{parts.port}")
+    except ValueError:  # the port is none; it is told where all addresses are looked at
+        return f"{usual.scheme}://{host}"
+    if name in ("", ":", "0.0.0.0", "[::]"):  # all addresses: this machine's own is one of them
+        name = usual.hostname or "localhost"
+    return f"{usual.scheme}://{name}:{parts.port or usual.port}{parts.path or usual.path}"
 
 
 def _fill(address: str, spec: ProviderSpec, source: ConfigSource, signer: Signer | None) -> str:
