@@ -171,6 +171,11 @@ def test_a_price_of_zero_is_a_price_where_it_is_one() -> None:
     assert _one(built, "openai", "both").prices == (Rates(input=0.0, output=0.0),)
 
 
+def test_writing_to_a_cache_for_nothing_means_nothing_on_top_of_the_input() -> None:
+    dear = _lite(input_cost_per_token=1e-6, cache_creation_input_token_cost=0.0, cache_read_input_token_cost=0.0)
+    assert _one(_built({"m": dear}), "openai", "m").prices == (Rates(input=1.0, cache_read=0.0),)
+
+
 def test_local_models_have_no_prices() -> None:
     built = _built({"ollama/llama3": _lite("ollama", input_cost_per_token=0.0, max_input_tokens=8192)})
     assert _one(built, "ollama", "llama3").prices == ()

@@ -11,6 +11,7 @@ The rule of precedence, per field:
 - Limits, modes, endpoints, deprecation dates: LiteLLM, then models.dev, then genai-prices.
 - Names, dates, modalities, status: models.dev, then LiteLLM, then genai-prices.
 - Capabilities: what any source says the model has; a contradiction goes to the first of LiteLLM, models.dev.
+- Writing to a cache for 0, beside an input that is not free, means "nothing on top": such tokens cost what input costs.
 - A price list of nothing but zeros is believed of free models and subscriptions, or when two sources say so. Else it
   is taken for "not known": sources write 0 where they have no figure.
 """
@@ -243,13 +244,21 @@ def _order(when: When) -> tuple[Any, ...]:
 
 
 def _tidy(rows: Rows) -> Rows:
-    """Without the second name of a tier, and without later prices that say what is so already."""
+    """Without the second name of a tier, regions at the common price, and prices that are none."""
     fast, priority = rows.get(When(tier="fast")), rows.get(When(tier="priority"))
     drop = {when for when in rows if when.tier == "fast"} if fast is not None and fast == priority else set()
     for when, rates in rows.items():
         if when.region and rates == rows.get(when._replace(region=None)):
             drop.add(when)
-    return {when: rates for when, rates in rows.items() if when not in drop}
+    kept = {when: rates for when, rates in rows.items() if when not in drop}
+    if rows.get(ALWAYS, {}).get("input"):
+        kept = {when: _without_free_writes(rates) for when, rates in kept.items()}
+    return {when: rates for when, rates in kept.items() if rates}
+
+
+def _without_free_writes(rates: dict[str, Decimal]) -> dict[str, Decimal]:
+    """Nobody reads input for nothing to write it to a cache: 0 means that the writing costs nothing on top."""
+    return {unit: usd for unit, usd in rates.items() if usd or not unit.startswith("cache_write")}
 
 
 def _all_zero(rows: Rows) -> bool:
