@@ -16,9 +16,8 @@ def similarity(one: Sequence[float], other: Sequence[float]) -> float:
 
 async def test_texts_that_share_words_are_near_to_each_other() -> None:
     async with exllm.Client() as client:
-        reply = await client.embed(
-            "mock", ["The cat sat on the mat.", "the CAT, on the mat, sat", "the cat and the mat", "Stock prices fell", ""]
-        )
+        inputs = ["The cat sat on the mat.", "the CAT, on the mat, sat", "the cat and the mat", "Stock prices fell", ""]
+        reply = await client.embed("mock", inputs)
     cat, same, near, far, empty = reply.vectors
     assert similarity(cat, same) == pytest.approx(1.0)
     assert similarity(cat, near) > 0.4 > abs(similarity(cat, far))
