@@ -39,7 +39,7 @@ def _show_providers(as_json: bool, screen: Screen) -> int:
 
 
 def show_models(provider: str | None, as_json: bool) -> int:
-    """Print the models of `provider`, or of every provider whose key is set and the local ones."""
+    """Print the models of `provider`, or of every service whose key is set and the local ones."""
     screen = Screen()
     return run(lambda: asyncio.run(_show_models(provider, as_json, screen)), screen)
 
@@ -75,9 +75,18 @@ async def _show_models(provider: str | None, as_json: bool, screen: Screen) -> i
 
 
 def _listable() -> list[str]:
-    """The providers that would answer: those whose key is set, and the local models if they can be loaded."""
-    hosted = [info for info in registry.list_providers() if info.requires_key and registry.configured(info.name)]
-    return [*([LOCAL] if _can_load_models() else []), *(info.name for info in hosted)]
+    """The providers that would answer: those whose key is set, and the local models if they can be loaded.
+
+    Each service once, under the first of its names: ``openai-responses`` would list the models of ``openai`` again.
+    """
+    from exllm.model_catalog.store import current
+
+    catalog = current()
+    services: dict[str, str] = {}
+    for info in registry.list_providers():
+        if info.requires_key and registry.configured(info.name):
+            services.setdefault(catalog.name_of(info.name) or info.name, info.name)
+    return [*([LOCAL] if _can_load_models() else []), *services.values()]
 
 
 def _access(info: ProviderInfo) -> str:

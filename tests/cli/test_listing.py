@@ -64,6 +64,16 @@ async def test_models_without_a_provider_are_those_of_all_whose_key_is_set() -> 
         result = await run("models", OPENAI_BASE_URL=server.url)
     names = [line.split("\t")[0] for line in result.out.splitlines() if not line.startswith("local/")]
     assert names == ["openai/gpt-a", "openai/gpt-b"]
+    assert [request.path for request in server.requests] == ["/models"]  # one list, though it speaks two protocols
+
+
+async def test_a_second_protocol_is_listed_when_it_is_named() -> None:
+    async with FaultServer(_list) as server:
+        result = await run("models", "openai-responses", OPENAI_BASE_URL=server.url)
+    assert [line.split("\t")[0] for line in result.out.splitlines()] == [
+        "openai-responses/gpt-a",
+        "openai-responses/gpt-b",
+    ]
 
 
 @pytest.mark.parametrize(
