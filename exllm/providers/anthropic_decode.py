@@ -344,13 +344,13 @@ class MessagesDecoder:
 
 def decode_body(body: bytes, provider: str, model: str) -> list[Chunk]:
     """The chunks of a whole answer: those that its stream would have given, each block in one piece."""
+    plain = plain_answer(body)
+    if plain is not None:
+        return plain
     decoder = MessagesDecoder(provider, model)
     chunks: list[Chunk] = []
     try:
         message = msgspec.json.decode(body)
-        plain = plain_answer(message) if type(message) is dict else None
-        if plain is not None:
-            return plain
         if isinstance(message, dict) and (message.get("type") == "error" or "error" in message):
             raise error_in_stream(message, provider=provider, model=model)
         blocks = decode_message(body).content
