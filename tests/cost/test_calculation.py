@@ -65,6 +65,8 @@ def test_deepseek_bills_by_the_hour() -> None:
     assert dear is not None
     assert cheap is not None
     assert dear["input"] == pytest.approx(2 * cheap["input"])
+    sunday = datetime.datetime(2026, 11, 8, 7, 0, tzinfo=datetime.UTC)
+    assert rates("deepseek/deepseek-v4-pro", at=sunday) == cheap
 
 
 def test_rates_are_those_of_the_length_and_none_where_nothing_is_known() -> None:
