@@ -85,6 +85,17 @@ class Wire(Protocol):
 
 def supported_options(wire: Wire, spec: ProviderSpec) -> frozenset[str]:
     """The options that the provider of `spec` takes: its wire's, less what it refuses or needs a quirk for."""
+    known = _supported.get(id(spec))
+    if known is not None and known[0] is spec and known[1] is wire:
+        return known[2]
     by_quirk: Mapping[str, frozenset[str]] = getattr(wire, "options_by_quirk", {})
     lacking = {option for option, quirks in by_quirk.items() if not quirks & spec.quirks}
-    return wire.options - spec.unsupported - lacking
+    found = wire.options - spec.unsupported - lacking
+    if len(_supported) >= _MOST_SUPPORTED:
+        _supported.clear()
+    _supported[id(spec)] = (spec, wire, found)
+    return found
+
+
+_supported: dict[int, tuple[ProviderSpec, Wire, frozenset[str]]] = {}
+_MOST_SUPPORTED = 512
