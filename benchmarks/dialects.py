@@ -1,51 +1,14 @@
-"""The bytes of the three wire protocols, as the fake server sends them, and the text that a client must make of them.
+"""The bytes of the wire protocols, as the fake server sends them.
 
 Event shapes are those of real streams of 2025 and 2026: OpenAI's with all of its envelope (about 340 bytes an event,
-48 in a 16 KiB read), Anthropic's with names and padding-free data, Gemini's with usage in each event.
+48 in a 16 KiB read), Anthropic's with names and padding-free data, Gemini's with CRLF and growing usage in each event.
+The others are in `other_dialects`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import NamedTuple
-
-PIECE_CHARS = 8
-
-
-def piece(number: int) -> str:
-    """The text of event `number`: 8 characters, different in each event."""
-    return f"{number:07d} "
-
-
-def whole_text(events: int) -> str:
-    return "".join(map(piece, range(events)))
-
-
-class Dialect(NamedTuple):
-    """One protocol: what precedes the text events, one text event, what ends the answer, and a whole body."""
-
-    name: str
-    opening: bytes
-    text_event: Callable[[int], bytes]
-    closing: bytes
-    closing_with_usage: bytes
-    body: Callable[[int], bytes]
-    error_event: bytes
-    error_body: bytes
-
-
-def _data(document: object) -> bytes:
-    return b"data: " + _json(document) + b"\n\n"
-
-
-def _named(document: dict[str, object]) -> bytes:
-    return f"event: {document['type']}\n".encode() + _data(document)
-
-
-def _json(document: object) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()
-
+from benchmarks.dialect import Dialect, always, as_json, data_event, named_event, piece, whole_text
+from benchmarks.other_dialects import BEDROCK, COHERE, OLLAMA, RESPONSES
 
 _OPENAI_ENVELOPE = {
     "id": "chatcmpl-CXq7mJ2nVb5tYw0aRkZ3sLdQeHfUg",
@@ -68,13 +31,13 @@ def _openai_event(delta: dict[str, object], finish_reason: str | None = None, nu
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     # OpenAI pads each event with letters of its own, of another length each time.
     obfuscation = f"{number * 2654435761 % 2**32:08x}{number * 40503 % 2**16:04x}"[: 1 + number * 7 % 12]
-    return _data({**_OPENAI_ENVELOPE, "choices": [choice], "usage": None, "obfuscation": obfuscation})
+    return data_event({**_OPENAI_ENVELOPE, "choices": [choice], "usage": None, "obfuscation": obfuscation})
 
 
 def _openai_body(events: int) -> bytes:
     message = {"role": "assistant", "content": whole_text(events), "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    return _json(
+    return as_json(
         {**_OPENAI_ENVELOPE, "object": "chat.completion", "choices": [choice], "usage": _OPENAI_USAGE},
     )
 
@@ -89,11 +52,13 @@ OPENAI = Dialect(
     name="openai",
     opening=_openai_event({"role": "assistant", "content": "", "refusal": None}),
     text_event=lambda number: _openai_event({"content": piece(number)}, number=number),
-    closing=_OPENAI_END + _DONE,
-    closing_with_usage=_OPENAI_END + _data({**_OPENAI_ENVELOPE, "choices": [], "usage": _OPENAI_USAGE}) + _DONE,
+    closing=always(_OPENAI_END + _DONE),
+    closing_with_usage=always(
+        _OPENAI_END + data_event({**_OPENAI_ENVELOPE, "choices": [], "usage": _OPENAI_USAGE}) + _DONE
+    ),
     body=_openai_body,
-    error_event=_data(_OPENAI_ERROR),
-    error_body=_json(_OPENAI_ERROR),
+    error_event=data_event(_OPENAI_ERROR),
+    error_body=as_json(_OPENAI_ERROR),
 )
 
 _ANTHROPIC_MESSAGE = {
@@ -114,12 +79,12 @@ _ANTHROPIC_ERROR = {"type": "error", "error": {"type": "api_error", "message": "
 
 def _anthropic_text_event(number: int) -> bytes:
     delta = {"type": "text_delta", "text": piece(number)}
-    return _named({"type": "content_block_delta", "index": 0, "delta": delta})
+    return named_event({"type": "content_block_delta", "index": 0, "delta": delta})
 
 
 _ANTHROPIC_CLOSING = b"".join(
     map(
-        _named,
+        named_event,
         (
             {"type": "content_block_stop", "index": 0},
             {
@@ -135,7 +100,7 @@ _ANTHROPIC_CLOSING = b"".join(
 
 def _anthropic_body(events: int) -> bytes:
     content = [{"type": "text", "text": whole_text(events)}]
-    return _json(
+    return as_json(
         {
             **_ANTHROPIC_MESSAGE,
             "content": content,
@@ -148,7 +113,7 @@ def _anthropic_body(events: int) -> bytes:
 
 ANTHROPIC = Dialect(
     name="anthropic",
-    opening=_named(
+    opening=named_event(
         {
             "type": "message_start",
             "message": {
@@ -160,27 +125,27 @@ ANTHROPIC = Dialect(
             },
         }
     )
-    + _named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
-    + _named({"type": "ping"}),
+    + named_event({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
+    + named_event({"type": "ping"}),
     text_event=_anthropic_text_event,
-    closing=_ANTHROPIC_CLOSING,
-    closing_with_usage=_ANTHROPIC_CLOSING,
+    closing=always(_ANTHROPIC_CLOSING),
+    closing_with_usage=always(_ANTHROPIC_CLOSING),
     body=_anthropic_body,
-    error_event=_named(_ANTHROPIC_ERROR),
-    error_body=_json(_ANTHROPIC_ERROR),
+    error_event=named_event(_ANTHROPIC_ERROR),
+    error_body=as_json(_ANTHROPIC_ERROR),
 )
 
 
-def _gemini_document(text: str, finish_reason: str | None = None) -> dict[str, object]:
-    candidate: dict[str, object] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
+def _gemini_document(text: str, tokens: int, finish_reason: str | None = None) -> dict[str, object]:
+    candidate: dict[str, object] = {"content": {"parts": [{"text": text}], "role": "model"}}
     if finish_reason:
         candidate["finishReason"] = finish_reason
     return {
-        "candidates": [candidate],
+        "candidates": [{**candidate, "index": 0}],
         "usageMetadata": {
             "promptTokenCount": 9,
-            "candidatesTokenCount": 50,
-            "totalTokenCount": 59,
+            "candidatesTokenCount": tokens,
+            "totalTokenCount": 9 + tokens,
             "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 9}],
         },
         "modelVersion": "gemini-2.5-flash",
@@ -188,18 +153,28 @@ def _gemini_document(text: str, finish_reason: str | None = None) -> dict[str, o
     }
 
 
-_GEMINI_CLOSING = _data(_gemini_document("", "STOP"))
+def _gemini_event(document: object) -> bytes:
+    # Gemini's lines end with CRLF, and its JSON is spaced in this way.
+    spaced = as_json(document).replace(b'":', b'": ')
+    return b"data: " + spaced + b"\r\n\r\n"
+
+
+def _gemini_closing(events: int) -> bytes:
+    return _gemini_event(_gemini_document("", events, "STOP"))
+
+
 _GEMINI_ERROR = {"error": {"code": 500, "message": "An internal error has occurred.", "status": "INTERNAL"}}
 
 GEMINI = Dialect(
     name="gemini",
     opening=b"",
-    text_event=lambda number: _data(_gemini_document(piece(number))),
-    closing=_GEMINI_CLOSING,
-    closing_with_usage=_GEMINI_CLOSING,
-    body=lambda events: _json(_gemini_document(whole_text(events), "STOP")),
-    error_event=_data(_GEMINI_ERROR),
-    error_body=_json(_GEMINI_ERROR),
+    text_event=lambda number: _gemini_event(_gemini_document(piece(number), number + 1)),
+    closing=_gemini_closing,
+    closing_with_usage=_gemini_closing,
+    body=lambda events: as_json(_gemini_document(whole_text(events), events, "STOP")),
+    error_event=_gemini_event(_GEMINI_ERROR),
+    error_body=as_json(_GEMINI_ERROR),
+    stream_type=b"text/event-stream",
 )
 
-DIALECTS = {dialect.name: dialect for dialect in (OPENAI, ANTHROPIC, GEMINI)}
+DIALECTS = {dialect.name: dialect for dialect in (OPENAI, ANTHROPIC, GEMINI, RESPONSES, BEDROCK, OLLAMA, COHERE)}

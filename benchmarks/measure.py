@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.clients import CLIENTS
 from benchmarks.clients.adapter import Adapter
-from benchmarks.dialects import PIECE_CHARS, whole_text
+from benchmarks.dialect import PIECE_CHARS, whole_text
 from benchmarks.playlists import ModelName
 from benchmarks.process_memory import forget_peak, peak_kib, resident_kib
 

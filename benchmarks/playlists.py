@@ -11,7 +11,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from benchmarks.dialects import DIALECTS, Dialect
+from benchmarks.dialect import Dialect
+from benchmarks.dialects import DIALECTS
 
 WRITE_BYTES = 16 * 1024
 KEEPALIVE_PERIOD_MS = 400
@@ -60,11 +61,14 @@ class ModelName(NamedTuple):
         return cls(match["kind"], int(match["events"] or 20), int(match["period_ms"] or 0))
 
 
-STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
-    b"x-request-id: req_benchmark\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
 LAST_CHUNK = b"0\r\n\r\n"
+
+
+def stream_head(dialect: Dialect) -> bytes:
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nCache-Control: no-cache\r\n"
+        b"x-request-id: req_benchmark\r\nTransfer-Encoding: chunked\r\n\r\n" % dialect.stream_type
+    )
 
 
 def http_chunk(data: bytes) -> bytes:
@@ -108,42 +112,44 @@ def playlist(dialect_name: str, model: str, with_usage: bool) -> Playlist:
     dialect = DIALECTS[dialect_name]
     kind, events, period_ms = ModelName.parse(model)
     texts = _text_events(dialect_name, events)
-    closing = dialect.closing_with_usage if with_usage else dialect.closing
+    closing = (dialect.closing_with_usage if with_usage else dialect.closing)(events)
+    head = stream_head(dialect)
     whole = [event for event in (dialect.opening, *texts, closing) if event]
     started = [http_chunk(event) for event in (dialect.opening, *texts) if event]
     if kind == "burst":
-        return Playlist(STREAM_HEAD, _slices(b"".join(map(http_chunk, whole)) + LAST_CHUNK))
+        return Playlist(head, _slices(b"".join(map(http_chunk, whole)) + LAST_CHUNK))
     if kind == "block":
-        return Playlist(STREAM_HEAD, [*map(http_chunk, _grouped(whole)), LAST_CHUNK])
+        return Playlist(head, [*map(http_chunk, _grouped(whole)), LAST_CHUNK])
     if kind in ("rounds", "paced"):
         writes = [http_chunk(event) for event in whole]
         writes[-1] += LAST_CHUNK
         pace = Pace.ROUNDS if kind == "rounds" else Pace.PERIOD
-        return Playlist(STREAM_HEAD, writes, pace, period_ms)
+        return Playlist(head, writes, pace, period_ms)
     return _faulty(dialect, kind, started, closing)
 
 
 def _faulty(dialect: Dialect, kind: str, started: list[bytes], closing: bytes) -> Playlist:
+    head = stream_head(dialect)
     next_event = http_chunk(dialect.text_event(0))
     if kind == "eof":
-        return Playlist(STREAM_HEAD, [*started, LAST_CHUNK])
+        return Playlist(head, [*started, LAST_CHUNK])
     if kind == "cut":
-        return Playlist(STREAM_HEAD, [*started, next_event[:-40]], ending=Ending.CUT)
+        return Playlist(head, [*started, next_event[:-40]], ending=Ending.CUT)
     if kind == "stall":
-        return Playlist(STREAM_HEAD, started, ending=Ending.SILENCE)
+        return Playlist(head, started, ending=Ending.SILENCE)
     if kind == "keepalive":
         keepalive = b'event: ping\ndata: {"type": "ping"}\n\n' if dialect.name == "anthropic" else b": keepalive\n\n"
-        return Playlist(STREAM_HEAD, started, ending=Ending.KEEPALIVES, keepalive=http_chunk(keepalive))
+        return Playlist(head, started, ending=Ending.KEEPALIVES, keepalive=http_chunk(keepalive))
     if kind == "garbage":
         garbage = next_event.replace(b"0000000 ", b'00"00{0 ')
-        return Playlist(STREAM_HEAD, [*started, garbage, http_chunk(closing), LAST_CHUNK])
+        return Playlist(head, [*started, garbage, http_chunk(closing), LAST_CHUNK])
     if kind == "error":
-        return Playlist(STREAM_HEAD, [*started, http_chunk(dialect.error_event), LAST_CHUNK])
+        return Playlist(head, [*started, http_chunk(dialect.error_event), LAST_CHUNK])
     if kind == "endless":
-        return Playlist(STREAM_HEAD, [*started, next_event], Pace.PERIOD, ENDLESS_PERIOD_MS, Ending.REPEAT)
+        return Playlist(head, [*started, next_event], Pace.PERIOD, ENDLESS_PERIOD_MS, Ending.REPEAT)
     if kind == "flood":
-        return Playlist(STREAM_HEAD, [*started, next_event * (WRITE_BYTES // len(next_event))], ending=Ending.REPEAT)
-    return Playlist(STREAM_HEAD, [*started, http_chunk(closing), LAST_CHUNK])
+        return Playlist(head, [*started, next_event * (WRITE_BYTES // len(next_event))], ending=Ending.REPEAT)
+    return Playlist(head, [*started, http_chunk(closing), LAST_CHUNK])
 
 
 @lru_cache(maxsize=8)

@@ -8,6 +8,8 @@ ALL_STREAMING = [
     "floor", "raw", "exllm", "exllm-accumulating", "raw-uvloop", "exllm-uvloop", "raw-anthropic", "exllm-anthropic",
     "raw-gemini", "anthropic", "openai", "any-llm", "aisuite", "langchain", "google-genai", "pydantic-ai", "litellm",
 ]  # fmt: skip
+WIRES = ["gemini", "responses", "bedrock", "ollama", "cohere"]
+"""Protocols that have rows of their own, so that the others stay readable."""
 FAST = ["floor", "raw", "exllm", "raw-anthropic", "exllm-anthropic", "anthropic"]
 
 
@@ -236,4 +238,29 @@ ROWS = [
         repeat=5,
         chart="cpu_ms",
     ),
+]
+
+
+def _of_the_wires(row: Row) -> Row:
+    """The same row for the other protocols, with the targets of `exllm-anthropic`, each against `raw` on its bytes."""
+    return row._replace(
+        key=f"wires-{row.key}",
+        title=f"{row.title}: the other protocols",
+        slow_params=row.params,
+        clients=[f"{library}-{wire}" for wire in WIRES for library in ("raw", "exllm")],
+        targets=[
+            target._replace(client=f"exllm-{wire}")
+            for wire in WIRES
+            for target in row.targets
+            if target.client == "exllm-anthropic"
+        ],
+        repeat=3,
+        chart="",
+    )
+
+
+ROWS += [
+    _of_the_wires(row)
+    for row in ROWS
+    if row.key in ("fast", "blocks", "live", "streams-200", "requests", "first-chunk")
 ]

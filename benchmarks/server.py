@@ -1,4 +1,4 @@
-"""The fake provider: a process of its own that answers on loopback in three dialects. `playlists` says what it plays.
+"""The fake provider: a process of its own that answers on loopback in every dialect. `playlists` says what it plays.
 
     python -m benchmarks.server [--core N] [--max-seconds S]
 
@@ -29,7 +29,12 @@ from benchmarks.playlists import Ending, ModelName, Pace, Playlist
 _MODEL_FIELD = re.compile(rb'"model"\s*:\s*"([^"]+)"')
 _STREAM_FIELD = re.compile(rb'"stream"\s*:\s*true')
 _CONTENT_LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
-_GEMINI_MODEL = re.compile(r"models/([^/:]+):(stream)?")
+# Google and Amazon name the model in the path, and whether to stream.
+_MODEL_IN_PATH = {
+    "gemini": re.compile(r"models/(?P<model>[^/:]+):(?P<stream>stream)?"),
+    "bedrock": re.compile(r"/model/(?P<model>[^/]+)/converse(?P<stream>-stream)?"),
+}
+_DIALECT_OF_PATH = {"/messages": "anthropic", "/responses": "responses", "/api/chat": "ollama", "/v2/chat": "cohere"}
 TICK_S = 0.001
 WRITES_PER_TURN = 64
 
@@ -171,14 +176,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(playlists.http_body("200 OK", json.dumps(answer).encode()))
 
     def _answer(self, target: str, body: bytes) -> None:
-        gemini = _GEMINI_MODEL.search(unquote(target))
-        if gemini:
-            dialect, model, streamed = "gemini", gemini[1], gemini[2] is not None
-        else:
-            named = _MODEL_FIELD.search(body)
-            dialect = "anthropic" if "/messages" in target else "openai"
-            model = named[1].decode() if named else "plain"
-            streamed = _STREAM_FIELD.search(body) is not None
+        dialect, model, streamed = _asked(unquote(target), body)
         name = model.partition(".")[0]
         if not streamed and "." not in model:
             self._transport.write(playlists.whole_answer(dialect, name))
@@ -253,6 +251,16 @@ class Connection(asyncio.Protocol):
         if not self._transport.is_closing():
             self._write(chosen.keepalive)
             asyncio.get_running_loop().call_later(playlists.KEEPALIVE_PERIOD_MS / 1000, self._keep_alive, chosen)
+
+
+def _asked(target: str, body: bytes) -> tuple[str, str, bool]:
+    """Which dialect and model a request is for, and whether the answer is to be streamed."""
+    for dialect, pattern in _MODEL_IN_PATH.items():
+        if found := pattern.search(target):
+            return dialect, found["model"], found["stream"] is not None
+    named = _MODEL_FIELD.search(body)
+    dialect = next((name for path, name in _DIALECT_OF_PATH.items() if path in target), "openai")
+    return dialect, named[1].decode() if named else "plain", _STREAM_FIELD.search(body) is not None
 
 
 async def _serve(max_seconds: float) -> None:

@@ -28,15 +28,19 @@ class ClientEntry(NamedTuple):
 
 
 _LITELLM = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else it fetches its price list at import
+_MORE_DIALECTS = ("responses", "bedrock", "ollama", "cohere")
 
 CLIENTS: dict[str, ClientEntry] = {
     "floor": ClientEntry("floor", "openai", "exllm"),
     "raw": ClientEntry("raw", "openai", "aiohttp"),
     "raw-anthropic": ClientEntry("raw", "anthropic", "aiohttp"),
     "raw-gemini": ClientEntry("raw", "gemini", "aiohttp"),
+    **{f"raw-{dialect}": ClientEntry("raw_wires", dialect, "aiohttp") for dialect in _MORE_DIALECTS},
     "exllm": ClientEntry("exllm_client", "openai", "exllm", import_statement="import exllm"),
     "exllm-accumulating": ClientEntry("exllm_client", "openai", "exllm", options={"accumulate": True}),
     "exllm-anthropic": ClientEntry("exllm_client", "anthropic", "exllm"),
+    "exllm-gemini": ClientEntry("exllm_client", "gemini", "exllm"),
+    **{f"exllm-{dialect}": ClientEntry("exllm_client", dialect, "exllm") for dialect in _MORE_DIALECTS},
     "raw-uvloop": ClientEntry("raw", "openai", "uvloop", loop="uvloop"),
     "exllm-uvloop": ClientEntry("exllm_client", "openai", "uvloop", loop="uvloop"),
     "anthropic": ClientEntry("anthropic_sdk", "anthropic", "anthropic", "sdks", import_statement="import anthropic"),
@@ -75,5 +79,8 @@ CLIENTS: dict[str, ClientEntry] = {
     ),
 }
 
-BASELINES = {"openai": "raw", "anthropic": "raw-anthropic", "gemini": "raw-gemini"}
+BASELINES = {
+    "openai": "raw",
+    **{dialect: f"raw-{dialect}" for dialect in ("anthropic", "gemini", *_MORE_DIALECTS)},
+}
 """What each client is compared with: `raw` on the same bytes."""

@@ -23,7 +23,7 @@ class Adapter(ABC):
     """One library, ready to stream from the fake server.
 
     Args:
-        dialect: "openai", "anthropic" or "gemini".
+        dialect: one of `benchmarks.dialects.DIALECTS`.
         server_url: where the fake server listens, without a path.
         timeout_s: the library's own timeout for a silent stream; None leaves its default.
     """

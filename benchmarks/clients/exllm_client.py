@@ -13,17 +13,18 @@ from benchmarks.clients.adapter import KEY, PROMPT, Adapter, Consumed
 class Client(Adapter):
     def __init__(self, dialect: str, server_url: str, timeout_s: float | None = None, accumulate: bool = False) -> None:
         super().__init__(dialect, server_url, timeout_s)
-        base_url = server_url + {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}[dialect]
+        self.provider = "openai-responses" if dialect == "responses" else dialect
+        base_url = server_url + ("/v1" if dialect in ("openai", "responses") else "")
         settings: dict[str, Any] = {}
         if timeout_s is not None:
             settings["timeout"] = exllm.Timeouts(first_chunk=timeout_s, idle=timeout_s)
-        config = exllm.config.Static({dialect: {"api_key": KEY, "base_url": base_url}})
+        config = exllm.config.Static({self.provider: {"api_key": KEY, "base_url": base_url}})
         self.client = exllm.Client(config=config, **settings)
         self._stream_options: dict[str, Any] = {"accumulate": accumulate}
         self._options: dict[str, Any] = {"max_tokens": 1024} if dialect == "anthropic" else {}
 
     def stream(self, model: str) -> Any:
-        return self.client.stream(f"{self.dialect}/{model}", PROMPT, **self._stream_options, **self._options)
+        return self.client.stream(f"{self.provider}/{model}", PROMPT, **self._stream_options, **self._options)
 
     async def consume(self, model: str) -> Consumed:
         pieces = chars = 0
@@ -48,7 +49,7 @@ class Client(Adapter):
         return text
 
     async def chat(self, model: str) -> str:
-        reply = await self.client.chat(f"{self.dialect}/{model}", PROMPT, **self._options)
+        reply = await self.client.chat(f"{self.provider}/{model}", PROMPT, **self._options)
         return reply.text
 
     async def aclose(self) -> None:

@@ -7,7 +7,7 @@ usage, end marker) and checks that the stream was whole, but has no timeouts, re
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -80,8 +80,14 @@ class GeminiCandidate(msgspec.Struct, gc=False):
     finishReason: str | None = None
 
 
+class GeminiUsage(msgspec.Struct, gc=False):
+    promptTokenCount: int
+    candidatesTokenCount: int = 0
+
+
 class GeminiEvent(msgspec.Struct, gc=False):
     candidates: list[GeminiCandidate]
+    usageMetadata: GeminiUsage | None = None
 
 
 decode_openai = msgspec.json.Decoder(OpenAIEvent).decode
@@ -115,18 +121,18 @@ class Client(Adapter):
     def __init__(self, dialect: str, server_url: str, timeout_s: float | None = None) -> None:
         super().__init__(dialect, server_url, timeout_s)
         self._session: aiohttp.ClientSession | None = None
-        self._consume = {
-            "openai": self._consume_openai,
-            "anthropic": self._consume_anthropic,
-            "gemini": self._consume_gemini,
-        }[dialect]
+        self._consume: Callable[[str], Awaitable[Consumed]] = getattr(self, f"_consume_{dialect}")
+
+    def request(self, model: str, stream: bool) -> tuple[str, dict[str, str], bytes]:
+        """Path, headers and body of a request."""
+        return request_for(self.dialect, model, stream)
 
     def post(self, model: str, stream: bool) -> Any:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(sock_read=self.timeout_s)
             )
-        path, headers, body = request_for(self.dialect, model, stream)
+        path, headers, body = self.request(model, stream)
         return self._session.post(self.server_url + path, data=body, headers=headers)
 
     async def aclose(self) -> None:
@@ -198,14 +204,16 @@ class Client(Adapter):
     async def _consume_gemini(self, model: str) -> Consumed:
         pieces = chars = 0
         first_at = 0.0
-        finish_reason = None
+        finish_reason = usage = None
         tail = b""
         async with self.post(model, stream=True) as response:
             async for block in response.content.iter_any():
-                events = (tail + block if tail else block).split(b"\n\n")
+                events = (tail + block if tail else block).split(b"\r\n\r\n")
                 tail = events.pop()
                 for event in events:
-                    candidate = decode_gemini(event[6:]).candidates[0]
+                    answer = decode_gemini(event[6:])
+                    usage = answer.usageMetadata or usage
+                    candidate = answer.candidates[0]
                     for part in candidate.content.parts:
                         if part.text:
                             if not pieces:
@@ -215,6 +223,7 @@ class Client(Adapter):
                     if candidate.finishReason is not None:
                         finish_reason = candidate.finishReason
         assert finish_reason == "STOP"
+        assert usage is not None
         return Consumed(pieces, chars, first_at)
 
     async def chat(self, model: str) -> str:
@@ -233,7 +242,7 @@ class Client(Adapter):
         """The text alone, for checking what the server sends."""
         async with self.post(model, stream=True) as response:
             body = await response.read()
-        for event in body.split(b"\n\n"):
+        for event in body.replace(b"\r", b"").split(b"\n\n"):
             data = event.partition(b"data: ")[2]
             if not data or data == b"[DONE]":
                 continue
