@@ -14,9 +14,13 @@ from exllm.errors import ConfigurationError
 from exllm.model_catalog import store
 from exllm.model_catalog.schema import ModelInfo
 from exllm.providers import registry
+from exllm.types.message import Message
+from exllm.types.normalise import Messages, normalise_messages
+from exllm.types.parts import Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from exllm.types.usage import Cost, Usage
 
 CHARACTERS_PER_TOKEN = 4
+TOKENS_PER_MESSAGE = 4
 _FREE = Cost(input=0.0, output=0.0, total=0.0, source="local")
 
 
@@ -119,7 +123,7 @@ def compare(
 
 def estimate(
     model: str,
-    input: str | int,
+    input: Messages | int,
     max_output_tokens: int | None = None,
     *,
     tier: str | None = None,
@@ -127,15 +131,24 @@ def estimate(
     """What a call may cost before it is sent.
 
     Args:
-        input: the prompt, counted at four characters a token, or its number of tokens.
+        input: what will be sent, counted at four characters a token and a few for each message; or its number of
+            tokens, where you know it. Pictures, audio and documents cannot be guessed so, and make the estimate None.
         max_output_tokens: the limit that the call has; the model's own limit where not given.
+
+    Raises: as `calculate`; InvalidRequest and TypeError for messages that are none.
     """
     provider, name = _split(model)
-    tokens = input if isinstance(input, int) else -(-len(input) // CHARACTERS_PER_TOKEN)
-    how = "counted" if isinstance(input, int) else "estimated"
+    if isinstance(input, int):
+        tokens, how, unread = input, "counted", ""
+    else:
+        how = "estimated"
+        tokens, unread = _guess_tokens(normalise_messages(input))
     if max_output_tokens is None:
         info = _model(provider, name)
         max_output_tokens = info.max_output_tokens if info is not None else None
+    if unread:
+        why = f"the tokens of {unread} cannot be guessed; pass the number of input tokens"
+        return Estimate(None, None, tokens, max_output_tokens, how, why)
     low = calculate(model, Usage(input_tokens=tokens, output_tokens=0), tier=tier)
     high = (
         None
@@ -144,6 +157,26 @@ def estimate(
     )
     reason = low.reason or (high.reason if high else "the model's longest answer is not known")
     return Estimate(low.total, high.total if high else None, tokens, max_output_tokens, how, reason)
+
+
+def _guess_tokens(messages: Iterable[Message]) -> tuple[int, str]:
+    """Tokens of the text in `messages`, and the names of the parts that are something else."""
+    characters = count = 0
+    unread: set[str] = set()
+    for message in messages:
+        count += 1
+        parts: list[Part] = list(message.parts)
+        for part in parts:  # results add their own parts to the list
+            match part:
+                case Text(text=text) | Refusal(text=text) | Reasoning(text=text):
+                    characters += len(text)
+                case ToolCall(name=name, arguments=arguments):
+                    characters += len(name) + len(arguments)
+                case ToolResult(content=content):
+                    parts += (Text(content),) if isinstance(content, str) else content
+                case _:
+                    unread.add(type(part).__name__)
+    return -(-characters // CHARACTERS_PER_TOKEN) + (count * TOKENS_PER_MESSAGE), " and ".join(sorted(unread))
 
 
 def _model(provider: str, name: str) -> ModelInfo | None:

@@ -6,6 +6,7 @@ import datetime
 
 import pytest
 
+import exllm
 from exllm import cost as costs
 from exllm.cost import Quantities, calculate, compare, estimate, rates
 from exllm.errors import ConfigurationError
@@ -92,14 +93,28 @@ def test_comparison_is_cheapest_first_and_unknown_last() -> None:
 
 def test_an_estimate_is_from_an_empty_to_the_longest_answer() -> None:
     guess = estimate("openai/gpt-4o", "x" * 4_001, max_output_tokens=100)
-    assert (guess.input_tokens, guess.how) == (1_001, "estimated")
-    assert guess.low == pytest.approx(1_001 * 2.5e-6)
-    assert guess.high == pytest.approx(1_001 * 2.5e-6 + 100 * 10e-6)
+    assert (guess.input_tokens, guess.how) == (1_005, "estimated")  # four for the message
+    assert guess.low == pytest.approx(1_005 * 2.5e-6)
+    assert guess.high == pytest.approx(1_005 * 2.5e-6 + 100 * 10e-6)
     counted = estimate("openai/gpt-4o", 500)
     assert (counted.how, counted.output_tokens) == ("counted", 16_384)
     unknown = estimate("openai/gpt-99", 500)
     assert (unknown.low, unknown.high) == (None, None)
     assert unknown.reason == "the model catalog does not know openai/gpt-99"
+
+
+def test_an_estimate_of_a_conversation_counts_its_text_calls_and_results() -> None:
+    conversation = [
+        {"role": "system", "content": "x" * 40},
+        {"role": "user", "content": [{"type": "text", "text": "y" * 40}]},
+        exllm.Message("assistant", (exllm.ToolCall("1", "weather", '{"city": "Rome"}'),)),
+        exllm.Message("tool", (exllm.ToolResult("1", (exllm.Text("z" * 20),)),)),
+    ]
+    assert estimate("openai/gpt-4o", conversation).input_tokens == -(-(40 + 40 + 7 + 16 + 20) // 4) + 4 * 4
+    picture = [{"role": "user", "content": [exllm.Image(url="https://example.org/a.png"), exllm.Text("What is it?")]}]
+    guess = estimate("openai/gpt-4o", picture)
+    assert (guess.low, guess.high) == (None, None)
+    assert guess.reason == "the tokens of Image cannot be guessed; pass the number of input tokens"
 
 
 @pytest.mark.parametrize(
