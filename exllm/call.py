@@ -175,16 +175,19 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
         if not isinstance(given, str | None):  # not shown: it may be a key
             raise TypeError(f"{argument} must be text, got {type(given).__name__}")
     signer = None if spec.auth.kind == "key" or api_key else signer_for(spec, source)
-    address = base_url or configuration.lookup(source, spec.name, "base_url", spec.base_url_env) or spec.base_url
+    address = (
+        base_url or configuration.lookup(source, spec.address_names, "base_url", spec.base_url_env) or spec.base_url
+    )
     if "{" in address:
         address = _fill(address, spec, source, signer)
     if spec.local and "://" not in address:
         address = _whole_address(address, spec.base_url)
-    key = api_key or (None if signer else configuration.lookup(source, spec.name, "api_key", spec.api_key_env))
+    key = api_key or (None if signer else configuration.lookup(source, spec.config_names, "api_key", spec.api_key_env))
     if key is not None and not isinstance(key, str):
         signer, key = TokenSigner(key, spec.name, spec.label), None
     further = tuple(
-        configuration.lookup(source, spec.name, header, (variable,)) for header, variable in spec.header_env.items()
+        configuration.lookup(source, spec.config_names, header, (variable,))
+        for header, variable in spec.header_env.items()
     )
     if signer is not None:
         return _access(spec, address, key, further, signer)
@@ -255,7 +258,7 @@ def _whole_address(host: str, example: str) -> str:
 
 def _fill(address: str, spec: ProviderSpec, source: ConfigSource, signer: Signer | None) -> str:
     for name in spec.settings:
-        value = configuration.lookup(source, spec.name, name, spec.variables_of(name))
+        value = configuration.lookup(source, spec.config_names, name, spec.variables_of(name))
         if value is None and signer is not None:
             value = signer.settings.get(name)
         value = value or spec.setting_defaults.get(name)

@@ -119,12 +119,18 @@ class Chain:
 
 @overload
 def lookup(  # type: ignore[overload-overlap]  # only a key may be a function
-    source: ConfigSource, provider: str, key: Literal["api_key"], variables: Sequence[str] = ()
+    source: ConfigSource, provider: str | tuple[str, ...], key: Literal["api_key"], variables: Sequence[str] = ()
 ) -> str | TokenProvider | None: ...
 @overload
-def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[str] = ()) -> str | None: ...
-def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[str] = ()) -> str | TokenProvider | None:
+def lookup(
+    source: ConfigSource, provider: str | tuple[str, ...], key: str, variables: Sequence[str] = ()
+) -> str | None: ...
+def lookup(
+    source: ConfigSource, provider: str | tuple[str, ...], key: str, variables: Sequence[str] = ()
+) -> str | TokenProvider | None:
     """The value of `key` for `provider`, or None; for ``api_key`` it may be a `TokenProvider`.
+
+    With several names of a provider each source is asked for all of them, the first name first.
 
     `variables` are environment variables that the provider's spec names: an `Env`, also one inside a `Chain`, tries
     them before its own ``<PROVIDER>_<KEY>``. Surrounding white space is cut, and an empty value counts as unknown: both
@@ -138,7 +144,7 @@ def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[st
                 value = os.environ.get(variable, "").strip()
                 if value:
                     return value
-        found = one.get(provider, key)
+        found = one.get(provider, key) if isinstance(provider, str) else _first(one, provider, key)
         if found is None:
             continue
         if not isinstance(found, str):
@@ -153,6 +159,12 @@ def lookup(source: ConfigSource, provider: str, key: str, variables: Sequence[st
 
 
 _Values = dict[str, dict[str, str | TokenProvider]]
+
+
+def _first(source: ConfigSource, providers: tuple[str, ...], key: str) -> str | TokenProvider | None:
+    return next((found for name in providers if (found := source.get(name, key)) not in (None, "")), None)
+
+
 _NOTHING: dict[str, str | TokenProvider] = {}
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 

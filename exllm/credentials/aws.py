@@ -29,9 +29,9 @@ def find_signer(spec: ProviderSpec, source: ConfigSource) -> AwsSigner | None:
     are its own. The rest of the chain is tried where the environment is one of the sources.
     """
     for one in in_order(source):
-        if lookup(one, spec.name, "api_key", spec.api_key_env):
+        if lookup(one, spec.config_names, "api_key", spec.api_key_env):
             return None
-        profile = lookup(one, spec.name, "aws_profile")
+        profile = lookup(one, spec.config_names, "aws_profile")
         keys = None if profile else _plain_keys(spec, one)
         if profile or keys:
             return _signer(spec, source, keys, profile)
@@ -43,7 +43,7 @@ def find_signer(spec: ProviderSpec, source: ConfigSource) -> AwsSigner | None:
 def _signer(spec: ProviderSpec, source: ConfigSource, keys: AwsKeys | None, profile: str | None) -> AwsSigner:
     if keys is None and not aws_chain.is_installed():
         raise MissingExtra(_how_to_give_keys(spec), provider=spec.name)
-    region = lookup(source, spec.name, "region", spec.variables_of("region"))
+    region = lookup(source, spec.config_names, "region", spec.variables_of("region"))
     if region is None and (profile is not None or _reads_environment(source)):
         region = profile_region(profile)
     region = region or spec.setting_defaults.get("region")
@@ -115,10 +115,10 @@ def _how_to_give_keys(spec: ProviderSpec) -> str:
 
 
 def _plain_keys(spec: ProviderSpec, source: ConfigSource) -> AwsKeys | None:
-    key_id = lookup(source, spec.name, "aws_access_key_id", ("AWS_ACCESS_KEY_ID",))
-    secret = lookup(source, spec.name, "aws_secret_access_key", ("AWS_SECRET_ACCESS_KEY",))
+    key_id = lookup(source, spec.config_names, "aws_access_key_id", ("AWS_ACCESS_KEY_ID",))
+    secret = lookup(source, spec.config_names, "aws_secret_access_key", ("AWS_SECRET_ACCESS_KEY",))
     if key_id and secret:
-        return AwsKeys(key_id, secret, lookup(source, spec.name, "aws_session_token", ("AWS_SESSION_TOKEN",)))
+        return AwsKeys(key_id, secret, lookup(source, spec.config_names, "aws_session_token", ("AWS_SESSION_TOKEN",)))
     if key_id or secret:
         given, missing = ("access_key_id", "secret_access_key")[:: 1 if key_id else -1]
         raise ConfigurationError(

@@ -20,9 +20,9 @@ def find_signer(spec: ProviderSpec, source: ConfigSource) -> GoogleSigner | None
     JSON. Where the environment is one of the sources, its application default credentials are the last resort.
     """
     for one in in_order(source):
-        if lookup(one, spec.name, "api_key", spec.api_key_env):
+        if lookup(one, spec.config_names, "api_key", spec.api_key_env):
             return None
-        given = lookup(one, spec.name, "credentials")
+        given = lookup(one, spec.config_names, "credentials")
         if given:
             return _signer(spec, given)
     if any(isinstance(one, Env) for one in in_order(source)):

@@ -181,7 +181,9 @@ def missing(name: str, source: ConfigSource | None = None) -> tuple[str, ...]:
     if not isinstance(provider, ProviderSpec):
         return ()
     source = source or Env()
-    needed = () if lookup(source, provider.name, "base_url", provider.base_url_env) else tuple(provider.settings)
+    needed = (
+        () if lookup(source, provider.address_names, "base_url", provider.base_url_env) else tuple(provider.settings)
+    )
     unfilled = [setting for setting in needed if not _is_set(provider, source, setting)]
     if provider.auth.kind != "key":
         try:
@@ -193,7 +195,7 @@ def missing(name: str, source: ConfigSource | None = None) -> tuple[str, ...]:
                 unfilled = [setting for setting in unfilled if setting not in signer.settings]
                 lacking = signer.lacks(unfilled)
                 unfilled = lacking + [setting for setting in unfilled if setting not in (*signer.fills, *lacking)]
-    elif provider.auth.required and lookup(source, provider.name, "api_key", provider.api_key_env) is None:
+    elif provider.auth.required and lookup(source, provider.config_names, "api_key", provider.api_key_env) is None:
         unfilled.insert(0, "credentials")
     return tuple(_how_to_set(provider, setting) for setting in unfilled)
 
@@ -233,7 +235,8 @@ def _how_to_set(spec: ProviderSpec, setting: str) -> str:
 
 def _is_set(spec: ProviderSpec, source: ConfigSource, setting: str) -> bool:
     return (
-        setting in spec.setting_defaults or lookup(source, spec.name, setting, spec.variables_of(setting)) is not None
+        setting in spec.setting_defaults
+        or lookup(source, spec.config_names, setting, spec.variables_of(setting)) is not None
     )
 
 

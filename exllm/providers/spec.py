@@ -84,6 +84,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         timeouts, retry: where they differ from the defaults.
         local: runs on the user's machine; costs nothing.
         aliases: other names of the provider.
+        config_of: the provider whose key and settings in a config are good for this one too: the same service, by
+            another protocol. Its base URL as well, unless `shares_address` is False.
     """
 
     name: str
@@ -110,11 +112,23 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retry: RetryPolicy = RetryPolicy()
     local: bool = False
     aliases: tuple[str, ...] = ()
+    config_of: str | None = None
+    shares_address: bool = True
 
     def __post_init__(self) -> None:
         if not self.label:
             msgspec.structs.force_setattr(self, "label", self.name)
         msgspec.structs.force_setattr(self, "parameters", rules_of(self.parameters, "field parameters"))
+
+    @property
+    def config_names(self) -> str | tuple[str, ...]:
+        """The names under which a config may hold its key and settings."""
+        return self.name if self.config_of is None else (self.name, self.config_of)
+
+    @property
+    def address_names(self) -> str | tuple[str, ...]:
+        """The names under which a config may hold its base URL."""
+        return self.config_names if self.shares_address else self.name
 
     def models_endpoint(self) -> tuple[str | None, str]:
         """The base URL of the model list, None where it is the provider's own, and the path below it."""

@@ -13,6 +13,7 @@ import yaml
 
 import exllm
 from exllm import Message, Options
+from exllm.call import access
 from exllm.config import Static
 from exllm.providers import ProviderSpec, registry
 from exllm.providers.spec import check_quirks
@@ -187,3 +188,23 @@ async def test_a_service_whose_keys_do_not_last_takes_a_function_for_one() -> No
                 await client.chat(f"{name}/m", "Hi")
                 await client.chat(f"{name}/m", "Hi")
         assert [request.headers["authorization"] for request in server.requests] == ["Bearer t-1", "Bearer t-2"]
+
+
+SHARING = [spec for spec in map(spec_of, NAMES) if spec.config_of is not None]
+
+
+@pytest.mark.parametrize("spec", SHARING, ids=lambda spec: spec.name)
+def test_a_service_by_another_protocol_takes_the_key_that_the_config_holds_for_it(spec: ProviderSpec) -> None:
+    assert spec.config_of is not None
+    other = registry.get(spec.config_of)
+    assert isinstance(other, ProviderSpec)
+    assert other.config_of is None
+    assert spec.shares_address is (spec.base_url == other.base_url)
+    settings = dict.fromkeys(spec.settings, "x1")
+    shared = {"api_key": "theirs", "base_url": "https://proxy.example/v9", **settings}
+    way = access(spec, Static({other.name: shared}), None, None)
+    assert way.secret == "theirs"
+    assert way.base_url.startswith("https://proxy.example/v9") is spec.shares_address
+    own = access(spec, Static({other.name: shared, spec.name: {"api_key": "own"}}), None, None)
+    assert own.secret == "own"
+    assert registry.configured(spec.name, Static({other.name: shared}))
