@@ -13,6 +13,7 @@ import msgspec
 
 from exllm.errors import InvalidRequest
 from exllm.providers.anthropic_blocks import INVALID_JSON
+from exllm.providers.call_ids import CallIds, spelt
 from exllm.types.parts import (
     Audio,
     CacheControl,
@@ -30,6 +31,8 @@ from exllm.types.parts import (
 
 Block = dict[str, Any]
 
+_IDS = spelt("[^a-zA-Z0-9_-]", 64)
+
 
 class ContentEncoder:
     """Turns parts into blocks; collects `warnings` about what could not go along."""
@@ -37,6 +40,7 @@ class ContentEncoder:
     def __init__(self, provider: str) -> None:
         self.warnings: list[str] = []
         self._provider = provider
+        self._ids = CallIds(_IDS)
         self._toolsets: dict[str, str] = {}  # id of a call -> the toolset that its result must name
 
     def blocks(self, parts: Iterable[Part], role: str) -> list[Block]:
@@ -105,7 +109,12 @@ class ContentEncoder:
 
     def _call(self, part: ToolCall) -> Block:
         kind = "server_tool_use" if part.provider_executed else "tool_use"
-        block: Block = {"type": kind, "id": part.id, "name": part.name, "input": call_input(part.arguments)}
+        block: Block = {
+            "type": kind,
+            "id": self._ids.of_call(part.id),
+            "name": part.name,
+            "input": call_input(part.arguments),
+        }
         for name, value in _fields(part.signature).items():
             block.setdefault(name, value)
         if "toolset_name" in block:
@@ -113,7 +122,7 @@ class ContentEncoder:
         return _cached(block, part.cache_control)
 
     def _result(self, part: ToolResult) -> Block:
-        block: Block = {"type": "tool_result", "tool_use_id": part.call_id}
+        block: Block = {"type": "tool_result", "tool_use_id": self._ids.of_result(part.call_id)}
         content = part.content if isinstance(part.content, str) else self.blocks(part.content, "tool")
         if content:
             block["content"] = content

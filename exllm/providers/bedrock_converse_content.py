@@ -13,6 +13,7 @@ from typing import Any
 from exllm.errors import InvalidRequest
 from exllm.providers.anthropic_content import call_input
 from exllm.providers.bedrock_converse_media import KINDS, kind_of
+from exllm.providers.call_ids import CallIds, spelt
 from exllm.types.parts import (
     Audio,
     CacheControl,
@@ -35,8 +36,7 @@ Block = dict[str, Any]
 CACHING = frozenset({"anthropic", "nova", "nova-2", None})
 _RESULTS_HAVE_STATUS = frozenset({"anthropic", "nova", "nova-2", None})
 
-_NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_.:-]")
-_LONGEST_ID = 64
+_IDS = spelt(r"[^a-zA-Z0-9_.:-]", 64)
 _NOT_IN_TITLES = re.compile(r"[^a-zA-Z0-9_\s\-()\[\]]+")  # the underscore is taken as well, though undocumented
 
 
@@ -52,7 +52,7 @@ class ContentEncoder:
         self.warnings: list[str] = []
         self._provider = provider
         self._family = family
-        self._ids: dict[str, str] = {}
+        self._ids = CallIds(_IDS)
         self._titles: set[str] = set()
 
     def blocks(self, parts: Iterable[Part], role: str) -> list[Block]:
@@ -110,7 +110,7 @@ class ContentEncoder:
                 return None
 
     def _call(self, part: ToolCall) -> Block:
-        call: Block = {"toolUseId": self._id(part.id), "name": part.name, "input": call_input(part.arguments)}
+        call: Block = {"toolUseId": self._ids.of_call(part.id), "name": part.name, "input": call_input(part.arguments)}
         if part.provider_executed:
             call["type"] = "server_tool_use"
         return {"toolUse": call}
@@ -120,7 +120,7 @@ class ContentEncoder:
         blocks = ([{"text": content}] if content.strip() else []) if isinstance(content, str) else [
             block for inner in content if (block := self._block(inner, "tool")) is not None
         ]  # fmt: skip
-        result: Block = {"toolUseId": self._id(part.call_id), "content": blocks}
+        result: Block = {"toolUseId": self._ids.of_result(part.call_id), "content": blocks}
         if part.is_error:
             if self._family in _RESULTS_HAVE_STATUS:
                 result["status"] = "error"
@@ -186,19 +186,6 @@ class ContentEncoder:
         else:
             raise InvalidRequest(f"the file {part.path} was not read")
         return {kind: {"format": formats[media_type], "source": source}}
-
-    def _id(self, call_id: str) -> str:
-        """An id that Bedrock takes; those of other providers may hold other characters, or be longer."""
-        known = self._ids.get(call_id)
-        if known is None:
-            known = _NOT_IN_IDS.sub("_", call_id)[:_LONGEST_ID] or "call"
-            taken = set(self._ids.values())
-            number = 1
-            while known in taken:
-                number += 1
-                known = f"{known[: _LONGEST_ID - 8]}.{number}"
-            self._ids[call_id] = known
-        return known
 
     def _title(self, title: str | None) -> str:
         """A name that Bedrock takes: letters, digits, single spaces, hyphens and brackets, and no name twice."""

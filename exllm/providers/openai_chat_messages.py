@@ -9,12 +9,12 @@ provider ran itself, and reasoning, unless a quirk says how it goes back. Anythi
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest
+from exllm.providers.call_ids import CallIds, hashed, spelt
+from exllm.providers.gemini_signatures import is_signature
 from exllm.providers.openai_chat_calls import CUSTOM_SIGNATURE
 from exllm.providers.openai_chat_choice import NOT_SENT_BACK
 from exllm.providers.openai_chat_parts import document_part, image_part, input_audio_part
@@ -36,7 +36,9 @@ from exllm.types.parts import (
     ToolResult,
 )
 
-_SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
+_SHORT_IDS = hashed("[a-zA-Z0-9]{9}", 9)
+_IDS = spelt("(?!)", 40)
+"""OpenAI refuses ids of more than 40 characters."""
 
 
 class MessageWriter:
@@ -55,6 +57,7 @@ class MessageWriter:
         self._spec = spec
         self._quirks = spec.quirks
         self._cache_control = cache_control
+        self._ids = CallIds(_SHORT_IDS if "short_tool_call_ids" in self._quirks else _IDS)
 
     def write(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """The messages as JSON-like data. Raises `InvalidRequest` for what cannot be said."""
@@ -126,7 +129,7 @@ class MessageWriter:
         )
 
     def _result(self, result: ToolResult, shown: list[dict[str, Any]]) -> dict[str, Any]:
-        written: dict[str, Any] = {"role": "tool", "tool_call_id": self._call_id(result.call_id)}
+        written: dict[str, Any] = {"role": "tool", "tool_call_id": self._ids.of_result(result.call_id)}
         if result.name is not None and "tool_result_name" in self._quirks:
             written["name"] = result.name
         content = result.content
@@ -203,7 +206,7 @@ class MessageWriter:
         return content
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
-        id_ = self._call_id(call.id)
+        id_ = self._ids.of_call(call.id)
         if call.signature == CUSTOM_SIGNATURE:
             return {"id": id_, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
         arguments = call.arguments if call.arguments.strip() else "{}"  # gateways to other protocols parse it
@@ -212,14 +215,9 @@ class MessageWriter:
             "type": "function",
             "function": {"name": call.name, "arguments": arguments},
         }
-        if call.signature is not None and "google_thought_signature" in self._quirks:
+        if "google_thought_signature" in self._quirks and is_signature(call.signature):
             written["extra_content"] = {"google": {"thought_signature": call.signature}}
         return written
-
-    def _call_id(self, id_: str) -> str:
-        if "short_tool_call_ids" not in self._quirks or _SHORT_ID.fullmatch(id_):
-            return id_
-        return hashlib.sha256(id_.encode()).hexdigest()[:9]
 
     def _thoughts(self, written: dict[str, Any], thoughts: list[Reasoning]) -> None:
         if "reasoning_details_back" in self._quirks:

@@ -147,7 +147,7 @@ def test_every_quirk_changes_some_request() -> None:
         Message("user", [Text("d"), Text("e")]),
         Message(
             "assistant",
-            [Reasoning("hm"), Text("f"), ToolCall("call_1", "weather", "{}", signature="sig")],
+            [Reasoning("hm"), Text("f"), ToolCall("call_1", "weather", "{}", signature="c2lnbmF0dXJl")],
         ),
         Message("tool", [ToolResult("call_1", (Text("g"), Image(data=PNG, media_type="image/png")), name="weather")]),
         Message("assistant", "h"),
@@ -218,10 +218,17 @@ def test_thoughts_go_back_where_the_service_wants_them(quirk: str, fields: dict[
 
 
 def test_googles_signature_goes_back_with_its_call() -> None:
-    messages = [Message("assistant", [ToolCall("c1", "weather", "{}", signature="s3cr3t")])]
+    messages = [Message("assistant", [ToolCall("c1", "weather", "{}", signature="c2VjcmV0")])]
 
     call = body(messages, None, "google_thought_signature")["messages"][0]["tool_calls"][0]
-    assert call["extra_content"] == {"google": {"thought_signature": "s3cr3t"}}
+    assert call["extra_content"] == {"google": {"thought_signature": "c2VjcmV0"}}
+
+
+@pytest.mark.parametrize("signature", ['{"caller":{"type":"direct"}}', "custom_call", 'openai_call:{"provider":"x"}'])
+def test_signatures_of_others_do_not_go_to_google(signature: str) -> None:
+    messages = [Message("assistant", [ToolCall("c1", "weather", "{}", signature=signature)])]
+    call = body(messages, None, "google_thought_signature")["messages"][0]["tool_calls"][0]
+    assert "extra_content" not in call
     assert "extra_content" not in body(messages)["messages"][0]["tool_calls"][0]
 
 
