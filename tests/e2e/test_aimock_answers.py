@@ -42,6 +42,7 @@ async def _ask(aimock: Aimock, way: str, model: str, messages: object, **options
 # -- text
 
 
+@pytest.mark.shows("chat", "stream", "usage")
 @MODELS
 @WAYS
 async def test_text_arrives_whole_with_its_usage(aimock: Aimock, model: str, way: str) -> None:
@@ -68,6 +69,7 @@ async def test_an_answer_cut_for_length_says_so(aimock: Aimock, model: str, way:
     assert (await _ask(aimock, way, model, "say much")).finish_reason == "length"
 
 
+@pytest.mark.shows("chat", "stream", "usage", providers=("openrouter",))
 @WAYS
 async def test_cached_and_reasoning_tokens_and_the_reported_cost_are_read(aimock: Aimock, way: str) -> None:
     """On OpenRouter's path, where aimock gives such details, and comments before the first event."""
@@ -177,6 +179,7 @@ async def test_bedrock_receives_what_was_asked(aimock: Aimock) -> None:
         assert "authorization" in arrived["headers"]
 
 
+@pytest.mark.shows("chat", "tools", providers=("bedrock-invoke",))
 async def test_a_native_body_is_answered_by_bedrock(aimock: Aimock) -> None:
     """Whole answers only: aimock's streams of InvokeModel lack the envelope that the service sends."""
     model = "bedrock-invoke/anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -190,6 +193,7 @@ async def test_a_native_body_is_answered_by_bedrock(aimock: Aimock) -> None:
 # -- tools
 
 
+@pytest.mark.shows("tools")
 @MODELS
 @WAYS
 async def test_parallel_tool_calls_arrive_whole(aimock: Aimock, model: str, way: str) -> None:
@@ -249,6 +253,7 @@ async def test_tool_results_go_back_and_the_answer_uses_them(aimock: Aimock, mod
 # -- reasoning
 
 
+@pytest.mark.shows("reasoning")
 @WAYS
 @pytest.mark.parametrize("model", ["openai/o3", "openai-responses/o3"])
 async def test_reasoning_of_openais_models_is_apart_from_the_text(aimock: Aimock, model: str, way: str) -> None:
@@ -256,6 +261,7 @@ async def test_reasoning_of_openais_models_is_apart_from_the_text(aimock: Aimock
     assert (reply.reasoning, reply.text) == ("Let me think step by step about it.", "42")
 
 
+@pytest.mark.shows("reasoning")
 @WAYS
 @pytest.mark.parametrize("model", [GEMINI, VERTEX])
 async def test_gemini_shows_its_thoughts_apart_from_the_text(aimock: Aimock, model: str, way: str) -> None:
@@ -264,6 +270,7 @@ async def test_gemini_shows_its_thoughts_apart_from_the_text(aimock: Aimock, mod
     assert [type(part) for part in reply.parts] == [Reasoning, Text]
 
 
+@pytest.mark.shows("reasoning", providers=("anthropic",))
 @WAYS
 async def test_thinking_comes_with_its_signature(aimock: Aimock, way: str) -> None:
     reply = await _ask(aimock, way, ANTHROPIC, "think", thinking=1024)

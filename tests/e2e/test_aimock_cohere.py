@@ -25,6 +25,7 @@ async def _ask(aimock: Aimock, way: str, messages: object, **options: object) ->
         return stream.response
 
 
+@pytest.mark.shows("chat", "stream", "usage", providers=("cohere",))
 @WAYS
 async def test_text_arrives_whole_with_its_usage(aimock: Aimock, way: str) -> None:
     reply = await _ask(aimock, way, "say hello")
@@ -61,6 +62,7 @@ async def test_cohere_receives_what_was_asked(aimock: Aimock) -> None:
     assert "authorization" in arrived["headers"]
 
 
+@pytest.mark.shows("tools", providers=("cohere",))
 @WAYS
 async def test_parallel_tool_calls_arrive_whole(aimock: Aimock, way: str) -> None:
     reply = await _ask(aimock, way, "two cities", tools=[WEATHER])

@@ -11,6 +11,7 @@ from exllm.testing import ProviderConformance
 from tests.e2e.aimock.server import Aimock
 
 
+@pytest.mark.shows("chat", "stream")
 class _OverAimock(ProviderConformance):
     prompt = "say hello"
     options = {"max_tokens": 500}  # noqa: RUF012 - as the base class declares it

@@ -25,6 +25,7 @@ COMPATIBLE = sorted(
 )
 
 
+@pytest.mark.shows("embeddings")
 @pytest.mark.parametrize("name", COMPATIBLE)
 async def test_every_compatible_provider_that_embeds_gives_the_vectors(aimock: Aimock, name: str) -> None:
     spec = registry.get(name)
@@ -41,6 +42,7 @@ async def test_every_compatible_provider_that_embeds_gives_the_vectors(aimock: A
     assert reply.vectors == [VECTOR, VECTOR]
 
 
+@pytest.mark.shows("embeddings")
 @pytest.mark.parametrize("provider", ["openai", "cohere"])
 async def test_many_texts_come_back_in_batches(aimock: Aimock, provider: str) -> None:
     spec = registry.get(provider)

@@ -53,6 +53,7 @@ async def _fail(
 # -- error answers
 
 
+@pytest.mark.shows("errors")
 @MODELS
 @WAYS
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ async def _ask(aimock: Aimock, way: str, messages: object, **options: object) ->
         return stream.response
 
 
+@pytest.mark.shows("chat", "stream", providers=("ollama",))
 @WAYS
 async def test_text_arrives_whole(aimock: Aimock, way: str) -> None:
     reply = await _ask(aimock, way, "say hello")
@@ -67,6 +68,7 @@ async def test_ollama_receives_what_was_asked(aimock: Aimock) -> None:
     assert body["max_tokens"] == 50
 
 
+@pytest.mark.shows("tools", providers=("ollama",))
 @WAYS
 async def test_parallel_tool_calls_arrive_whole_each_with_an_id(aimock: Aimock, way: str) -> None:
     reply = await _ask(aimock, way, "two cities", tools=[WEATHER])

@@ -29,6 +29,7 @@ def _base_url(aimock: Aimock, name: str) -> str:
     return aimock.url if SPECS[name].wire == "anthropic_messages" else f"{aimock.url}/{name}"
 
 
+@pytest.mark.shows("chat", "stream", "usage")
 @pytest.mark.parametrize("name", SPECS)
 async def test_the_answer_is_the_same_from_every_provider(aimock: Aimock, name: str) -> None:
     spec = SPECS[name]
@@ -53,6 +54,7 @@ async def test_the_answer_is_the_same_from_every_provider(aimock: Aimock, name: 
     assert body["model"] == model.partition("/")[2]
 
 
+@pytest.mark.shows("tools")
 @pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if "tools" not in spec.unsupported])
 async def test_tools_are_called_from_every_provider_that_has_them(aimock: Aimock, name: str) -> None:
     spec = SPECS[name]
@@ -65,6 +67,7 @@ async def test_tools_are_called_from_every_provider_that_has_them(aimock: Aimock
     assert response.tool_calls == (PARIS, OSLO)
 
 
+@pytest.mark.shows("model list", providers=("openai",))
 async def test_a_model_list_is_read(aimock: Aimock) -> None:
     async with aimock.client() as client:
         models = await client.list_models("openai")

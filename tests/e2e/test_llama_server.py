@@ -117,6 +117,7 @@ REMOTE = f"llama-cpp-python/{ALIAS}"
 OPTIONS: dict[str, Any] = {"temperature": 0, "max_tokens": 50, "extra": {"repeat_penalty": 1.0}}
 
 
+@pytest.mark.shows("chat", "stream", "usage", providers=("local", "llama-cpp-python"), by="itself")
 @pytest.mark.parametrize("prompt", PROMPTS)
 async def test_chat_and_stream_give_the_same_text_over_http_and_in_process(
     client: exllm.Client, gguf: Path, prompt: str
@@ -156,6 +157,7 @@ async def test_a_stop_sequence_means_the_same(client: exllm.Client, gguf: Path) 
     assert there.text == here.text == whole[: whole.index(stop)]
 
 
+@pytest.mark.shows("structured output", providers=("local", "llama-cpp-python"), by="itself")
 async def test_a_schema_holds_the_answer_over_http_too(client: exllm.Client, gguf: Path) -> None:
     schema = {"type": "object", "properties": {"color": {"enum": ["red", "blue"]}}, "required": ["color"]}
     for model in (REMOTE, f"local/{gguf}"):
@@ -163,6 +165,7 @@ async def test_a_schema_holds_the_answer_over_http_too(client: exllm.Client, ggu
         assert exllm.types.parts.ToolCall("", "", text).parse_arguments()["color"] in ("red", "blue")
 
 
+@pytest.mark.shows("model list", providers=("llama-cpp-python",), by="itself")
 async def test_the_model_list_names_the_served_model(client: exllm.Client) -> None:
     assert [entry.id for entry in await client.list_models("llama-cpp-python")] == [ALIAS]
 
@@ -191,6 +194,7 @@ async def test_a_vector_for_each_token_is_not_taken_for_one_of_the_text(
         await client.embed(REMOTE, "Hello!", base_url=embedding_server)
 
 
+@pytest.mark.shows("errors", providers=("local", "llama-cpp-python"), by="itself")
 async def test_a_prompt_that_does_not_fit_is_the_same_error_in_both(client: exllm.Client, gguf: Path) -> None:
     for model in (REMOTE, f"local/{gguf}"):
         with pytest.raises(exllm.ContextLengthExceeded):

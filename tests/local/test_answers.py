@@ -101,6 +101,7 @@ async def test_the_bare_provider_means_the_bundled_model(client: exllm.Client) -
     assert client.default_model("local") == "exllm-tiny"
 
 
+@pytest.mark.shows("model list", providers=("local",), by="itself")
 async def test_models_are_listed_for_the_client(serve: Serve, client: exllm.Client) -> None:
     serve(FakeEngine())
     await client.chat("local/a", "Hi")

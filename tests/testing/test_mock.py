@@ -24,6 +24,7 @@ async def chunks_of(mock: MockProvider, **options: object) -> tuple[list[exllm.C
             return [chunk async for chunk in stream], stream.response
 
 
+@pytest.mark.shows("chat", "stream", "usage", providers=("mock",), by="itself")
 async def test_without_configuration_it_answers_with_a_fixed_sentence_word_by_word(client: exllm.Client) -> None:
     async with client.stream("mock/anything", "Hi") as stream:
         texts = [text async for text in stream.text()]
@@ -68,6 +69,7 @@ async def test_an_empty_answer_is_an_answer() -> None:
     assert response.text == ""
 
 
+@pytest.mark.shows("tools", providers=("mock",), by="itself")
 async def test_tool_calls_come_in_fragments_and_say_why_the_answer_ended() -> None:
     first = exllm.ToolCall("1", "weather", '{"city": "Oslo", "days": 3}')
     second = exllm.ToolCall("2", "time")
@@ -78,6 +80,7 @@ async def test_tool_calls_come_in_fragments_and_say_why_the_answer_ended() -> No
     assert sum(isinstance(chunk, exllm.ToolCallDelta) for chunk in chunks) > 4
 
 
+@pytest.mark.shows("reasoning", providers=("mock",), by="itself")
 async def test_reasoning_and_refusal_become_their_parts() -> None:
     thought = exllm.Reasoning("I should not.", signature="s1")
     _, response = await chunks_of(MockProvider([thought, exllm.Refusal("No, thank you.")]))
@@ -153,6 +156,7 @@ async def test_an_error_after_so_many_words_carries_them(client: exllm.Client, w
             await exllm.Client(retry=exllm.RetryPolicy(attempts=1)).chat("mock/m", "Hi")
 
 
+@pytest.mark.shows("errors", providers=("mock",), by="itself")
 async def test_an_error_before_the_first_chunk_is_retried_by_turns() -> None:
     policy = exllm.RetryPolicy(attempts=3, base_s=0.001)
     for way in ("chat", "stream"):

@@ -14,6 +14,7 @@ def similarity(one: Sequence[float], other: Sequence[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.shows("embeddings", providers=("mock",), by="itself")
 async def test_texts_that_share_words_are_near_to_each_other() -> None:
     async with exllm.Client() as client:
         inputs = ["The cat sat on the mat.", "the CAT, on the mat, sat", "the cat and the mat", "Stock prices fell", ""]

@@ -149,6 +149,7 @@ TOOLS = [
 ]  # fmt: skip
 
 
+@pytest.mark.shows("tools", providers=("local",), by="itself")
 @pytest.mark.parametrize(("choice", "names"), [("add", {"add"}), ("required", {"add", "stop"})])
 async def test_a_call_that_is_required_is_made_and_valid(
     client: exllm.Client, model: str, choice: str, names: set[str]

@@ -35,6 +35,7 @@ def pooled(request: pytest.FixtureRequest, real_model: Path) -> Iterator[tuple[s
     made.close()
 
 
+@pytest.mark.shows("embeddings", providers=("local",), by="itself")
 async def test_vectors_are_llama_cpp_pythons(
     client: exllm.Client, loader: Loader, real_model: Path, pooled: tuple[str, Any]
 ) -> None:

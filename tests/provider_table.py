@@ -1,0 +1,398 @@
+"""Writes `docs/providers.md`, what each provider offers and on what it was proven: ``python -m tests.provider_table``.
+
+Nothing in the table is written by hand. What is offered is what specs and wires say; what is proven comes from the
+recordings that the tests play, and from the marks ``@pytest.mark.shows(...)`` on the tests that drive other servers.
+"""
+
+from __future__ import annotations
+
+import base64
+import collections
+import functools
+import importlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+from exllm.errors import ExLLMError
+from exllm.providers import ProviderSpec, registry
+from exllm.providers.provider import Embeds, ListsModels
+from exllm.providers.wire import supported_options
+from exllm.streaming.accumulator import Accumulator
+from exllm.streaming.aws_eventstream import EventStreamDecoder
+from exllm.streaming.ndjson import NDJSONDecoder
+from exllm.streaming.sse import SSEDecoder
+from exllm.types.chunks import Chunk
+from exllm.types.message import Message
+from exllm.types.options import Options
+from exllm.types.parts import Reasoning
+from exllm.types.request import Request
+from exllm.types.response import Response
+
+TESTS = Path(__file__).parent
+PAGE = TESTS.parent / "docs" / "providers.md"
+
+FEATURES = (
+    "chat", "stream", "tools", "vision", "reasoning", "structured output", "citations", "usage", "errors",
+    "embeddings", "model list",
+)  # fmt: skip
+NEEDS_OPTION = {
+    "tools": {"tools"},
+    "reasoning": {"reasoning_effort", "thinking"},
+    "structured output": {"response_format"},
+    "citations": {"web_search"},
+}
+LEVELS = {"itself": "■", "recording": "●", "mock server": "◐", "documentation": "○", "not offered": "–"}
+"""The strongest proof first."""
+
+Evidence = dict[tuple[str, str], set[str]]
+"""By provider and feature: on what it was proven."""
+
+
+# -- recordings
+
+
+class Exchange(NamedTuple):
+    """A recorded exchange: where it is, who answered by which wire, and the rest as it was recorded."""
+
+    path: Path
+    wire: str
+    provider: str
+    data: dict[str, Any]
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The body that was sent; empty where nobody kept it, or it was no JSON."""
+        found = self.data["request"].get("body")
+        if isinstance(found, str):
+            try:
+                found = json.loads(found)
+            except ValueError:
+                return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def body(self) -> bytes:
+        response = self.data["response"]
+        encoded = response.get("body_base64")
+        return base64.b64decode(encoded) if encoded else response["body"].encode()
+
+
+# What those who recorded call a provider, by our wire, where we call it otherwise: what the path begins with tells.
+_NAMES: dict[tuple[str, str], dict[str, str]] = {
+    ("openai_chat", "azure"): {"/openai/v1/": "azure", "/openai/deployments/": "azure-deployments"},
+    ("embeddings", "azure"): {"/openai/v1/": "azure", "/openai/deployments/": "azure-deployments"},
+    ("openai_chat", "gemini"): {"/": "gemini-openai"},
+    ("openai_chat", "ollama"): {"/": "ollama-openai"},
+    ("openai_chat", "vercel-gateway"): {"/": "vercel"},
+    ("anthropic_messages", "vertex"): {"/": "vertex-anthropic"},
+    ("bedrock_invoke", "bedrock"): {"/": "bedrock-invoke"},
+    ("model_lists", "perplexity"): {"/": "perplexity-agent"},
+}
+
+
+def _provider_of(folder: str, recorded: str, path: str) -> str | None:
+    """Our name for who answered; None for a service, or a protocol of one, that no spec of ours is for."""
+    known = _NAMES.get((folder, recorded))
+    if known is not None:
+        return next((name for start, name in known.items() if path.startswith(start)), None)
+    for name in (recorded, f"{recorded}-responses"):
+        spec = _specs().get(name)
+        if spec is not None and (spec.wire == folder or folder in ("embeddings", "model_lists")):
+            return name
+    return None
+
+
+@functools.cache
+def _specs() -> dict[str, ProviderSpec]:
+    found = {info.name: registry.get(info.name) for info in registry.list_providers()}
+    return {name: spec for name, spec in found.items() if isinstance(spec, ProviderSpec)}
+
+
+def exchanges() -> Iterator[tuple[str, Exchange | None]]:
+    """All recordings: by the words of those who recorded them, and as ours where the provider is one of ours."""
+    for path in sorted((TESTS / "recordings").glob("*/*__*.json")):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        name = _provider_of(path.parent.name, data["provider"], data["request"]["path"] or "/")
+        yield data["provider"], None if name is None else Exchange(path, path.parent.name, name, data)
+
+
+def features_of(exchange: Exchange) -> set[str]:
+    """What a recording shows."""
+    if exchange.wire in ("embeddings", "model_lists"):
+        feature = exchange.wire.replace("_", " ").removesuffix("s") if exchange.wire == "model_lists" else exchange.wire
+        return {feature} if exchange.data["response"]["status"] < 400 else set()
+    if exchange.data["response"]["status"] >= 400:
+        return {"errors"}
+    response, failed = _decode(exchange)
+    if failed:
+        return {"errors"}
+    told = {
+        "stream" if exchange.data["streaming"] else "chat": True,
+        "tools": bool(response.tool_calls),
+        "vision": _has(exchange.asked, _is_image),
+        "reasoning": any(isinstance(part, Reasoning) for part in response.parts),
+        "structured output": _has(exchange.asked, _is_schema) and _is_json(response.text),
+        "citations": bool(response.citations),
+        "usage": response.usage.provenance == "reported",
+    }
+    return {feature for feature, is_shown in told.items() if is_shown}
+
+
+def _decode(exchange: Exchange) -> tuple[Response, bool]:
+    """What the wire makes of an answer, and whether it ended with an error."""
+    spec = _specs()[exchange.provider]
+    wire = registry.wire(spec.wire)
+    request = _request(exchange, spec)
+    if spec.wire == "bedrock_invoke":  # one recording is of an imported model, whose ARN does not say what it speaks
+        spec = msgspec.structs.replace(spec, quirks=spec.quirks | {"family_completions"})
+    chunks: list[Chunk] = []
+    failed = False
+    if exchange.data["streaming"] and exchange.data["framing"] != "json-array-stream":
+        framing = {"sse": SSEDecoder, "ndjson": NDJSONDecoder, "aws_eventstream": EventStreamDecoder}[wire.framing]()
+        decoder = wire.decoder(request, spec)
+        try:
+            chunks += decoder.feed(framing.feed(exchange.body))
+            rest = framing.close(flush=True) if isinstance(framing, SSEDecoder) else framing.close()
+            chunks += decoder.feed(rest)
+            chunks += decoder.close()
+        except ExLLMError:
+            chunks += decoder.take()
+            failed = True
+    else:
+        try:
+            chunks = wire.decode_body(exchange.body, request, spec)
+        except ExLLMError:
+            failed = True
+    accumulator = Accumulator(exchange.provider, request.model)
+    accumulator.add(chunks)
+    return accumulator.response(), failed
+
+
+def _request(exchange: Exchange, spec: ProviderSpec) -> Request:
+    """A request like the one that was recorded, as far as the answer is read by it."""
+    tools = exchange.asked.get("tools")
+    searches = exchange.wire == "gemini_generate"
+    model = unquote(exchange.data["request"]["path"].split("/")[2]) if spec.auth.kind == "aws" else "some-model"
+    return Request(
+        exchange.provider,
+        model,
+        (Message("user", "Hi"),),
+        Options(web_search=True) if searches else Options(),
+        stream=exchange.data["streaming"],
+        extra={"tools": tools} if tools and exchange.wire == "openai_responses" else {},
+    )
+
+
+def _has(value: Any, wanted: Any, key: str = "") -> bool:
+    """Whether `wanted` holds for something in `value`; tools are not looked into."""
+    if wanted(key, value):
+        return True
+    if isinstance(value, dict):
+        return any(_has(each, wanted, name) for name, each in value.items() if name != "tools")
+    return isinstance(value, list) and any(_has(each, wanted) for each in value)
+
+
+def _is_image(key: str, value: Any) -> bool:
+    if key in ("image_url", "image", "images", "input_image"):
+        return bool(value)
+    if key in ("inlineData", "inline_data", "fileData", "file_data") and isinstance(value, dict):
+        return str(value.get("mimeType") or value.get("mime_type")).startswith("image/")
+    return key == "" and isinstance(value, dict) and value.get("type") in ("image", "image_url", "input_image")
+
+
+def _is_schema(key: str, value: Any) -> bool:
+    if key in ("response_format", "responseFormat") or (key == "format" and isinstance(value, dict)):
+        return isinstance(value, dict) and value.get("type") not in ("text", None)
+    if key == "format":
+        return value == "json"
+    if key in ("responseMimeType", "response_mime_type"):
+        return bool(value == "application/json")
+    return key in ("responseSchema", "responseJsonSchema", "output_config", "outputConfig") and bool(value)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+# -- tests that drive other servers
+
+
+@functools.cache
+def marked() -> tuple[tuple[str, str, str], ...]:
+    """Provider, feature and kind of proof, of all tests that are marked with `shows`."""
+    return tuple(_marked())
+
+
+def _marked() -> Iterator[tuple[str, str, str]]:
+    for path in sorted(TESTS.rglob("test_*.py")):
+        if "mark.shows(" not in path.read_text(encoding="utf-8"):
+            continue
+        module = importlib.import_module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts))
+        for name, found in vars(module).items():
+            if getattr(found, "__module__", None) != module.__name__:
+                continue
+            if name.startswith("test_"):
+                yield from _shown(found, getattr(found, "pytestmark", ()))
+            elif name.startswith("Test"):
+                marks = [mark for base in found.__mro__ for mark in vars(base).get("pytestmark", ())]
+                yield from _shown(found, marks, [found.model])
+
+
+def _shown(test: Any, marks: Iterable[Any], models: Iterable[str] = ()) -> Iterator[tuple[str, str, str]]:
+    models = list(models)
+    for mark in marks:
+        if mark.name == "parametrize" and mark.args[0] in ("model", "name", "provider"):
+            models += mark.args[1]
+    for mark in marks:
+        if mark.name != "shows":
+            continue
+        names = [model.split("/")[0] for model in (*models, *mark.kwargs.get("providers", ()))]
+        assert names, f"{test.__qualname__} shows something of no provider"
+        unknown = {*mark.args} - {*FEATURES}
+        unknown |= {*names} - {info.name for info in registry.list_providers()}
+        unknown |= {mark.kwargs.get("by", "mock server")} - {"mock server", "itself"}
+        assert not unknown, f"{test.__qualname__} shows {unknown}"
+        yield from ((name, feature, mark.kwargs.get("by", "mock server")) for name in names for feature in mark.args)
+
+
+# -- the table
+
+
+def offered(name: str) -> set[str]:
+    """What a provider offers, as its spec and wire, or its backend, have it."""
+    provider = registry.get(name)
+    if not isinstance(provider, ProviderSpec):
+        options = getattr(provider, "options", None)
+        found = {"chat", "stream", "usage", "errors"}
+        if options is None:  # it takes anything: what it makes of it, only its tests can tell
+            found |= {feature for shown, feature, _ in marked() if shown == name}
+        else:
+            found |= {feature for feature, some in NEEDS_OPTION.items() if some & options}
+        found |= {"embeddings"} if isinstance(provider, Embeds) else set()
+        return found | ({"model list"} if isinstance(provider, ListsModels) else set())
+    options = supported_options(registry.wire(provider.wire), provider)
+    found = {"chat", "stream", "usage", "errors"}
+    found |= {feature for feature, some in NEEDS_OPTION.items() if some & options}
+    if "text_content_only" not in provider.quirks and provider.limits.images != 0:
+        found.add("vision")
+    paths = {"embeddings": provider.paths.embeddings, "model list": provider.paths.models}
+    return found | {feature for feature, path in paths.items() if path is not None}
+
+
+@functools.cache
+def evidence() -> Evidence:
+    found: Evidence = collections.defaultdict(set)
+    for _, exchange in exchanges():
+        if exchange is not None:
+            for feature in features_of(exchange):
+                found[exchange.provider, feature].add("recording")
+    for name, feature, kind in marked():
+        found[name, feature].add(kind)
+    return found
+
+
+def cell(name: str, feature: str) -> str:
+    """The strongest proof of a feature of a provider."""
+    proofs = evidence().get((name, feature), set())
+    if feature in ("embeddings", "model list") and feature not in offered(name):
+        return "not offered"
+    weakest = "documentation" if feature in offered(name) else "not offered"
+    return next((level for level in LEVELS if level in proofs), weakest)
+
+
+def page() -> str:
+    """The whole of `docs/providers.md`."""
+    infos = registry.list_providers()
+    groups: dict[str, list[Any]] = {}
+    for info in infos:
+        groups.setdefault(info.wire or "no protocol: in this process", []).append(info)
+    sections = []
+    for wire in sorted(groups, key=lambda wire: (wire.startswith("no "), -len(groups[wire]), wire)):
+        rows = [f"### {wire if wire.startswith('no ') else f'`{wire}`'}", "", f"| | {' | '.join(FEATURES)} |"]
+        rows.append("|---" + "|:-:" * len(FEATURES) + "|")
+        for info in groups[wire]:
+            shown = f"[{info.name}]({info.docs})" if info.docs else info.name
+            rows.append(f"| {shown} | {' | '.join(LEVELS[cell(info.name, feature)] for feature in FEATURES)} |")
+        sections.append("\n".join(rows))
+    counts = collections.Counter(cell(info.name, feature) for info in infos for feature in FEATURES)
+    recorded = list(exchanges())
+    others = collections.Counter(name for name, exchange in recorded if exchange is None)
+    return HEAD.format(
+        providers=len(infos),
+        protocols=len([wire for wire in groups if not wire.startswith("no ")]),
+        recordings=len(recorded),
+        recorded_providers=len({exchange.provider for _, exchange in recorded if exchange is not None}),
+        others=", ".join(f"{name} ({count})" for name, count in sorted(others.items())),
+        **{re.sub(r"\W", "_", level): f"{mark} | {counts[level]}" for level, mark in LEVELS.items()},
+    ) + "\n\n".join(sections) + "\n"  # fmt: skip
+
+
+HEAD = """\
+# Providers
+
+<!-- Written by `python -m tests.provider_table`; a test fails when it is out of date. -->
+
+{providers} providers speak {protocols} protocols. What each offers, and on what that was proven:
+
+| | features | |
+|:-:|--:|---|
+| {itself} | **itself**: the model, or the very server, runs in the tests |
+| {recording} | **recording**: what the service once sent, byte for byte, is decoded in the tests |
+| {mock_server} | **mock server**: called over HTTP, played by [aimock](https://github.com/CopilotKit/aimock) |
+| {documentation} | **documentation**: built from the provider's own; only its protocol is proven, with others |
+| {not_offered} | **not offered**, by the provider or by exllm for it |
+
+The strongest proof counts. {recordings} recordings are played, under several slicings and against the vendor's SDK
+where there is one. They are of {recorded_providers} of these providers, and of services and endpoints that have no name
+here and prove their protocol: {others}.
+
+Besides, every provider is run through `exllm.testing.ProviderConformance` against a server of ours; the matrix of it is
+at the end of the test report.
+
+- **vision**: images in a request. **reasoning**: asked for, or seen in answers. **structured output**: an answer held
+  to JSON or a JSON Schema. **citations**: sources of a search or of documents. **errors**: error answers, told apart.
+- A feature is the provider's; whether a *model* has it, `exllm.model_catalog.model_supports(...)` tells.
+- Without a **model list** of the provider's own, the catalog answers.
+- Which key each one takes: `exllm providers`, and [credentials.md](credentials.md) for clouds. Embeddings and model
+  lists: [embeddings.md](embeddings.md). Models in this process: [local.md](local.md).
+
+## A provider of your own
+
+A service that speaks one of these protocols is a YAML of a few lines, and no Python:
+
+```yaml
+name: acme
+wire: openai_chat
+base_url: https://api.acme.example/v1
+api_key_env: [ACME_API_KEY]
+paths: {{models: /models, embeddings: /embeddings}}
+default_model: acme-large
+quirks: [max_tokens_field, no_developer_role]   # where it differs from OpenAI
+unsupported: [logit_bias]                       # refused before anything is sent
+```
+
+```python
+exllm.providers.register("acme.yaml")
+reply = await exllm.chat("acme/acme-large", "Hi")
+```
+
+All fields are told in `exllm.providers.ProviderSpec`, the built-in ones are in `exllm/providers/specs`. Run it through
+`exllm.testing.ProviderConformance`. A protocol that nobody here speaks is one class: `exllm.providers.register_wire`.
+
+## The table
+
+"""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
