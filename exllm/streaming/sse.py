@@ -13,6 +13,7 @@ _BOM = b"\xef\xbb\xbf"
 _MOST_NAMES = 256
 # More digits than this is nothing that anybody could wait for, and `int()` refuses a few thousand.
 _MOST_RETRY_DIGITS = 600
+_MOST_STRAY_BYTES = 65_536
 
 
 class SSEDecoder:
@@ -28,6 +29,8 @@ class SSEDecoder:
     Attributes:
         last_event_id: the last event id; ``""`` while there was none. It is set by a whole event only.
         retry_ms: the reconnection time that the server asked for last, in milliseconds, or None.
+        stray: the lines, up to 64 KiB, that are of no field, which the standard ignores: some services write an error
+            into a stream as it is, without ``data:``.
 
     Raises (from `feed` and `close`):
         FrameTooLarge: an event is over the limit. Frames that were complete before it are returned first, and the error
@@ -48,12 +51,14 @@ class SSEDecoder:
         "last_event_id",
         "max_frame_bytes",
         "retry_ms",
+        "stray",
     )
 
     def __init__(self, max_frame_bytes: int = 16 * 1024 * 1024) -> None:
         self.max_frame_bytes = max_frame_bytes
         self.last_event_id = ""
         self.retry_ms: int | None = None
+        self.stray = b""
         # What follows the last blank line, with LF line ends. It grows in place, in amortised constant time per byte,
         # and only bytes that are new are searched for the end of the event.
         self._tail = bytearray()
@@ -202,6 +207,8 @@ class SSEDecoder:
                     event_id = value.decode()
             elif field == b"retry":
                 self._note_retry(line)
+            elif field and len(self.stray) + len(line) < _MOST_STRAY_BYTES:
+                self.stray += line + b"\n"
         return frames
 
     def _name(self, name: bytes) -> str:

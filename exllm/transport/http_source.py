@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import hdrs
 
 from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
+from exllm.providers.error_mapping import error_in_stream
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import StreamDecoder, Wire
 from exllm.streaming.aws_eventstream import EventStreamDecoder
@@ -213,7 +214,7 @@ class HttpSource:
             chunks += self._decoder.close()
         except StreamInterrupted as error:
             if cut_by is None:
-                return self._fail_after(chunks, error)
+                return self._fail_after(chunks, self._stray_error() or error)
             broken = map_read_error(cut_by, self._route.call.url)
             broken.__cause__ = cut_by
             return self._fail_after(chunks, broken)
@@ -234,6 +235,18 @@ class HttpSource:
             return self._decoder.feed(frames)
         except ProtocolError:
             return self._decoder.take()
+
+    def _stray_error(self) -> ExLLMError | None:
+        """The error that some services, Gemini among them, write into a stream without framing it."""
+        stray = self._framing.stray if isinstance(self._framing, SSEDecoder) else b""
+        try:
+            document = msgspec.json.decode(stray)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        first = document[0] if isinstance(document, list) and document else document
+        if not isinstance(first, dict) or not first.get("error"):
+            return None
+        return error_in_stream(first, provider=self._route.spec.name, model=self._route.request.model)
 
     def _fail_after(self, chunks: list[Chunk], error: ExLLMError) -> list[Chunk]:
         self._failure = scrub(error, self._route.call.secrets)

@@ -183,6 +183,26 @@ async def test_usage_that_had_arrived_is_partial(dialect: Dialect) -> None:
         assert (usage.input_tokens, usage.output_tokens, usage.provenance) == (None, None, "unknown")
 
 
+FRAMED_BY_LINES = [dialect for dialect in DIALECTS if dialect.content_type == "text/event-stream"]
+
+
+@pytest.mark.parametrize("dialect", FRAMED_BY_LINES, ids=lambda dialect: dialect.provider)
+@pytest.mark.parametrize("shape", ["one line", "many lines", "a list", "without a line end"])
+async def test_an_error_that_is_written_into_a_stream_without_framing(dialect: Dialect, shape: str) -> None:
+    """Gemini does it when it is overloaded: https://github.com/googleapis/python-genai reads such lines as well."""
+    document: object = {"error": {"code": 503, "message": "too many words", "status": "UNAVAILABLE"}}
+    if shape == "a list":
+        document = [document]
+    written = json.dumps(document, indent=2 if shape == "many lines" else None).encode()
+    end = b"" if shape == "without a line end" else b"\n\n"
+    async with served(dialect, clean_end(frames_so_far(dialect, 2) + written + end)) as (_, client):
+        error, seen = await fail(client, dialect)
+    assert isinstance(error, exllm.ServerError)
+    assert error.retryable
+    assert "too many words" in error.message
+    assert seen == "".join(WORDS[:2])
+
+
 # -- garbage
 
 
