@@ -402,7 +402,7 @@ async def test_a_frame_of_50_mb_is_refused_at_the_default_limit(dialect: Dialect
 
 async def test_a_frame_of_50_mb_is_read_at_a_higher_limit(dialect: Dialect) -> None:
     async with (
-        served(dialect, lambda peer: large_frame(peer, dialect), max_frame_bytes=64_000_000) as (_, client),
+        served(dialect, lambda peer: large_frame(peer, dialect), max_frame_bytes=80_000_000) as (_, client),
         client.stream(dialect.name, "Hi") as stream,
     ):
         response = await stream.collect()

@@ -66,7 +66,8 @@ async def test_a_consumer_that_sleeps_stops_the_server_and_then_gets_everything(
     async with long_answer(dialect, ring_capacity=ring_capacity) as (server, stream):
         texts = stream.text()
         seen = [await anext(texts)]
-        assert await _stands_still(server) < IN_FLIGHT_BYTES + ring_capacity * WORD_CHARS
+        frame_bytes = len(dialect.text(word(0)))
+        assert await _stands_still(server) < IN_FLIGHT_BYTES + ring_capacity * frame_bytes
         assert stream.stats.ring_high_water <= ring_capacity
         assert stream.stats.paused_s > 0.3
         seen += [text async for text in texts]

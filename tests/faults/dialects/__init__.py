@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.faults.dialects.anthropic_messages import ANTHROPIC
 from tests.faults.dialects.bedrock_converse import BEDROCK
+from tests.faults.dialects.bedrock_invoke import INVOKE
 from tests.faults.dialects.cohere_chat import COHERE
 from tests.faults.dialects.dialect import TEXT, WORDS, Dialect
 from tests.faults.dialects.gemini_generate import GEMINI
@@ -17,6 +18,7 @@ __all__ = [
     "COHERE",
     "DIALECTS",
     "GEMINI",
+    "INVOKE",
     "OLLAMA",
     "OPENAI",
     "RESPONSES",
@@ -25,4 +27,4 @@ __all__ = [
     "Dialect",
 ]
 
-DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, GEMINI, RESPONSES, OLLAMA, COHERE)
+DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, RESPONSES, OLLAMA, COHERE)
