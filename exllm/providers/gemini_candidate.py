@@ -128,15 +128,16 @@ class CandidateReader:
             self._read_thought(part.text, signature, chunks)
         elif signature is None:
             if part.text:
-                self._add_text(part.text, chunks)
+                self.add_text(part.text, chunks)
         elif part.text:
             self._carry(signature, chunks)
-            self._add_text(part.text, chunks)
+            self.add_text(part.text, chunks)
             self._kind = None  # a piece of its own: what follows is another part
         else:
             chunks.append(ReasoningDelta("", self._index, self._next(), signature, id=OWN))
 
-    def _add_text(self, text: str, chunks: list[Chunk]) -> None:
+    def add_text(self, text: str, chunks: list[Chunk]) -> None:
+        """A piece of text. It goes on in the part that is open, if that is text."""
         number = self._number("text")
         self._text.add(text, number)
         chunks.append(TextDelta(text, self._index, number, self._unused_logprobs))

@@ -27,11 +27,14 @@ from exllm.providers.gemini_events import (
     plain,
 )
 from exllm.providers.gemini_finish import reason_word
+from exllm.providers.gemini_template import NO_SHAPE, Shape, shape_of
 from exllm.providers.gemini_usage import says_more, usage_of
+from exllm.providers.openai_chat_template import string_inside
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import Chunk, Finish, ProviderEvent, StreamStart, UsageUpdate
 
 SNIPPET_CHARS = 200
+_GIVE_UP_AFTER = 8  # objects that were learnt from and that none was like
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not JSON of the shape wanted."""
 MISSHAPEN = (AttributeError, IndexError, KeyError, TypeError, ValueError, *UNREADABLE)
@@ -51,8 +54,10 @@ class AnswerDecoder:
         "_candidates",
         "_has_begun",
         "_keeps_text",
+        "_left_to_learn",
         "_model",
         "_provider",
+        "_shape",
         "_undelivered",
         "_usage",
         "_usage_raw",
@@ -69,15 +74,29 @@ class AnswerDecoder:
         self._blocked: Finish | None = None
         self._usage: UsageMetadata | None = None
         self._usage_raw = b""
+        self._shape = NO_SHAPE
+        self._left_to_learn = _GIVE_UP_AFTER
         self._undelivered: list[Chunk] = []
 
     def feed(self, frames: Sequence[Frame]) -> list[Chunk]:
         """See `StreamDecoder.feed`."""
         chunks: list[Chunk] = []
         self._undelivered = chunks
+        prefix, middle, tail, start, width, index = self._shape
         for frame in frames:
+            data = frame.data
+            if data[:start] == prefix:
+                end = data.find(b'"', start)
+                after, stop = end + width, len(data) - len(tail)
+                if (
+                    data[end:after] == middle
+                    and after < stop
+                    and data[stop:] == tail
+                    and self._read_shaped(index, data[start:end], data[after:stop], chunks)
+                ):
+                    continue
             try:
-                answer = decode_answer(frame.data)
+                answer = decode_answer(data)
             except UNREADABLE as error:
                 self._read_unusual(frame, error)
                 continue
@@ -85,6 +104,8 @@ class AnswerDecoder:
                 self._read(answer, frame, chunks)
             except MISSHAPEN as error:
                 raise self._nonsense("an answer that makes no sense", frame.data) from error
+            if self._left_to_learn:
+                prefix, middle, tail, start, width, index = self._learn(data, answer)
         self._undelivered = []
         return chunks
 
@@ -138,6 +159,31 @@ class AnswerDecoder:
         if is_there(answer.model_status):
             chunks.append(ProviderEvent("modelStatus", plain(answer.model_status), self._provider))
 
+    def _read_shaped(self, index: int, raw_text: bytes, raw_counts: bytes, chunks: list[Chunk]) -> bool:
+        """An object of which all but text and counts is known. False where they are not what they should be."""
+        text = string_inside(raw_text)
+        if not text or raw_counts == b"{}":
+            return False
+        counts = None
+        if raw_counts != self._usage_raw or self._is_final():
+            try:
+                counts = decode_usage(raw_counts)
+            except UNREADABLE:
+                return False
+        self._candidates[index].add_text(text, chunks)
+        if counts is not None:
+            self._count(counts, raw_counts, chunks)
+        self._left_to_learn = _GIVE_UP_AFTER
+        return True
+
+    def _learn(self, data: bytes, answer: Answer) -> Shape:
+        """Take `data` as the pattern; eight in a row that were learnt for nothing are enough."""
+        shape = shape_of(data, answer)
+        if shape is not NO_SHAPE:
+            self._left_to_learn -= 1
+            self._shape = shape if self._left_to_learn else NO_SHAPE
+        return self._shape
+
     def _read_feedback(self, answer: Answer, chunks: list[Chunk]) -> None:
         """What was found in the prompt. A blocked one has no candidates."""
         feedback = answer.prompt_feedback
@@ -151,17 +197,27 @@ class AnswerDecoder:
 
     def _read_usage(self, answer: Answer, chunks: list[Chunk]) -> None:
         """The counts so far. They come with every object and are final in the last."""
-        readers = self._candidates.values()
-        is_final = self._blocked is not None or (bool(readers) and all(reader.is_finished for reader in readers))
         raw = bytes(answer.usage_metadata)
-        if raw == self._usage_raw and not is_final:
-            return
-        self._usage_raw = raw
-        self._usage = decode_usage(raw)
-        searches = sum(len(reader.searches) for reader in readers)
-        usage = usage_of(self._usage, "reported" if is_final else "partial", searches)
-        if (usage.input_tokens, usage.output_tokens) != (None, None):  # Vertex AI begins with a tier alone
+        if raw != self._usage_raw or self._is_final():
+            self._count(decode_usage(raw), raw, chunks)
+
+    def _count(self, counts: UsageMetadata, raw: bytes, chunks: list[Chunk]) -> None:
+        self._usage, self._usage_raw = counts, raw
+        searches = 0
+        for reader in self._candidates.values():
+            searches += len(reader.searches)
+        usage = usage_of(counts, "reported" if self._is_final() else "partial", searches)
+        if usage.input_tokens is not None or usage.output_tokens is not None:  # Vertex AI begins with a tier alone
             chunks.append(UsageUpdate(usage))
+
+    def _is_final(self) -> bool:
+        """Whether the counts that came last are: nothing more is to be said, as far as can be known."""
+        if self._blocked is not None:
+            return True
+        for reader in self._candidates.values():  # written out: it is asked with every object
+            if not reader.is_finished:
+                return False
+        return bool(self._candidates)
 
     def _read_unusual(self, frame: Frame, error: Exception) -> None:
         """An event that is no answer: an error in another shape, or broken."""

@@ -7,22 +7,18 @@ Source: https://ai.google.dev/api/generate-content#UsageMetadata
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from exllm.providers.gemini_events import ModalityCount, UsageMetadata
 from exllm.types.usage import Provenance, Usage
 
 _TEXT = ("TEXT", 1)  # as a number with enum-encoding=int
-_IMAGE = ("IMAGE", 2)
-_AUDIO = ("AUDIO", 4)
-_NAMED = {*_TEXT, *_IMAGE, *_AUDIO}
+_MEDIA: dict[str | int | None, str] = {"IMAGE": "image", 2: "image", "AUDIO": "audio", 4: "audio"}
 _Details = list[ModalityCount] | None
 
 
 def usage_of(counts: UsageMetadata, provenance: Provenance, searches: int) -> Usage:
     """The counts as `Usage`; `searches` is how many web searches were seen."""
-    asked = (counts.prompt_tokens_details, counts.tool_use_prompt_tokens_details)
-    answered = (counts.candidates_tokens_details,)
+    asked = _media(counts.prompt_tokens_details, counts.tool_use_prompt_tokens_details)
+    answered = _media(counts.candidates_tokens_details)
     tier = counts.service_tier or counts.traffic_type
     return Usage(
         input_tokens=_sum(counts.prompt_token_count, counts.tool_use_prompt_token_count),
@@ -30,9 +26,9 @@ def usage_of(counts: UsageMetadata, provenance: Provenance, searches: int) -> Us
         total_tokens=counts.total_token_count,
         cached_input_tokens=counts.cached_content_token_count,
         reasoning_tokens=counts.thoughts_token_count,
-        audio_input_tokens=_of(_AUDIO, asked),
-        audio_output_tokens=_of(_AUDIO, answered),
-        image_tokens=_of(_IMAGE, (*asked, *answered)),
+        audio_input_tokens=asked.get("audio"),
+        audio_output_tokens=answered.get("audio"),
+        image_tokens=_sum(asked.get("image"), answered.get("image")),
         search_requests=searches or None,
         service_tier=tier if isinstance(tier, str) else None,
         provenance=provenance,
@@ -46,17 +42,24 @@ def says_more(counts: UsageMetadata) -> bool:
     if any(each.modality not in _TEXT for each in counts.cache_tokens_details or ()):
         return True
     return any(
-        each.modality not in _NAMED
+        each.modality not in _TEXT and each.modality not in _MEDIA
         for details in (counts.prompt_tokens_details, counts.candidates_tokens_details)
         for each in details or ()
     )
 
 
-def _of(modality: tuple[str, int], lists: Iterable[_Details]) -> int | None:
-    found = [each.token_count for details in lists for each in details or () if each.modality in modality]
-    return sum(found) if found else None
+def _media(*lists: _Details) -> dict[str, int]:
+    """The tokens of each medium but text."""
+    found: dict[str, int] = {}
+    for details in lists:
+        for each in details or ():
+            medium = _MEDIA.get(each.modality)
+            if medium is not None:
+                found[medium] = found.get(medium, 0) + each.token_count
+    return found
 
 
-def _sum(*counts: int | None) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+def _sum(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return one + other
