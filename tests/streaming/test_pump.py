@@ -57,7 +57,7 @@ class Source:
         while self._steps and not self.is_aborted.is_set():
             step = self._steps.pop(0)
             if isinstance(step, list):
-                return step
+                return list(step)  # whoever gets it may empty it
             await self._do(step)
         if self.is_aborted.is_set():
             raise exllm.StreamInterrupted("aborted")
@@ -432,3 +432,78 @@ async def test_a_stream_that_the_collector_finds_in_another_thread_is_closed_by_
     async with asyncio.timeout(5):
         await source.is_aborted.wait()
     assert set(closed_in) == {threading.current_thread().name}
+
+
+# -- entering
+
+
+async def test_who_enters_sends_the_request_and_reads_the_head_without_another_task() -> None:
+    source = Source(START, words("a b"), END)
+    before = asyncio.all_tasks()
+    async with stream_of(source) as stream:
+        assert asyncio.all_tasks() == before
+        assert [text async for text in stream.text()] == ["a", "b"]
+        assert asyncio.all_tasks() == before
+    me = asyncio.current_task()
+    assert me is not None
+    assert source.readers == {me.get_name()}
+
+
+async def test_closing_from_another_task_ends_the_entering() -> None:
+    source = Source(opening=[10.0])
+    stream = stream_of(source)
+
+    async def enter() -> None:
+        async with stream:
+            pytest.fail("entered")
+
+    entering = asyncio.create_task(enter())
+    await asyncio.sleep(0.01)
+    await stream.aclose()
+    with pytest.raises(exllm.StreamClosed):
+        await entering
+    assert source.is_aborted.is_set()
+    assert entering.cancelling() == 0
+
+
+async def test_entering_that_is_cancelled_closes_the_source_and_stays_cancelled() -> None:
+    source = Source(opening=[10.0])
+    stream = stream_of(source)
+
+    async def enter() -> None:
+        async with stream:
+            pytest.fail("entered")
+
+    entering = asyncio.create_task(enter())
+    await asyncio.sleep(0.01)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert source.is_aborted.is_set()
+    assert source.closings >= 1
+    with pytest.raises(exllm.StreamClosed):
+        await anext(stream)
+
+
+async def test_a_failure_after_the_head_and_before_the_answer_is_retried_for_who_reads() -> None:
+    first = Source(START, exllm.Overloaded("busy"), is_shared=True)
+    second = Source(START, words("a"), END)
+    async with stream_of(first, second) as stream:
+        assert (await stream.collect()).text == "a"
+        assert stream.stats.attempts == 2
+    assert first.closings >= 1
+
+
+async def test_a_head_that_comes_alone_is_held_back_until_the_answer_begins() -> None:
+    source = Source(START, 0.02, START, 0.02, words("a"), END)
+    async with stream_of(source) as stream:
+        kinds = [type(chunk).__name__ async for chunk in stream]
+    assert kinds == ["StreamStart", "StreamStart", "TextDelta", "Finish"]
+    assert stream.stats.first_chunk_s is not None
+    assert stream.stats.first_chunk_s > 0.03
+
+
+async def test_an_answer_that_ends_with_its_head_gives_the_head() -> None:
+    async with stream_of(Source(START)) as stream:
+        assert [type(chunk).__name__ async for chunk in stream] == ["StreamStart"]
+    assert stream.response.id == "id"
