@@ -19,6 +19,8 @@ import pytest_asyncio
 
 pytest.register_assert_rewrite("exllm.testing.conformance", "tests.faults.expect")
 
+from tests.conformance_matrix import pytest_runtest_makereport, pytest_terminal_summary  # noqa: E402, F401 - hooks
+
 GRACE_S = 0.3
 """How long the last callbacks of a test may take to run; a leak is still there afterwards."""
 
