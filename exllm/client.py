@@ -17,7 +17,7 @@ from exllm.call import Call, CallSettings, Timeout, access, prepare, timeouts_of
 from exllm.config import ConfigSource, Env, lookup, require_source
 from exllm.embedding_call import embed_by, embed_over_http, prepare_embedding
 from exllm.errors import ConfigurationError, ExLLMError
-from exllm.model_lists import DEFAULT_KINDS, ModelLists, catalog_models, of_kinds
+from exllm.model_lists import DEFAULT_KINDS, ModelLists, catalog_models, of_kinds, with_catalog
 from exllm.policies.retry import RetryPolicy, RetrySchedule
 from exllm.providers import registry
 from exllm.providers.provider import ListsModels
@@ -247,6 +247,7 @@ class Client:
     ) -> list[ModelEntry]:
         """The models that the provider's own endpoint lists, sorted by id. A list is kept for an hour.
 
+        What the provider does not say of a model, the model catalog does, where it knows it: `ModelEntry.from_catalog`.
         A provider that has no such endpoint is answered for by the model catalog; `ModelEntry.source` tells.
 
         Args:
@@ -260,7 +261,8 @@ class Client:
         """
         backend = registry.get(provider)
         if not isinstance(backend, ProviderSpec):
-            return of_kinds(await backend.list_models() if isinstance(backend, ListsModels) else [], kinds)
+            told = await backend.list_models() if isinstance(backend, ListsModels) else []
+            return of_kinds(with_catalog(told, provider), kinds)
         if backend.paths.models is None:
             known = catalog_models(backend.name)
             if not known:
@@ -288,9 +290,10 @@ class Client:
         call = HttpCall(way.base_url + path, b"", headers, "GET", limits.connect, way.secret, way.signer)
         entries = None if refresh else self._model_lists.get(spec.name, call)
         if entries is None:
-            entries = await fetch_models(
+            told = await fetch_models(
                 self._transport, call, spec, registry.wire(spec.wire), self._settings.retry or spec.retry
             )
+            entries = with_catalog(told, spec.name)
             self._model_lists.put(spec.name, call, entries)
         return entries
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING
-
-import msgspec
 
 from exllm.transport.http import HttpCall
 from exllm.types.model import ModelEntry
-
-if TYPE_CHECKING:
-    from exllm.model_catalog import ModelInfo
 
 MODEL_LIST_TTL_S = 3600.0
 DEFAULT_KINDS = ("chat", "embedding")
@@ -52,10 +46,18 @@ def of_kinds(entries: Collection[ModelEntry], kinds: Collection[str] | None) -> 
     return [entry for entry in entries if not entry.kinds or not set(kinds).isdisjoint(entry.kinds)]
 
 
+def with_catalog(entries: list[ModelEntry], provider: str) -> list[ModelEntry]:
+    """The provider's rows, filled in by the catalog, which is read here for the first time if nobody asked before."""
+    from exllm.model_catalog.entries import filled
+
+    return filled(entries, provider) if entries else entries
+
+
 def catalog_models(provider: str) -> list[ModelEntry]:
     """What the catalog knows of the provider's models, under each of their names, sorted; none where it knows none."""
     from exllm.errors import ConfigurationError
     from exllm.model_catalog import list_all
+    from exllm.model_catalog.entries import entry_of
 
     try:
         infos = list_all(provider)
@@ -64,21 +66,6 @@ def catalog_models(provider: str) -> list[ModelEntry]:
     entries: dict[str, ModelEntry] = {}
     for info in infos:
         for name in info.aliases:
-            entries.setdefault(name, _of_catalog(info, provider, name))
-    entries |= {info.id: _of_catalog(info, provider, info.id) for info in infos}
+            entries.setdefault(name, entry_of(info, provider, name))
+    entries |= {info.id: entry_of(info, provider, info.id) for info in infos}
     return [entries[name] for name in sorted(entries)]
-
-
-def _of_catalog(info: ModelInfo, provider: str, name: str) -> ModelEntry:
-    return ModelEntry(
-        provider,
-        name,
-        info.name,
-        context_window=info.context_window or info.max_input_tokens,
-        max_output_tokens=info.max_output_tokens,
-        kinds=tuple(info.modes),
-        input_modalities=info.input,
-        output_modalities=info.output,
-        source="catalog",
-        raw=msgspec.to_builtins(info),
-    )

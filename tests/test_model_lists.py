@@ -74,6 +74,21 @@ async def test_what_chats_or_embeds_is_listed_and_what_nobody_knows_the_kind_of(
         assert len(await client.list_models("openai", kinds=None)) == 4
 
 
+async def test_what_the_provider_does_not_tell_the_catalog_does() -> None:
+    async with FaultServer(openai) as server, client_of(server) as client:
+        entries = {entry.id: entry for entry in await client.list_models("openai", kinds=None)}
+    known = entries["gpt-4.1"]
+    assert (known.owned_by, known.source) == ("system", "provider")
+    assert {"context_window", "input_usd_per_mtok", "capabilities"} <= set(known.from_catalog)
+    assert known.context_window
+    assert known.input_usd_per_mtok
+    assert "function_calling" in known.capabilities
+    assert entries["whisper-1"].kinds == ("transcription",)
+    assert entries["something-new"] == ModelEntry(
+        "openai", "something-new", raw={"id": "something-new", "object": "model"}
+    )
+
+
 async def pages(peer: Peer, name: str, rows: dict[str, Any], token: str, *, anthropic: bool = False) -> None:
     """Three pages of one model each."""
     number = int(query_of(peer).get(token, "page-0").rpartition("-")[2])

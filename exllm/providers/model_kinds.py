@@ -1,4 +1,4 @@
-"""What a listed model is for: chatting, embedding, or something else.
+"""What a listed model is for, chatting, embedding or something else, and what it can do.
 
 Each service says it in its own field, if at all. Sources: the references of Together, Google, Cohere, Mistral, Bedrock,
 OpenRouter, Azure, LM Studio, Vercel and Fireworks, each under "list models".
@@ -81,14 +81,15 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 def kinds_of(row: Mapping[str, Any], model: str) -> tuple[str, ...]:
     """The kinds of a row of a model list; none where neither it nor the model's name tells."""
-    told = _told(row)
+    told = kinds_told(row)
     if told:
         return told
     kind = next((kind for pattern, kind in _NAMES if pattern.search(model)), None)
     return () if kind is None else (kind,)
 
 
-def _told(row: Mapping[str, Any]) -> tuple[str, ...]:
+def kinds_told(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The kinds that the row itself tells."""
     kind = row.get("type")
     if isinstance(kind, str) and kind.lower() in _TYPES:
         return _TYPES[kind.lower()]
@@ -112,6 +113,31 @@ def _by_output(row: Mapping[str, Any]) -> tuple[str, ...]:
     if "text" in outputs:
         return ("chat",)
     return tuple(kind for kind in ("image", "video", "speech") if kind in outputs)
+
+
+def capabilities_told(row: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether the model has each capability that the row speaks of, in the words of the catalog's vocabulary."""
+    from exllm.model_catalog.vocabulary import known_capability
+
+    words: dict[str, bool] = {}
+    for field in _CAPABILITY_LISTS:
+        if isinstance(listed := row.get(field), list):
+            words |= {word: True for word in listed if isinstance(word, str)}
+    if isinstance(flags := row.get("capabilities"), dict):  # Mistral says true, Anthropic {"supported": true}
+        for word, flag in flags.items():
+            has = flag.get("supported") if isinstance(flag, dict) else flag
+            if isinstance(has, bool):
+                words[word] = has
+    words |= {word: has for word, has in row.items() if word.startswith("supports_") and isinstance(has, bool)}
+    told: dict[str, bool] = {}
+    for word, has in words.items():
+        if (capability := known_capability(word)) is not None:  # of two words for the same thing, one yes will do
+            told[capability] = has or told.get(capability, False)
+    return told
+
+
+# Ollama and LM Studio; OpenRouter; Vercel. What is not listed may still be so.
+_CAPABILITY_LISTS = ("capabilities", "supported_parameters", "tags")
 
 
 def modalities_of(row: Mapping[str, Any], direction: str) -> tuple[str, ...]:

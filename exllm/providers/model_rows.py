@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from exllm.errors import ProtocolError
-from exllm.providers.model_kinds import kinds_of, modalities_of
+from exllm.providers.model_kinds import capabilities_told, kinds_of, modalities_of
 from exllm.providers.spec import ProviderSpec
 from exllm.types.model import ModelEntry
 
@@ -91,6 +91,7 @@ def _entry(row: dict[str, Any], provider: str) -> ModelEntry | None:
         modalities_of(row, "input"),
         modalities_of(row, "output"),
         *prices,
+        capabilities=tuple(sorted(word for word, has in capabilities_told(row).items() if has)),
     )
 
 

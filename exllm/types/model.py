@@ -8,7 +8,9 @@ import msgspec
 
 
 class ModelEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One row of a provider's model list, in the same words for every provider. None, or nothing, where it is not told.
+    """One row of a provider's model list, in the same words for every provider. None, or nothing, where nobody tells.
+
+    What the provider says goes first; where it says nothing, the model catalog does: `from_catalog` names those fields.
 
     Attributes:
         provider, id: the two halves of a model string.
@@ -21,7 +23,13 @@ class ModelEntry(msgspec.Struct, frozen=True, omit_defaults=True):
             ``transcription``, ``speech``, ``moderation``, ``realtime``, ``ocr``. Where the provider does not say, read
             from the name if that is telling.
         input_modalities, output_modalities: such as ``text``, ``image``, ``audio``.
-        input_usd_per_mtok, output_usd_per_mtok: US dollars for a million tokens, as the list states them.
+        input_usd_per_mtok, output_usd_per_mtok: US dollars for a million tokens, standard tier, short prompt.
+        capabilities: such as ``vision``, in the words of `exllm.model_catalog.CAPABILITIES`.
+        knowledge_cutoff, released: YYYY-MM-DD, YYYY-MM or YYYY.
+        status: ``deprecated``, ``beta`` or ``alpha``; None for a model in normal use.
+        deprecation_date: when it stops, YYYY-MM-DD.
+        successor: the id to use instead.
+        from_catalog: names of the fields that the catalog filled, or added to, in a row of the provider.
         source: ``"provider"``, or ``"catalog"`` for a row of `exllm.model_catalog`.
         raw: the provider's own object.
     """
@@ -40,3 +48,10 @@ class ModelEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     input_usd_per_mtok: float | None = None
     output_usd_per_mtok: float | None = None
     source: str = "provider"
+    capabilities: tuple[str, ...] = ()
+    knowledge_cutoff: str | None = None
+    released: str | None = None
+    status: str | None = None
+    deprecation_date: str | None = None
+    successor: str | None = None
+    from_catalog: tuple[str, ...] = ()

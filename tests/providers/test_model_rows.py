@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from exllm.errors import ProtocolError
-from exllm.providers.model_kinds import kinds_of
+from exllm.providers.model_kinds import capabilities_told, kinds_of
 from exllm.providers.model_rows import ModelPage, read_page
 from exllm.providers.spec import ProviderSpec
 from exllm.types.model import ModelEntry
@@ -86,7 +86,8 @@ def test_perplexitys_prices_are_for_a_million_tokens() -> None:
         # Mistral
         ({"id": "mistral-small-latest", "name": "Mistral Small", "max_context_length": 131072,
           "capabilities": {"completion_chat": True, "completion_fim": False, "function_calling": True}},
-         entry("mistral-small-latest", name="Mistral Small", context_window=131072, kinds=("chat",))),
+         entry("mistral-small-latest", name="Mistral Small", context_window=131072, kinds=("chat",),
+               capabilities=("function_calling",))),
         ({"id": "mistral-embed", "capabilities": {"completion_chat": False}},
          entry("mistral-embed", kinds=("embedding",))),
         # Cohere
@@ -145,6 +146,27 @@ def test_perplexitys_prices_are_for_a_million_tokens() -> None:
 )  # fmt: skip
 def test_a_row_is_told_in_our_words(row: dict[str, Any], expected: ModelEntry) -> None:
     assert one(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"capabilities": {"vision": True, "function_calling": False, "ocr": True, "completion_chat": True}},  # Mistral
+         {"vision": True, "function_calling": False}),
+        ({"capabilities": {"image_input": {"supported": True}, "thinking": {"supported": False, "types": {}}}},
+         {"vision": True, "reasoning": False}),  # Anthropic
+        ({"capabilities": ["completion", "tools", "thinking"]}, {"function_calling": True, "reasoning": True}),
+        ({"supported_parameters": ["tools", "tool_choice", "temperature", "top_k"]},  # OpenRouter
+         {"function_calling": True, "tool_choice": True, "sampling_parameters": True}),
+        ({"tags": ["tool-use", "vision"], "type": "language"}, {"function_calling": True, "vision": True}),  # Vercel
+        ({"supports_tools": True, "supports_image_input": False}, {"function_calling": True, "vision": False}),
+        ({"capabilities": {"images": False, "vision": True, "image_input": False}}, {"vision": True}),
+        ({"capabilities": [None, {}], "supported_parameters": "tools", "tags": 3, "supports_tools": "yes"}, {}),
+    ],
+)  # fmt: skip
+def test_what_a_row_says_of_capabilities(row: dict[str, Any], told: dict[str, bool]) -> None:
+    assert capabilities_told(row) == told
+    assert one({"id": "m", **row}).capabilities == tuple(sorted(word for word, has in told.items() if has))
 
 
 @pytest.mark.parametrize(
