@@ -29,6 +29,7 @@ _LENGTH = Struct(">H")
 # A stream repeats a handful of header blocks, each of some 100 bytes, in every message. The bounds are for one that
 # does not.
 _MOST_BLOCKS = 64
+_MOST_PRELUDES = 1024  # pairs of lengths, which repeat as well
 _LARGEST_BLOCK = 512
 
 
@@ -66,12 +67,13 @@ class EventStreamDecoder:
     "Amazon Event Stream". Where they leave it open: a header that comes twice is an error.
     """
 
-    __slots__ = ("_blocks", "_failure", "_needed", "_tail", "max_frame_bytes")
+    __slots__ = ("_blocks", "_failure", "_needed", "_preludes", "_tail", "max_frame_bytes")
 
     def __init__(self, max_frame_bytes: int = 16 * 1024 * 1024) -> None:
         self.max_frame_bytes = max_frame_bytes
         self._tail = bytearray()  # the unfinished message
         self._needed = _PRELUDE_SIZE  # bytes that it must have before there is any use in looking at it
+        self._preludes: dict[bytes, tuple[int, int, int]] = {}
         self._blocks: dict[bytes, _Block] = {}
         self._failure: ExLLMError | None = None
 
@@ -87,14 +89,15 @@ class EventStreamDecoder:
             data = bytes(tail)
             tail.clear()
         frames: list[Frame] = []
+        preludes, blocks = self._preludes, self._blocks  # locals are faster
         start, size = 0, len(data)
         try:
             while True:
                 if size - start < _PRELUDE_SIZE:
                     self._needed = _PRELUDE_SIZE
                     break
-                total, headers_size, checksum = _PRELUDE.unpack_from(data, start)
-                self._check_prelude(data[start : start + 8], total, headers_size, checksum)
+                prelude = data[start : start + _PRELUDE_SIZE]
+                total, headers_size, checksum = preludes.get(prelude) or self._read_prelude(prelude)
                 if size - start < total:
                     self._needed = total
                     break
@@ -104,7 +107,7 @@ class EventStreamDecoder:
                 if crc32(data[start + 8 : data_end], checksum) != _CRC.unpack_from(data, data_end)[0]:
                     raise ProtocolError("an event-stream message has a wrong checksum")
                 block = data[headers_at:data_at]
-                event, message_type, headers = self._blocks.get(block) or self._read_block(block)
+                event, message_type, headers = blocks.get(block) or self._read_block(block)
                 # The headers are copied, so that nobody can change those of a later frame.
                 frames.append(EventStreamFrame(data[data_at:data_end], event, "", message_type, headers.copy()))
                 start = end
@@ -129,8 +132,10 @@ class EventStreamDecoder:
             raise StreamInterrupted(f"the body ended within a message, {have} bytes after its beginning")
         return []
 
-    def _check_prelude(self, prelude: bytes, total: int, headers_size: int, checksum: int) -> None:
-        if crc32(prelude) != checksum:
+    def _read_prelude(self, prelude: bytes) -> tuple[int, int, int]:
+        """The three numbers of a prelude that is right; it is not looked at again."""
+        total, headers_size, checksum = numbers = _PRELUDE.unpack(prelude)
+        if crc32(prelude[:-_CRC_SIZE]) != checksum:
             raise ProtocolError("an event-stream message has a wrong checksum in its prelude")
         if headers_size + _PRELUDE_SIZE + _CRC_SIZE > total:
             raise ProtocolError(f"an event-stream message of {total} bytes claims {headers_size} bytes of headers")
@@ -138,6 +143,9 @@ class EventStreamDecoder:
             raise FrameTooLarge(
                 f"an event-stream message of {total} bytes is over the limit of {self.max_frame_bytes} bytes"
             )
+        if len(self._preludes) < _MOST_PRELUDES:
+            self._preludes[prelude] = numbers
+        return numbers
 
     def _read_block(self, block: bytes) -> _Block:
         headers = _read_headers(block)

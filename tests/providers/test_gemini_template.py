@@ -120,3 +120,15 @@ def test_what_changes_in_every_object_is_given_up_on(monkeypatch: pytest.MonkeyP
     chunks, error = read(datas)
     assert (len(learnt), error) == (8, "")
     assert len([chunk for chunk in chunks if isinstance(chunk, TextDelta)]) == 100
+
+
+def test_counts_after_the_reason_are_said_again_though_they_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = [document("a", 5), document("b", 5, finishReason="STOP"), document("c", 5)]
+    datas = [json.dumps(each).encode() for each in documents]
+    chunks, error = read(datas)
+    assert [chunk.usage.provenance for chunk in chunks if isinstance(chunk, UsageUpdate)] == [
+        "partial",
+        "reported",
+        "reported",
+    ]
+    assert (chunks, error) == read(datas, monkeypatch)

@@ -282,11 +282,14 @@ def test_each_byte_is_handled_a_fixed_number_of_times(body: bytes) -> None:
     assert bytes_touched(EventStreamDecoder(), body) <= 5 * len(body)
 
 
-def test_server_that_invents_headers_does_not_grow_the_decoder() -> None:
+def test_server_that_invents_headers_and_lengths_does_not_grow_the_decoder() -> None:
     decoder = EventStreamDecoder()
     for i in range(2_000):
         assert decoder.feed(encode(b"", {":event-type": f"e{i}"}))[0].event == f"e{i}"
     assert len(decoder._blocks) <= 64
+    for size in range(2_000):
+        assert decoder.feed(encode(b"x" * size))[0].data == b"x" * size
+    assert len(decoder._preludes) <= 1024
     large = EventStreamDecoder()
     assert len(large.feed(encode(b"", {"k": "v" * 5_000}))) == 1
     assert not large._blocks
