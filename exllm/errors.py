@@ -176,7 +176,17 @@ class QuotaExceeded(ExLLMError):
 
 
 class BudgetExceeded(ExLLMError):
-    """A budget set in exllm would be, or was, exceeded; for a stream `partial` holds what had arrived."""
+    """A budget set in exllm would be, or was, exceeded; for a stream `partial` holds what had arrived.
+
+    Attributes:
+        limit_usd: the budget's limit in US dollars.
+        spent_usd: what counted against it at that moment, the estimates for running calls included.
+    """
+
+    def __init__(self, message: str, *, limit_usd: float = 0.0, spent_usd: float = 0.0, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.limit_usd = limit_usd
+        self.spent_usd = spent_usd
 
 
 # -- wait, then retry

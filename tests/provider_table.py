@@ -129,7 +129,7 @@ def features_of(exchange: Exchange) -> set[str]:
         return {feature} if exchange.data["response"]["status"] < 400 else set()
     if exchange.data["response"]["status"] >= 400:
         return {"errors"}
-    response, failed = _decode(exchange)
+    response, failed = read(exchange)
     if failed:
         return {"errors"}
     told = {
@@ -144,7 +144,7 @@ def features_of(exchange: Exchange) -> set[str]:
     return {feature for feature, is_shown in told.items() if is_shown}
 
 
-def _decode(exchange: Exchange) -> tuple[Response, bool]:
+def read(exchange: Exchange) -> tuple[Response, bool]:
     """What the wire makes of an answer, and whether it ended with an error."""
     spec = _specs()[exchange.provider]
     wire = registry.wire(spec.wire)

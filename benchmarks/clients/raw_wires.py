@@ -143,6 +143,7 @@ decode_bedrock_stop = msgspec.json.Decoder(BedrockStop).decode
 decode_bedrock_metadata = msgspec.json.Decoder(BedrockMetadata).decode
 decode_bedrock_body = msgspec.json.Decoder(BedrockBody).decode
 decode_ollama = msgspec.json.Decoder(OllamaLine).decode
+decode_ollama_lines = msgspec.json.Decoder(OllamaLine).decode_lines  # msgspec reads this framing itself
 decode_cohere_content = msgspec.json.Decoder(CohereContent).decode
 decode_cohere_end = msgspec.json.Decoder(CohereEnd).decode
 decode_cohere_body = msgspec.json.Decoder(CohereBody).decode
@@ -243,10 +244,8 @@ class Client(raw.Client):
         tail = b""
         async with self.post(model, stream=True) as response:
             async for block in response.content.iter_any():
-                lines = (tail + block if tail else block).split(b"\n")
-                tail = lines.pop()
-                for data in lines:
-                    line = decode_ollama(data)
+                lines, _, tail = (tail + block if tail else block).rpartition(b"\n")
+                for line in decode_ollama_lines(lines):
                     text = line.message.content
                     if text:
                         if not pieces:
@@ -305,8 +304,8 @@ class Client(raw.Client):
                     yield decode_bedrock_delta(body[payload_at : start - CHECKSUM_BYTES]).delta.text
             return
         if self.dialect == "ollama":
-            for line in body.splitlines():
-                yield decode_ollama(line).message.content
+            for line in decode_ollama_lines(body):
+                yield line.message.content
             return
         for event in body.split(b"\n\n"):
             if event.startswith(RESPONSES_TEXT):

@@ -10,17 +10,14 @@ import msgspec
 from exllm.cost.lookup import pricer_of
 from exllm.cost.pricer import PLAIN, Conditions, NoPrice
 from exllm.cost.quantities import NONE, Quantities
+from exllm.cost.text_tokens import guess_tokens
 from exllm.errors import ConfigurationError
 from exllm.model_catalog import store
 from exllm.model_catalog.schema import ModelInfo
 from exllm.providers import registry
-from exllm.types.message import Message
 from exllm.types.normalise import Messages, normalise_messages
-from exllm.types.parts import Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from exllm.types.usage import Cost, Usage
 
-CHARACTERS_PER_TOKEN = 4
-TOKENS_PER_MESSAGE = 4
 _FREE = Cost(input=0.0, output=0.0, total=0.0, source="local")
 
 
@@ -142,7 +139,7 @@ def estimate(
         tokens, how, unread = input, "counted", ""
     else:
         how = "estimated"
-        tokens, unread = _guess_tokens(normalise_messages(input))
+        tokens, unread = guess_tokens(normalise_messages(input))
     if max_output_tokens is None:
         info = _model(provider, name)
         max_output_tokens = info.max_output_tokens if info is not None else None
@@ -157,26 +154,6 @@ def estimate(
     )
     reason = low.reason or (high.reason if high else "the model's longest answer is not known")
     return Estimate(low.total, high.total if high else None, tokens, max_output_tokens, how, reason)
-
-
-def _guess_tokens(messages: Iterable[Message]) -> tuple[int, str]:
-    """Tokens of the text in `messages`, and the names of the parts that are something else."""
-    characters = count = 0
-    unread: set[str] = set()
-    for message in messages:
-        count += 1
-        parts: list[Part] = list(message.parts)
-        for part in parts:  # results add their own parts to the list
-            match part:
-                case Text(text=text) | Refusal(text=text) | Reasoning(text=text):
-                    characters += len(text)
-                case ToolCall(name=name, arguments=arguments):
-                    characters += len(name) + len(arguments)
-                case ToolResult(content=content):
-                    parts += (Text(content),) if isinstance(content, str) else content
-                case _:
-                    unread.add(type(part).__name__)
-    return -(-characters // CHARACTERS_PER_TOKEN) + (count * TOKENS_PER_MESSAGE), " and ".join(sorted(unread))
 
 
 def _model(provider: str, name: str) -> ModelInfo | None:

@@ -6,12 +6,14 @@ Source: https://platform.claude.com/docs/en/api/messages#body-messages-content
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import or_words
 from exllm.providers.anthropic_blocks import INVALID_JSON
 from exllm.providers.call_ids import CallIds, spelt
 from exllm.types.parts import (
@@ -32,19 +34,33 @@ from exllm.types.parts import (
 Block = dict[str, Any]
 
 _IDS = spelt("[^a-zA-Z0-9_-]", 64)
+_SERVER_ID = re.compile("(srv|mcp)toolu_")
 
 
 class ContentEncoder:
-    """Turns parts into blocks; collects `warnings` about what could not go along."""
+    """Turns parts into blocks; collects `warnings` about what could not go along.
+
+    Attributes:
+        is_open: the message at hand is not answered yet: media that the API does not take raise.
+    """
 
     def __init__(self, provider: str) -> None:
         self.warnings: list[str] = []
         self._provider = provider
         self._ids = CallIds(_IDS)
+        self.is_open = True
+        self._foreign_results: set[Any] = set()  # ids of server tools' calls whose results do not go along
         self._toolsets: dict[str, str] = {}  # id of a call -> the toolset that its result must name
 
     def blocks(self, parts: Iterable[Part], role: str) -> list[Block]:
         """The blocks of one message, in the same order. Raises `InvalidRequest` for what the API does not take."""
+        parts = tuple(parts)
+        if role == "assistant":
+            self._foreign_results = {
+                part.data.get("tool_use_id")
+                for part in parts
+                if isinstance(part, ProviderPart) and part.provider != self._provider
+            }
         return [block for part in parts if (block := self._block(part, role)) is not None]
 
     def text(self, text: str) -> list[Block]:
@@ -67,6 +83,25 @@ class ContentEncoder:
                 return self._result(part)
             case Reasoning():
                 return self._reasoning(part)
+            case Audio(transcript=str(transcript)) if role == "assistant":
+                return {"type": "text", "text": transcript} if transcript.strip() else None
+            case Image() | Document() | FileRef() | Audio() if role == "assistant":
+                self.warn(f"Anthropic has no place for a {type(part).__name__} of the assistant; it was left out")
+                return None
+            case Image() | Document() | FileRef() | Audio():
+                if self.is_open:
+                    return self._media(part)
+                return or_words(lambda: self._media(part), part, _words, self.warn)
+            case Refusal():
+                return {"type": "text", "text": part.text} if part.text.strip() else None
+            case ProviderPart():
+                if part.provider == self._provider:
+                    return part.data
+                self.warn(f"a part of an answer of {part.provider} means nothing to {self._provider}; it was left out")
+                return None
+
+    def _media(self, part: Image | Document | FileRef | Audio) -> Block:
+        match part:
             case Image():
                 if part.detail is not None:
                     self.warn("Anthropic has no image detail; it was left out")
@@ -75,13 +110,6 @@ class ContentEncoder:
                 return _document(part)
             case FileRef():
                 return _file(part)
-            case Refusal():
-                return {"type": "text", "text": part.text} if part.text.strip() else None
-            case ProviderPart():
-                if part.provider == self._provider:
-                    return part.data
-                self.warn(f"a part of an answer of {part.provider} means nothing to {self._provider}; it was left out")
-                return None
             case Audio():
                 raise InvalidRequest("the Anthropic Messages API takes no audio", provider=self._provider)
 
@@ -97,9 +125,9 @@ class ContentEncoder:
         return _cached(block, part.cache_control)
 
     def _reasoning(self, part: Reasoning) -> Block | None:
-        if part.redacted is not None and part.id is None:
+        if part.redacted is not None and is_claudes(part):
             return {"type": "redacted_thinking", "data": part.redacted}
-        if part.signature is not None and part.id is None:
+        if part.signature is not None and is_claudes(part):
             return {"type": "thinking", "thinking": part.text, "signature": part.signature}
         self.warn(
             f"reasoning without a signature of {self._provider} (of another provider, or cut off) cannot go back; "
@@ -107,7 +135,10 @@ class ContentEncoder:
         )
         return None
 
-    def _call(self, part: ToolCall) -> Block:
+    def _call(self, part: ToolCall) -> Block | None:
+        if part.provider_executed and not (_SERVER_ID.match(part.id) and part.id not in self._foreign_results):
+            self.warn("calls that another provider ran itself were left out")
+            return None
         kind = "server_tool_use" if part.provider_executed else "tool_use"
         block: Block = {
             "type": kind,
@@ -131,6 +162,15 @@ class ContentEncoder:
         if part.call_id in self._toolsets:
             block["toolset_name"] = self._toolsets[part.call_id]
         return _cached(block, part.cache_control)
+
+
+def is_claudes(part: Reasoning) -> bool:
+    """Whether thoughts may be Claude's: those of others have an id, or a token that is JSON."""
+    return part.id is None and not (part.signature or part.redacted or "").startswith("{")
+
+
+def _words(text: str) -> Block:
+    return {"type": "text", "text": text}
 
 
 def _is_own(citation: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import first_open
 from exllm.providers.anthropic_content import Block, ContentEncoder
 from exllm.types.message import Message
 
@@ -43,7 +44,9 @@ class Turns:
 
     def add(self, messages: Sequence[Message]) -> None:
         """Take all messages. Raises `InvalidRequest` for content that has no place, and for a prompt without a turn."""
-        for message in messages:
+        open_from = first_open(messages)
+        for place, message in enumerate(messages):
+            self._content.is_open = place >= open_from and message.role != "tool"
             if message.name is not None:
                 self._content.warn("Anthropic has no names of participants; they were left out")
             side = _SIDES[message.role]

@@ -12,6 +12,18 @@ from exllm.providers.bedrock_converse_events import ImagePiece
 from exllm.types.chunks import Chunk, ImageDelta, ProviderEvent
 from exllm.types.parts import Citation
 
+BEDROCKS = "bedrock"
+"""The `id` of thoughts that another model than Claude signed, for itself alone. Claude's signatures are right wherever
+Claude is: https://platform.claude.com/docs/en/build-with-claude/extended-thinking#thinking-encryption"""
+
+
+def claudes_redacted(encoded: str) -> str | None:
+    """Redacted thoughts of Claude as its own API has them, which is text; None where the bytes are none."""
+    try:
+        return base64.b64decode(encoded, validate=True).decode("ascii")
+    except ValueError:
+        return None
+
 
 class OpenResult:
     """The result of a tool that the service ran itself; it goes back as it came."""

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from exllm.errors import InvalidRequest
-from exllm.providers.anthropic_content import call_input
+from exllm.providers.answered_media import or_words
+from exllm.providers.anthropic_content import call_input, is_claudes
+from exllm.providers.bedrock_converse_blocks import BEDROCKS
 from exllm.providers.bedrock_converse_media import KINDS, kind_of
 from exllm.providers.call_ids import CallIds, spelt
 from exllm.types.parts import (
@@ -40,12 +42,18 @@ _IDS = spelt(r"[^a-zA-Z0-9_.:-]", 64)
 _NOT_IN_TITLES = re.compile(r"[^a-zA-Z0-9_\s\-()\[\]]+")  # the underscore is taken as well, though undocumented
 
 
+_CLAUDE = frozenset({"anthropic", None})  # None may be Claude behind an ARN
+
+
 class ContentEncoder:
     """Turns parts into blocks; collects `warnings` about what could not go along.
 
     Args:
         provider: the name of the spec.
         family: whose model it is, see `bedrock_models.family_of`.
+
+    Attributes:
+        is_open: the message at hand is not answered yet: media that the API does not take raise.
     """
 
     def __init__(self, provider: str, family: str | None) -> None:
@@ -53,11 +61,20 @@ class ContentEncoder:
         self._provider = provider
         self._family = family
         self._ids = CallIds(_IDS)
+        self._own_results: set[Any] = set()  # ids of calls that the service ran
+        self.is_open = True
         self._titles: set[str] = set()
 
     def blocks(self, parts: Iterable[Part], role: str) -> list[Block]:
         """The blocks of one message, in the same order. Raises `InvalidRequest` for what the API does not take."""
         blocks: list[Block] = []
+        parts = tuple(parts)
+        if role == "assistant":
+            self._own_results = {
+                part.data.get("toolResult", {}).get("toolUseId")
+                for part in parts
+                if isinstance(part, ProviderPart) and part.provider == self._provider
+            }
         for part in parts:
             block = self._block(part, role)
             if block is not None:
@@ -91,6 +108,25 @@ class ContentEncoder:
                 return self._result(part)
             case Reasoning():
                 return self._reasoning(part)
+            case Audio(transcript=str(transcript)) if role == "assistant":
+                return {"text": transcript} if transcript.strip() else None
+            case Image() | Audio() | Document() | FileRef() if role == "assistant":
+                self.warn(f"Bedrock has no place for a {type(part).__name__} of the assistant; it was left out")
+                return None
+            case Image() | Audio() | Document() | FileRef():
+                if self.is_open:
+                    return self._shown(part)
+                return or_words(lambda: self._shown(part), part, _words, self.warn)
+            case Refusal():
+                return {"text": part.text} if part.text.strip() else None
+            case ProviderPart():
+                if part.provider == self._provider:
+                    return part.data
+                self.warn(f"a part of an answer of {part.provider} means nothing to {self._provider}; it was left out")
+                return None
+
+    def _shown(self, part: Image | Audio | Document | FileRef) -> Block:
+        match part:
             case Image():
                 if part.detail is not None:
                     self.warn("Bedrock has no image detail; it was left out")
@@ -101,15 +137,11 @@ class ContentEncoder:
                 return self._document(part)
             case FileRef():
                 return self._file(part)
-            case Refusal():
-                return {"text": part.text} if part.text.strip() else None
-            case ProviderPart():
-                if part.provider == self._provider:
-                    return part.data
-                self.warn(f"a part of an answer of {part.provider} means nothing to {self._provider}; it was left out")
-                return None
 
-    def _call(self, part: ToolCall) -> Block:
+    def _call(self, part: ToolCall) -> Block | None:
+        if part.provider_executed and part.id not in self._own_results:
+            self.warn("calls that another provider ran itself were left out")
+            return None
         call: Block = {"toolUseId": self._ids.of_call(part.id), "name": part.name, "input": call_input(part.arguments)}
         if part.provider_executed:
             call["type"] = "server_tool_use"
@@ -129,10 +161,12 @@ class ContentEncoder:
         return {"toolResult": result}
 
     def _reasoning(self, part: Reasoning) -> Block | None:
-        if part.redacted is not None and part.id is None:
-            return {"reasoningContent": {"redactedContent": part.redacted}}
-        if part.signature is not None and part.id is None:
-            return {"reasoningContent": {"reasoningText": {"text": part.text, "signature": part.signature}}}
+        if part.id == BEDROCKS or (is_claudes(part) and self._family in _CLAUDE):
+            if part.redacted is not None:
+                sent = part.redacted if part.id == BEDROCKS else base64.b64encode(part.redacted.encode()).decode()
+                return {"reasoningContent": {"redactedContent": sent}}
+            if part.signature is not None:
+                return {"reasoningContent": {"reasoningText": {"text": part.text, "signature": part.signature}}}
         self.warn(
             f"reasoning without a signature of {self._provider} (of another provider, or cut off) cannot go back; "
             "it was left out"
@@ -198,6 +232,10 @@ class ContentEncoder:
         if title is not None and unique != title:
             self.warn(f"Bedrock takes no document called {title!r}; it was sent as {unique!r}")
         return unique
+
+
+def _words(text: str) -> Block:
+    return {"text": text}
 
 
 def _text(part: Text, role: str) -> Block | None:

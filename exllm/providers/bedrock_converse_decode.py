@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from exllm.errors import ProtocolError, StreamInterrupted
-from exllm.providers.bedrock_converse_blocks import OpenImage, OpenResult, to_citation
+from exllm.providers.bedrock_converse_blocks import BEDROCKS, OpenImage, OpenResult, claudes_redacted, to_citation
 from exllm.providers.bedrock_converse_events import (
     DECODERS,
     BlockDelta,
@@ -31,6 +31,7 @@ from exllm.providers.bedrock_converse_events import (
     decode_tool_use,
 )
 from exllm.providers.bedrock_errors import error_of_frame
+from exllm.providers.bedrock_models import family_of
 from exllm.providers.bedrock_usage import usage_of
 from exllm.streaming.aws_eventstream import EventStreamFrame
 from exllm.streaming.frame import Frame
@@ -82,6 +83,7 @@ class ConverseDecoder:
         "_model",
         "_open",
         "_provider",
+        "_signer",
         "_started",
         "_stop",
         "_tools_wanted",
@@ -95,6 +97,7 @@ class ConverseDecoder:
         self._provider = provider
         self._model = model
         self._answering = answering
+        self._signer = None if family_of(answering or model) == "anthropic" else BEDROCKS
         self._started = False
         self._calls: dict[int, int] = {}  # index of a block -> number of the call
         self._call_count = 0
@@ -285,9 +288,11 @@ class ConverseDecoder:
         if piece.text:
             chunks.append(ReasoningDelta(piece.text, 0, index))
         if piece.signature:
-            chunks.append(ReasoningDelta(part=index, signature=piece.signature))
+            chunks.append(ReasoningDelta(part=index, signature=piece.signature, id=self._signer))
         if piece.redactedContent:
-            chunks.append(ReasoningDelta(part=index, redacted=piece.redactedContent))
+            claudes = claudes_redacted(piece.redactedContent) if self._signer is None else None
+            redacted, signer = (piece.redactedContent, BEDROCKS) if claudes is None else (claudes, None)
+            chunks.append(ReasoningDelta(part=index, redacted=redacted, id=signer))
 
     def _report(self, event: Metadata, chunks: list[Chunk]) -> None:
         tier = (event.serviceTier or {}).get("type")

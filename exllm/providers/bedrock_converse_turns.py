@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import first_open
 from exllm.providers.bedrock_converse_content import Block, ContentEncoder
 from exllm.types.message import Message
 from exllm.types.parts import CacheControl
@@ -37,7 +38,9 @@ class Turns:
 
         Raises: InvalidRequest for content that has no place, and for a prompt without a turn.
         """
-        for message in messages:
+        open_from = first_open(messages)
+        for place, message in enumerate(messages):
+            self.content.is_open = place >= open_from and message.role != "tool"
             if message.name is not None:
                 self.content.warn("Bedrock has no names of participants; they were left out")
             side = _SIDES[message.role]

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import first_open
 from exllm.providers.anthropic_content import call_input
-from exllm.providers.bedrock_invoke_family import media_refused
+from exllm.providers.bedrock_invoke_family import media_in_words
 from exllm.providers.spec import ProviderSpec
 from exllm.types.parts import ProviderPart, Reasoning, Refusal, Text, ToolCall, ToolResult
 from exllm.types.request import Request
@@ -29,7 +30,8 @@ def build_body(request: Request, spec: ProviderSpec) -> tuple[dict[str, Any], tu
     history: list[dict[str, str]] = []
     calls: dict[str, ToolCall] = {}
     results: list[dict[str, Any]] = []
-    for message in request.messages:
+    open_from = first_open(request.messages)
+    for place, message in enumerate(request.messages):
         texts: list[str] = []
         for part in message.parts:
             match part:
@@ -38,15 +40,15 @@ def build_body(request: Request, spec: ProviderSpec) -> tuple[dict[str, Any], tu
                 case ToolCall():
                     calls[part.id] = part
                 case ToolResult():
-                    results.append(_result(part, calls, request, spec))
+                    results.append(_result(part, calls, request, spec, warnings))
                 case Reasoning():
-                    pass
+                    warnings.append(f"reasoning does not go back to {request.model}; it was left out")
                 case ProviderPart():
                     warnings.append(
                         f"a part of an answer of {part.provider} means nothing to {spec.name}; it was left out"
                     )  # fmt: skip
                 case _:
-                    raise media_refused(request, spec)
+                    texts.append(media_in_words(part, request, spec, warnings, is_open=place >= open_from))
         text = "".join(texts)
         if message.role in ("system", "developer"):
             preamble.append(text)
@@ -75,7 +77,7 @@ def build_body(request: Request, spec: ProviderSpec) -> tuple[dict[str, Any], tu
 
 
 def _result(
-    part: ToolResult, calls: dict[str, ToolCall], request: Request, spec: ProviderSpec
+    part: ToolResult, calls: dict[str, ToolCall], request: Request, spec: ProviderSpec, warnings: list[str]
 ) -> dict[str, Any]:  # fmt: skip
     call = calls.get(part.call_id)
     if call is None:
@@ -83,9 +85,10 @@ def _result(
     if isinstance(part.content, str):
         text = part.content
     else:
-        if not all(isinstance(inner, Text) for inner in part.content):
-            raise media_refused(request, spec)
-        text = "".join(inner.text for inner in part.content if isinstance(inner, Text))
+        text = "".join(
+            inner.text if isinstance(inner, Text) else media_in_words(inner, request, spec, warnings, is_open=False)
+            for inner in part.content
+        )
     return {"call": {"name": call.name, "parameters": call_input(call.arguments)}, "outputs": [{"text": text}]}
 
 

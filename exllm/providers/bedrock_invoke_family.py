@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from exllm.errors import InvalidRequest, UnsupportedOption
+from exllm.providers.answered_media import Media, or_words
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import StreamDecoder
 from exllm.types.chunks import Chunk
@@ -51,8 +52,14 @@ def check_options(request: Request, family: Family, spec: ProviderSpec) -> None:
         )
 
 
-def media_refused(request: Request, spec: ProviderSpec) -> InvalidRequest:
-    """The error for media that the native protocol of the model has no place for."""
-    return InvalidRequest(
-        f"{request.model} takes text only in its native protocol; call it through Converse", provider=spec.name
-    )
+def media_in_words(
+    part: Media, request: Request, spec: ProviderSpec, warnings: list[str], *, is_open: bool
+) -> str:  # fmt: skip
+    """Words for media, where the native protocol has no place for any. Raises `InvalidRequest` in what is asked now."""
+
+    def refuse() -> str:
+        raise InvalidRequest(
+            f"{request.model} takes text only in its native protocol; call it through Converse", provider=spec.name
+        )
+
+    return refuse() if is_open else or_words(refuse, part, str, warnings.append)

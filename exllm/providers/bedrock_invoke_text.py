@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exllm.errors import InvalidRequest, ProtocolError, StreamInterrupted
-from exllm.providers.bedrock_invoke_family import NativeRequest, media_refused
+from exllm.providers.answered_media import first_open
+from exllm.providers.bedrock_invoke_family import NativeRequest, media_in_words
 from exllm.providers.bedrock_invoke_thoughts import ThoughtSplitter
 from exllm.providers.bedrock_models import answering_model
 from exllm.providers.bedrock_usage import integer
@@ -204,13 +205,15 @@ def _chunks(thought: str, said: str) -> list[Chunk]:
 def turns_of(request: Request, spec: ProviderSpec) -> tuple[list[Turn], tuple[str, ...]]:
     """The conversation as text, and what could not go along.
 
-    System messages come first, joined. Raises `InvalidRequest` for media, and where there is nothing to answer.
+    System messages come first, joined. Raises `InvalidRequest` for media in what is asked now, and where nothing is
+    asked.
     """
     system: list[str] = []
     turns: list[Turn] = []
     warnings: list[str] = []
-    for message in request.messages:
-        text = _text_of(message.parts, request, spec, warnings)
+    open_from = first_open(request.messages)
+    for place, message in enumerate(request.messages):
+        text = _text_of(message.parts, request, spec, warnings, is_open=place >= open_from)
         if message.name is not None:
             warnings.append("names of participants have no place in a prompt; they were left out")
         if message.role in ("system", "developer"):
@@ -229,7 +232,7 @@ def turns_of(request: Request, spec: ProviderSpec) -> tuple[list[Turn], tuple[st
     return head + turns, tuple(dict.fromkeys(warnings))
 
 
-def _text_of(parts: Sequence[Any], request: Request, spec: ProviderSpec, warnings: list[str]) -> str:
+def _text_of(parts: Sequence[Any], request: Request, spec: ProviderSpec, warnings: list[str], *, is_open: bool) -> str:
     texts: list[str] = []
     for part in parts:
         match part:
@@ -237,12 +240,12 @@ def _text_of(parts: Sequence[Any], request: Request, spec: ProviderSpec, warning
                 texts.append(part.text)
             case ToolCall() | ToolResult():
                 warnings.append(f"{request.model} knows no tools here; calls and results were left out")
-            case Reasoning():
-                pass  # such models are not to be shown their thoughts again
+            case Reasoning():  # such models are not to be shown thoughts again
+                warnings.append(f"reasoning does not go back to {request.model}; it was left out")
             case ProviderPart():
                 warnings.append(
                     f"a part of an answer of {part.provider} means nothing to {spec.name}; it was left out"
                 )  # fmt: skip
             case _:
-                raise media_refused(request, spec)
+                texts.append(media_in_words(part, request, spec, warnings, is_open=is_open))
     return "".join(texts)

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import Media, first_open, or_words
+from exllm.providers.call_ids import CallIds, spelt
 from exllm.providers.cohere_citations import document_id
 from exllm.providers.cohere_decode import PLAN_ID
 from exllm.providers.spec import ProviderSpec
@@ -38,6 +40,8 @@ _DETAILS = ("auto", "low", "high")
 
 Block = dict[str, Any]
 
+_IDS = spelt("(?!)", 64)
+
 
 class MessageWriter:
     """Writes the messages of one request.
@@ -50,13 +54,17 @@ class MessageWriter:
     def __init__(self, spec: ProviderSpec) -> None:
         self.documents: list[Block] = []
         self.warnings: list[str] = []
+        self._is_open = True  # the message at hand is not answered yet
+        self._ids = CallIds(_IDS)
         self._spec = spec
 
     def write(self, messages: Sequence[Message]) -> list[Block]:
         """The messages as JSON-like data. Raises `InvalidRequest` for what Cohere does not take."""
         out: list[Block] = []
         shown: list[Block] = []  # images of tool results, which follow the last result of the run
-        for message in messages:
+        open_from = first_open(messages)
+        for place, message in enumerate(messages):
+            self._is_open = place >= open_from
             if message.name is not None:
                 self.warn("takes no names of messages; they were not sent")
             results = [part for part in message.parts if type(part) is ToolResult]
@@ -74,7 +82,9 @@ class MessageWriter:
 
     def warn(self, words: str) -> None:
         """Say something about the provider, once."""
-        words = f"{self._spec.label} {words}"
+        self._say(f"{self._spec.label} {words}")
+
+    def _say(self, words: str) -> None:
         if words not in self.warnings:
             self.warnings.append(words)
 
@@ -96,16 +106,24 @@ class MessageWriter:
         match part:
             case Text():
                 return {"type": "text", "text": part.text}
-            case Image() if role == "user":
-                return self._image(part)
-            case Document() if role == "user":
-                number = len(self.documents)
-                self.documents.append({"id": document_id(number), "data": self._document_data(part)})
-                return None
+            case Image() | Document() | Audio() | FileRef() if role == "user":
+                if self._is_open:
+                    return self._media(part)
+                return or_words(lambda: self._media(part), part, _words, self._say)
             case ProviderPart():
                 self.warn(f"knows nothing of the parts of {part.provider}'s answers; they were left out")
                 return None
         raise self._refusal(f"a {role} message of {self._spec.label} cannot hold a {type(part).__name__}")
+
+    def _media(self, part: Media) -> Block | None:
+        match part:
+            case Image():
+                return self._image(part)
+            case Document():
+                data = self._document_data(part)
+                self.documents.append({"id": document_id(len(self.documents)), "data": data})
+                return None
+        raise self._refusal(f"a user message of {self._spec.label} cannot hold a {type(part).__name__}")
 
     def _image(self, image: Image) -> Block:
         if image.url is not None:
@@ -140,7 +158,8 @@ class MessageWriter:
     def _result(self, result: ToolResult, shown: list[Block]) -> Block:
         """Documents among the results can be cited one by one."""
         self._note_breakpoint(result)
-        written: Block = {"role": "tool", "tool_call_id": result.call_id, "content": result.content}
+        call_id = self._ids.of_result(result.call_id)
+        written: Block = {"role": "tool", "tool_call_id": call_id, "content": result.content}
         if isinstance(result.content, str):
             return written
         content: list[Block] = []
@@ -150,7 +169,7 @@ class MessageWriter:
                 case Text():
                     content.append({"type": "text", "text": part.text})
                 case Document():
-                    content.append({"type": "document", "document": {"data": self._document_data(part)}})
+                    content.append(self._found(part))
                 case Image():
                     shown.append(self._image(part))
                     self.warn(
@@ -158,6 +177,12 @@ class MessageWriter:
                     )
         written["content"] = content or ""
         return written
+
+    def _found(self, document: Document) -> Block:
+        def write() -> Block:
+            return {"type": "document", "document": {"data": self._document_data(document)}}
+
+        return or_words(write, document, _words, self._say)
 
     # -- the assistant's turn
 
@@ -184,7 +209,7 @@ class MessageWriter:
                 case Reasoning():
                     self.warn("cannot read thoughts that another provider signed; they were left out")
                 case ToolCall(provider_executed=False):
-                    calls.append(_call(part))
+                    calls.append(_call(part, self._ids.of_call(part.id)))
                 case ToolCall():
                     self.warn("has no tools that a provider runs; such calls were left out")
                 case ProviderPart() if part.provider == self._spec.name:
@@ -216,6 +241,10 @@ def _sent_back(citations: Iterable[Citation], index: int) -> Iterator[Block]:
             yield {**source, "content_index": index} if "content_index" in source else source
 
 
-def _call(call: ToolCall) -> Block:
+def _words(text: str) -> Block:
+    return {"type": "text", "text": text}
+
+
+def _call(call: ToolCall, id_: str) -> Block:
     arguments = call.arguments if call.arguments.strip() else "{}"
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    return {"id": id_, "type": "function", "function": {"name": call.name, "arguments": arguments}}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import first_open
 from exllm.providers.gemini_models import ModelFacts
 from exllm.providers.gemini_parts import Block, PartEncoder, object_of
 from exllm.providers.gemini_signatures import is_made_up
@@ -43,7 +44,9 @@ class Contents:
 
     def add(self, messages: Sequence[Message]) -> None:
         """Take all messages. Raises `InvalidRequest` for content that has no place, and for a prompt without a turn."""
-        for message in messages:
+        open_from = first_open(messages)
+        for place, message in enumerate(messages):
+            self._encoder.is_open = place >= open_from and message.role != "tool"
             if message.name is not None:
                 self._encoder.warn("Gemini has no names of participants; they were left out")
             if message.role in ("system", "developer"):
@@ -108,8 +111,12 @@ class Contents:
         if result.cache_control is not None:
             self._encoder.warn("Gemini caches by itself; cache_control was left out")
         parts: tuple[Part, ...] = (Text(result.content),) if isinstance(result.content, str) else result.content
-        text = "".join(part.text for part in parts if isinstance(part, Text))
-        media = [self._encoder.media(part) for part in parts if not isinstance(part, Text)]  # type: ignore[arg-type]
+        blocks = [
+            {"text": part.text} if isinstance(part, Text) else self._encoder.shown(part)  # type: ignore[arg-type]
+            for part in parts
+        ]
+        text = "".join(block["text"] for block in blocks if "text" in block)
+        media = [block for block in blocks if "text" not in block]
         response: Block = {"name": result.name or name, "response": _response(text, is_error=result.is_error)}
         if not is_made_up(result.call_id):
             response = {"id": result.call_id, **response}

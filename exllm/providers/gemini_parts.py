@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import Media, or_words
 from exllm.providers.gemini_models import ModelFacts
 from exllm.providers.gemini_signatures import NEXT, OWN, is_made_up, is_signature
 from exllm.providers.spec import ProviderSpec
@@ -43,13 +44,18 @@ _RESOLUTION = {"low": "LOW", "high": "HIGH", "original": "ULTRA_HIGH"}
 
 
 class PartEncoder:
-    """Turns parts into Gemini's; collects `warnings` about what could not go along."""
+    """Turns parts into Gemini's; collects `warnings` about what could not go along.
+
+    Attributes:
+        is_open: the message at hand is not answered yet: media that Gemini does not take raise.
+    """
 
     def __init__(self, spec: ProviderSpec, facts: ModelFacts) -> None:
         self.warnings: list[str] = []
         self._provider = spec.name
         self._on_vertex = "vertex" in spec.quirks
         self._facts = facts
+        self.is_open = True
 
     def blocks(self, parts: Iterable[Part]) -> list[Block]:
         """The parts of one message, tool results apart. Raises `InvalidRequest` for what cannot be said."""
@@ -77,8 +83,15 @@ class PartEncoder:
         if text not in self.warnings:
             self.warnings.append(text)
 
-    def media(self, part: Image | Audio | Document) -> Block:
-        """A part that holds bytes, or says where they are."""
+    def shown(self, part: Media) -> Block:
+        """A part that holds bytes, or says where they are; words for it where it cannot be sent and was answered."""
+        if self.is_open:
+            return self._media(part)
+        return or_words(lambda: self._media(part), part, _words, self.warn)
+
+    def _media(self, part: Media) -> Block:
+        if isinstance(part, FileRef):
+            return self._file(part.id, part.media_type)
         if isinstance(part, Document):
             self._warn_of_document(part)
         if not isinstance(part, Audio) and part.cache_control is not None:
@@ -105,10 +118,8 @@ class PartEncoder:
                 if part.cache_control is not None:
                     self._warn_of_cache()
                 return {"text": part.text} if part.text else None
-            case Image() | Audio() | Document():
-                return self.media(part)
-            case FileRef():
-                return self._file(part.id, part.media_type)
+            case Image() | Audio() | Document() | FileRef():
+                return self.shown(part)
             case ToolCall():
                 return self._call(part)
             case Reasoning():
@@ -188,6 +199,10 @@ def object_of(text: str) -> msgspec.Raw | None:
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return None
     return msgspec.Raw(text.encode()) if isinstance(decoded, dict) else None
+
+
+def _words(text: str) -> Block:
+    return {"text": text}
 
 
 def _sign_first_call(blocks: list[Block]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import Media, first_open, or_words
 from exllm.providers.anthropic_content import call_input
 from exllm.providers.spec import ProviderSpec
 from exllm.types.message import Message
@@ -44,12 +45,15 @@ class MessageWriter:
     def __init__(self, spec: ProviderSpec) -> None:
         self.warnings: list[str] = []
         self._spec = spec
+        self._is_open = True  # the message at hand is not answered yet
         self._names: dict[str, str] = {}  # id of a call -> the tool's name
 
     def write(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """The messages as JSON-like data. Raises `InvalidRequest` for what Ollama does not take."""
         written: list[dict[str, Any]] = []
-        for message in messages:
+        open_from = first_open(messages)
+        for place, message in enumerate(messages):
+            self._is_open = place >= open_from
             if message.name is not None:
                 self.warn("takes no names of messages; they were not sent")
             results = [part for part in message.parts if type(part) is ToolResult]
@@ -61,7 +65,9 @@ class MessageWriter:
 
     def warn(self, words: str) -> None:
         """Say something about the provider, once."""
-        words = f"{self._spec.label} {words}"
+        self._say(f"{self._spec.label} {words}")
+
+    def _say(self, words: str) -> None:
         if words not in self.warnings:
             self.warnings.append(words)
 
@@ -92,35 +98,41 @@ class MessageWriter:
             match part:
                 case Text() | Refusal():
                     texts.append(part.text)
-                case Image():
-                    images.extend(self._image(part, role))
                 case Audio(transcript=str(transcript)) if role == "assistant":
                     texts.append(transcript)
-                case Document() | Audio() | FileRef() if role == "assistant":
+                case Image(data=None) | Document() | Audio() | FileRef() if role == "assistant":
                     self.warn(f"has no place for a {type(part).__name__} of the assistant; it was left out")
-                case Document():
-                    texts.append(self._document(part))
+                case Image() | Document() | Audio() | FileRef():
+                    text, shown = self._media(part) if self._is_open and role != "tool" else self._answered(part)
+                    texts.append(text)
+                    images.extend(shown)
                 case ToolCall(provider_executed=True):
                     self.warn("has no tools that a provider runs; such calls were left out")
                 case ProviderPart():
                     self.warn(f"knows nothing of the parts of {part.provider}'s answers; they were left out")
-                case Audio() | FileRef():
-                    raise InvalidRequest(
-                        f"{self._spec.label} takes text and images, got a {type(part).__name__}",
-                        provider=self._spec.name,
-                    )
         written["content"] = "".join(texts)
         if images:
             written["images"] = images
 
-    def _image(self, image: Image, role: str) -> list[str]:
+    def _answered(self, part: Media) -> tuple[str, list[str]]:
+        return or_words(lambda: self._media(part), part, lambda words: (words, []), self._say)
+
+    def _media(self, part: Media) -> tuple[str, list[str]]:
+        """What a part adds to the text, and to the images."""
+        match part:
+            case Image():
+                return "", [self._image(part)]
+            case Document():
+                return self._document(part), []
+        raise InvalidRequest(
+            f"{self._spec.label} takes text and images, got a {type(part).__name__}", provider=self._spec.name
+        )
+
+    def _image(self, image: Image) -> str:
         if image.detail is not None:
             self.warn("knows no detail of images; it was not sent")
         if image.data is not None:
-            return [base64.b64encode(image.data).decode()]
-        if role == "assistant":
-            self.warn("takes images as data, not from a URL; one of the assistant's was left out")
-            return []
+            return base64.b64encode(image.data).decode()
         raise InvalidRequest(
             f"{self._spec.label} takes images as data, not from a URL; fetch it, then pass Image(data=..., "
             f"media_type=...) or Image(path=...)",

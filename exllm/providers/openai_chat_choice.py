@@ -11,6 +11,7 @@ import base64
 from typing import Any
 
 from exllm.errors import ProtocolError
+from exllm.providers.gemini_signatures import OWN
 from exllm.providers.openai_chat_calls import Calls
 from exllm.providers.openai_chat_events import AudioPiece, Delta, Logprobs, TokenPiece, google_signature
 from exllm.providers.openai_chat_reasoning import ReasoningParts
@@ -90,7 +91,7 @@ class ChoiceDecoder:
             self._sources(delta.web_search_data, out)
             self._sources(delta.graph_data, out)
         if delta.extra_content is not None and (signature := google_signature(delta.extra_content)):
-            out.append(ReasoningDelta("", index, 0, signature))
+            out.append(ReasoningDelta("", index, 0, signature, id=OWN))
 
     def _text(self, text: str, logprobs: Logprobs | None, out: list[Chunk]) -> None:
         probabilities = _text_probabilities(logprobs) if logprobs is not None else None

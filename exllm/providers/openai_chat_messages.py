@@ -2,9 +2,8 @@
 
 Source: platform.openai.com/docs/api-reference/chat/create, `messages`; the services' own pages for the quirks.
 
-What Chat Completions has no place for stays behind: `ToolResult.is_error` (the content says it), calls that the
-provider ran itself, and reasoning, unless a quirk says how it goes back. Anything else that cannot be sent is named in
-`MessageWriter.warnings`, or raises.
+`ToolResult.is_error` has no place in Chat Completions and stays behind: the content says it. Anything else that cannot
+be sent, calls that a provider ran itself and reasoning among it, is named in `MessageWriter.warnings`, or raises.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import Media, first_open, or_words
 from exllm.providers.call_ids import CallIds, hashed, spelt
 from exllm.providers.gemini_signatures import is_signature
 from exllm.providers.openai_chat_calls import CUSTOM_SIGNATURE
@@ -57,13 +57,16 @@ class MessageWriter:
         self._spec = spec
         self._quirks = spec.quirks
         self._cache_control = cache_control
+        self._is_open = True  # the message at hand is not answered yet
         self._ids = CallIds(_SHORT_IDS if "short_tool_call_ids" in self._quirks else _IDS)
 
     def write(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """The messages as JSON-like data. Raises `InvalidRequest` for what cannot be said."""
         out: list[dict[str, Any]] = []
         shown: list[dict[str, Any]] = []  # images of tool results, which follow the last result of the run
-        for message in messages:
+        open_from = first_open(messages)
+        for place, message in enumerate(messages):
+            self._is_open = place >= open_from
             rest = message.content
             if type(rest) is not str:
                 results = [part for part in message.parts if type(part) is ToolResult]
@@ -102,17 +105,30 @@ class MessageWriter:
             written["content"] = content
         elif role == "assistant":
             self._assistant(written, content)
-        elif "text_content_only" in self._quirks and all(type(part) is Text for part in content):
-            self._note_lost_breakpoints(content)
-            written["content"] = "".join(part.text for part in content if type(part) is Text)
         else:
-            written["content"] = [self._part(part, role) for part in content]
+            parts = [self._part(part, role) for part in content]
+            is_joined = "text_content_only" in self._quirks and all(part["type"] == "text" for part in parts)
+            written["content"] = "".join(part["text"] for part in parts) if is_joined else parts
         return written
 
     def _part(self, part: Part, role: str) -> dict[str, Any]:
         match part:
             case Text():
                 return self._cached({"type": "text", "text": part.text}, part.cache_control)
+            case Image() | Audio() | Document() | FileRef():
+                if self._is_open and role != "tool":
+                    return self._media(part)
+                return or_words(lambda: self._media(part), part, _words, self._warn)
+            case ProviderPart() if part.provider == self._spec.name:
+                return part.data
+        raise InvalidRequest(
+            f"a {role} message of Chat Completions cannot hold a {type(part).__name__}", provider=self._spec.name
+        )
+
+    def _media(self, part: Media) -> dict[str, Any]:
+        if "text_content_only" in self._quirks:
+            raise InvalidRequest(f"{self._spec.label} takes text alone", provider=self._spec.name)
+        match part:
             case Image():
                 return self._cached(image_part(part), part.cache_control)
             case Audio():
@@ -122,11 +138,6 @@ class MessageWriter:
                 return self._cached(written, part.cache_control)
             case FileRef():
                 return self._cached({"type": "file", "file": {"file_id": part.id}}, part.cache_control)
-            case ProviderPart() if part.provider == self._spec.name:
-                return part.data
-        raise InvalidRequest(
-            f"a {role} message of Chat Completions cannot hold a {type(part).__name__}", provider=self._spec.name
-        )
 
     def _result(self, result: ToolResult, shown: list[dict[str, Any]]) -> dict[str, Any]:
         written: dict[str, Any] = {"role": "tool", "tool_call_id": self._ids.of_result(result.call_id)}
@@ -139,11 +150,11 @@ class MessageWriter:
                 written["content"] = [self._cached({"type": "text", "text": content}, result.cache_control)]
             return self._joined_if_string_only(written)
         kept = content
-        if "tool_images" not in self._quirks:
+        if not self._quirks & {"tool_images", "text_content_only"}:
             kept = tuple(part for part in content if type(part) is Text)
             for part in content:
                 if type(part) is not Text:
-                    shown.append(self._part(part, "user"))
+                    shown.append(self._part(part, "tool"))
                     self._warn(
                         f"{self._spec.label} takes text alone from tools; {type(part).__name__.lower()} parts of tool "
                         f"results were sent in a user message after them"
@@ -165,6 +176,8 @@ class MessageWriter:
 
     def _assistant(self, written: dict[str, Any], parts: tuple[Part, ...]) -> None:
         calls = [self._call(part) for part in parts if type(part) is ToolCall and not part.provider_executed]
+        if any(type(part) is ToolCall and part.provider_executed for part in parts):
+            self._warn("calls that a provider ran itself have no place in Chat Completions; they were left out")
         refusal = "".join(part.text for part in parts if type(part) is Refusal)
         spoken = next((part for part in parts if type(part) is Audio), None)
         content = self._assistant_content(parts)
@@ -224,12 +237,16 @@ class MessageWriter:
             blocks = blocks_of(thoughts)
             if blocks:
                 written["reasoning_details"] = blocks
+            if len(blocks) < len(thoughts):
+                self._warn("reasoning that another provider signed cannot go back; it was left out")
             return
         text = "".join(thought.text for thought in thoughts)
         if text and "reasoning_content_back" in self._quirks:
             written["reasoning_content"] = text
         elif text and "reasoning_back" in self._quirks:
             written["reasoning"] = text
+        elif "thinking_parts_back" not in self._quirks or not text:
+            self._warn(f"reasoning does not go back to {self._spec.label}; it was left out")
 
     # -- cache breakpoints
 
@@ -240,11 +257,6 @@ class MessageWriter:
             self._warn(f"{self._spec.label} takes no cache_control; the breakpoints were not sent")
             return written
         return {**written, "cache_control": cache_marker(control)}
-
-    def _note_lost_breakpoints(self, parts: tuple[Part, ...]) -> None:
-        for part in parts:
-            if type(part) is Text and part.cache_control is not None:
-                self._cached({}, part.cache_control)
 
     def _mark_end(self, out: list[dict[str, Any]], control: CacheControl) -> None:
         """Put the breakpoint on the last text of the conversation."""
@@ -260,6 +272,10 @@ class MessageWriter:
     def _warn(self, words: str) -> None:
         if words not in self.warnings:
             self.warnings.append(words)
+
+
+def _words(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
 
 
 def cache_marker(control: CacheControl) -> dict[str, Any]:

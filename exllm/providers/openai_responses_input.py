@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import first_open
+from exllm.providers.call_ids import CallIds, spelt
 from exllm.providers.openai_responses_calls import CALLS, read_call_signature
 from exllm.providers.openai_responses_parts import PartWriter, data_url, encoded
 from exllm.providers.openai_responses_reasoning import grouped, reasoning_item
@@ -33,6 +35,8 @@ from exllm.types.parts import (
 
 Item = dict[str, Any]
 
+_IDS = spelt("(?!)", 64)
+
 
 class InputWriter:
     """Writes the messages of one request.
@@ -45,7 +49,7 @@ class InputWriter:
         self._quirks = spec.quirks
         self._parts = PartWriter(spec, cache_breakpoints=cache_breakpoints)
         self._kinds: dict[str, str] = {}  # id of a call -> type of its item
-        self._call_ids: dict[str, int] = {}  # id of a call -> how often it was used
+        self._ids = CallIds(_IDS)
 
     @property
     def warnings(self) -> list[str]:
@@ -59,7 +63,9 @@ class InputWriter:
     def write(self, messages: Sequence[Message]) -> list[Item]:
         """The items. Raises `InvalidRequest` for what cannot be said."""
         items: list[Item] = []
-        for message in messages:
+        open_from = first_open(messages)
+        for place, message in enumerate(messages):
+            self._parts.is_open = place >= open_from and message.role != "tool"
             if message.name is not None:
                 self._parts.warn("the Responses API has no names of participants; they were left out")
             if message.role == "assistant":
@@ -89,8 +95,6 @@ class InputWriter:
         if not isinstance(part, ToolResult):
             raise InvalidRequest("a message of the role 'tool' holds ToolResult parts, so that it names its call")
         kind = self._kinds.get(part.call_id, "function_call")
-        if "messages_only" in self._quirks and not all(isinstance(piece, Text) for piece in _pieces(part)):
-            raise InvalidRequest(f"{self._spec.label} takes text alone from tools", provider=self._spec.name)
         if kind in _ANSWERS:
             return _ANSWERS[kind](part)
         if part.cache_control is not None and isinstance(part.content, str):
@@ -98,12 +102,12 @@ class InputWriter:
         elif isinstance(part.content, str):
             output = part.content
         elif "messages_only" in self._quirks:
-            output = _text(part)
+            output = "".join(self._parts.words(piece) for piece in part.content)
         else:
             output = [self._parts.input(piece, "tool") for piece in part.content]
             if part.cache_control is not None and output:
                 output[-1] = self._parts.cached(output[-1], part.cache_control)
-        return {"type": f"{kind}_output", "call_id": self._sent_id(part.call_id), "output": output}
+        return {"type": f"{kind}_output", "call_id": self._ids.of_result(part.call_id), "output": output}
 
     # -- what the model said
 
@@ -171,10 +175,9 @@ class InputWriter:
         field = CALLS.get(signature.kind, "arguments")
         arguments = part.arguments if field == "input" or part.arguments.strip() else "{}"
         self._kinds[part.id] = signature.kind
-        self._call_ids[part.id] = self._call_ids.get(part.id, 0) + 1
         if part.cache_control is not None:
             self._parts.warn("a cache breakpoint after a call has no place in the Responses API; not sent")
-        item = {"type": signature.kind, "call_id": self._sent_id(part.id), "name": part.name, field: arguments}
+        item = {"type": signature.kind, "call_id": self._ids.of_call(part.id), "name": part.name, field: arguments}
         if turn.with_ids and signature.id is not None:
             item["id"] = signature.id
         turn.add(item | signature.fields)
@@ -197,10 +200,6 @@ class InputWriter:
 
     def _is_own(self, part: ProviderPart) -> bool:
         return part.provider == self._spec.name
-
-    def _sent_id(self, id_: str) -> str:
-        times = self._call_ids.get(id_, 1)
-        return f"{id_}:{times}" if times > 1 and "reused_call_ids" in self._quirks else id_
 
 
 class _Turn:

@@ -9,6 +9,7 @@ import base64
 from typing import Any
 
 from exllm.errors import InvalidRequest
+from exllm.providers.answered_media import Media, or_words, words_for
 from exllm.providers.spec import ProviderSpec
 from exllm.types.parts import Audio, CacheControl, Document, FileRef, Image, Part, ProviderPart, Text
 
@@ -48,6 +49,7 @@ class PartWriter:
 
     def __init__(self, spec: ProviderSpec, *, cache_breakpoints: bool) -> None:
         self.warnings: list[str] = []
+        self.is_open = True  # the message at hand is not answered yet: media that are not taken raise
         self._spec = spec
         self._cache_breakpoints = cache_breakpoints
 
@@ -56,6 +58,18 @@ class PartWriter:
         match part:
             case Text():
                 return self.cached({"type": "input_text", "text": part.text}, part.cache_control)
+            case Image() | Document() | FileRef() | Audio():
+                if self.is_open:
+                    return self._media(part)
+                return or_words(lambda: self._media(part), part, _words, self.warn)
+            case ProviderPart() if part.provider == self._spec.name:
+                return part.data
+        raise InvalidRequest(
+            f"a {role} message of the Responses API cannot hold a {type(part).__name__}", provider=self._spec.name
+        )
+
+    def _media(self, part: Media) -> Content:
+        match part:
             case Image():
                 return self.cached(_image(part), part.cache_control)
             case Document():
@@ -66,11 +80,13 @@ class PartWriter:
                 return self.cached({"type": kind, "file_id": part.id}, part.cache_control)
             case Audio():
                 return self._audio(part)
-            case ProviderPart() if part.provider == self._spec.name:
-                return part.data
-        raise InvalidRequest(
-            f"a {role} message of the Responses API cannot hold a {type(part).__name__}", provider=self._spec.name
-        )
+
+    def words(self, part: Text | Image | Document) -> str:
+        """A part of a tool's result as text, for services that take text alone from tools."""
+        if isinstance(part, Text):
+            return part.text
+        self.warn(f"{self._spec.label} takes text alone from tools; words were sent for images and documents")
+        return words_for(part)
 
     def output(self, part: Text) -> Content:
         """Text that the model wrote."""
@@ -121,6 +137,10 @@ class PartWriter:
         if kind not in _AUDIO_FORMATS:
             raise InvalidRequest(f"{label} takes audio as wav or mp3, got {audio.media_type!r}", provider=name)
         return {"type": "input_audio", "input_audio": {"data": encoded(audio), "format": _AUDIO_FORMATS[kind]}}
+
+
+def _words(text: str) -> Content:
+    return {"type": "input_text", "text": text}
 
 
 def encoded(media: Image | Document | Audio) -> str:

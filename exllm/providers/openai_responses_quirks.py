@@ -17,8 +17,6 @@ QUIRKS: dict[str, str] = {
     "as their results: reasoning and items of the provider's tools do not go back (Perplexity)",
     "no_encrypted_reasoning": "`include: [reasoning.encrypted_content]` is refused or means nothing: reasoning is "
     "readable, or stays with the provider (DeepSeek, LM Studio, Perplexity)",
-    "reused_call_ids": "each answer numbers its calls anew (`call_0`), so that a conversation holds the same id twice: "
-    "later ones are told apart with a suffix (Amazon Bedrock)",
     "openai_prefix": "OpenAI's own models (`openai.gpt-5.5`) are at `/openai/v1`, all others at `/v1` (Bedrock Mantle)",
     # -- additions
     "input_audio": "takes `input_audio` parts; OpenAI has the type, but no model that takes it here (OpenRouter)",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from exllm.streaming.text_pieces import TextPieces
+from exllm.streaming.text_pieces import CountedText, TextPieces
 from exllm.types.chunks import (
     AudioDelta,
     Chunk,
@@ -41,16 +41,22 @@ class Accumulator:
         provider: name for the response and for `ProviderPart`.
         model: the model asked for; replaced when the provider names a more exact one.
         keep_content: False keeps no content at all, only usage, finish reasons and ids, for streams of any length.
+
+    Attributes:
+        usage: what the provider has reported so far.
+        is_counted: it was reported after the answer had begun, so that its output tokens are those of the answer so far.
     """
 
     __slots__ = (
         "_append",
         "_choices",
+        "_discarded",
         "_keep_content",
         "_open",
         "_open_index",
         "_open_part",
         "_start",
+        "is_counted",
         "model",
         "provider",
         "usage",
@@ -60,14 +66,16 @@ class Accumulator:
         self.provider = provider
         self.model = model
         self.usage = _UNKNOWN_USAGE
+        self.is_counted = False
         self._keep_content = keep_content
+        self._discarded = CountedText()
         self._choices: dict[int, _ChoiceBuilder] = {}
         self._start: StreamStart | None = None
         # The text part that is being written: a chunk that continues it costs one append to a list.
-        self._open: TextPieces | None = None
+        self._open: TextPieces | CountedText | None = None
         self._open_index = -1
         self._open_part = -1
-        self._append: Callable[[str], Any] = _discard
+        self._append: Callable[[str], Any] = self._discarded.append
 
     def add(self, chunks: Iterable[Chunk]) -> None:
         """Fold the next chunks, in order."""
@@ -88,6 +96,7 @@ class Accumulator:
         kind = type(chunk)
         if kind is UsageUpdate:
             self.usage = merge_usage(self.usage, chunk.usage)  # type: ignore[union-attr]
+            self.is_counted = bool(self._choices) and self.usage.output_tokens is not None
             return
         if kind is StreamStart:
             self._start = self._start or chunk  # type: ignore[assignment]
@@ -99,6 +108,8 @@ class Accumulator:
         if isinstance(chunk, Finish):
             choice.finish = chunk
         elif not self._keep_content:
+            self._open = self._discarded
+            self._discarded.append(_text_of(chunk))
             if isinstance(chunk, TextDelta):
                 self._open_index, self._open_part = chunk.index, chunk.part
         elif isinstance(chunk, TextDelta):
@@ -110,6 +121,16 @@ class Accumulator:
             self._open_index, self._open_part = chunk.index, chunk.part
         else:
             choice.add(chunk)
+
+    @property
+    def characters(self) -> int:
+        """How many there are in the answer so far, with reasoning and the arguments of calls."""
+        return self._discarded.characters + sum(choice.characters for choice in self._choices.values())
+
+    @property
+    def has_finished(self) -> bool:
+        """Every choice that was begun has come to its end; usage may still follow."""
+        return bool(self._choices) and all(choice.finish is not None for choice in self._choices.values())
 
     def response(self) -> Response:
         """The answer so far. A choice without a `Finish` has `finish_reason` None and the usage is then not final."""
@@ -131,8 +152,14 @@ class Accumulator:
         )
 
 
-def _discard(_text: str) -> None:
-    pass
+def _text_of(chunk: Chunk) -> str:
+    match chunk:
+        case TextDelta(text=text) | ReasoningDelta(reasoning=text) | RefusalDelta(refusal=text):
+            return text
+        case ToolCallDelta(arguments=text) | AudioDelta(transcript=text):
+            return text
+        case _:
+            return ""
 
 
 def merge_usage(old: Usage, new: Usage) -> Usage:
@@ -159,17 +186,17 @@ class _TextBuilder:
 
 
 class _ReasoningBuilder:
-    __slots__ = ("_pieces", "id", "redacted", "signature")
+    __slots__ = ("id", "pieces", "redacted", "signature")
 
     def __init__(self) -> None:
-        self._pieces = TextPieces()
+        self.pieces = TextPieces()
         self.signature: str | None = None
         self.redacted: str | None = None
         self.id: str | None = None
 
     def add(self, chunk: ReasoningDelta) -> None:
-        self._pieces.append(chunk.reasoning)
-        self._pieces.tidy()
+        self.pieces.append(chunk.reasoning)
+        self.pieces.tidy()
         if chunk.signature is not None:
             self.signature = (self.signature or "") + chunk.signature
         if chunk.redacted is not None:
@@ -177,22 +204,22 @@ class _ReasoningBuilder:
         self.id = chunk.id or self.id
 
     def build(self, _key: object) -> Part:
-        return Reasoning(self._pieces.text(), self.signature, self.redacted, self.id)
+        return Reasoning(self.pieces.text(), self.signature, self.redacted, self.id)
 
 
 class _CallBuilder:
-    __slots__ = ("_pieces", "id", "name", "provider_executed", "signature")
+    __slots__ = ("id", "name", "pieces", "provider_executed", "signature")
 
     def __init__(self) -> None:
-        self._pieces = TextPieces()
+        self.pieces = TextPieces()
         self.id = ""
         self.name = ""
         self.provider_executed = False
         self.signature: str | None = None
 
     def add(self, chunk: ToolCallDelta) -> None:
-        self._pieces.append(chunk.arguments)
-        self._pieces.tidy()
+        self.pieces.append(chunk.arguments)
+        self.pieces.tidy()
         self.id = self.id or chunk.id
         self.name = self.name or chunk.name
         self.provider_executed = self.provider_executed or chunk.provider_executed
@@ -201,36 +228,36 @@ class _CallBuilder:
     def build(self, key: object) -> Part:
         # Some servers give no ids; results must still be matched to calls.
         call_id = self.id or f"call_{key[2]}_{key[1]}"  # type: ignore[index]
-        return ToolCall(call_id, self.name, self._pieces.text(), self.provider_executed, self.signature)
+        return ToolCall(call_id, self.name, self.pieces.text(), self.provider_executed, self.signature)
 
 
 class _RefusalBuilder:
-    __slots__ = ("_pieces",)
+    __slots__ = ("pieces",)
 
     def __init__(self) -> None:
-        self._pieces = TextPieces()
+        self.pieces = TextPieces()
 
     def add(self, chunk: RefusalDelta) -> None:
-        self._pieces.append(chunk.refusal)
-        self._pieces.tidy()
+        self.pieces.append(chunk.refusal)
+        self.pieces.tidy()
 
     def build(self, _key: object) -> Part:
-        return Refusal(self._pieces.text())
+        return Refusal(self.pieces.text())
 
 
 class _AudioBuilder:
-    __slots__ = ("_data", "_transcript", "id", "media_type")
+    __slots__ = ("_data", "id", "media_type", "pieces")
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._transcript = TextPieces()
+        self.pieces = TextPieces()
         self.id: str | None = None
         self.media_type: str | None = None
 
     def add(self, chunk: AudioDelta) -> None:
         self._data += chunk.data
-        self._transcript.append(chunk.transcript)
-        self._transcript.tidy()
+        self.pieces.append(chunk.transcript)
+        self.pieces.tidy()
         self.id = chunk.id or self.id
         self.media_type = chunk.media_type or self.media_type
 
@@ -239,7 +266,7 @@ class _AudioBuilder:
             data=bytes(self._data),
             media_type=self.media_type or "application/octet-stream",
             id=self.id,
-            transcript=self._transcript.text() or None,
+            transcript=self.pieces.text() or None,
         )
 
 
@@ -294,6 +321,10 @@ class _ChoiceBuilder:
                     self._append("image", Image(data=chunk.data, media_type=chunk.media_type or "image/png"))
             case ProviderEvent(content=True, data=dict()):
                 self._append("provider", ProviderPart(chunk.provider or self._provider, chunk.data))
+
+    @property
+    def characters(self) -> int:
+        return sum(part.pieces.characters for part in self._parts.values() if not isinstance(part, _WholePart))
 
     def build(self) -> Choice:
         parts = tuple(builder.build(key) for key, builder in self._parts.items())

@@ -27,7 +27,35 @@ class TextPieces:
             pieces[self._blocks :] = ["".join(pieces[self._blocks :])]
             self._blocks += 1
 
+    @property
+    def characters(self) -> int:
+        """The length of it."""
+        return sum(map(len, self._pieces))
+
     def text(self) -> str:
         """All of it."""
         pieces = self._pieces
         return pieces[0] if len(pieces) == 1 else "".join(pieces)
+
+
+class CountedText:
+    """A text of which only the length is kept; grows as `TextPieces` does."""
+
+    __slots__ = ("_characters", "_pieces", "append")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._characters = 0
+        self.append = self._pieces.append
+
+    def tidy(self) -> None:
+        """Count what lies loose, if there is enough of it."""
+        if len(self._pieces) > MOST_LOOSE:
+            _ = self.characters
+
+    @property
+    def characters(self) -> int:
+        """The length of it."""
+        self._characters += sum(map(len, self._pieces))
+        self._pieces.clear()
+        return self._characters

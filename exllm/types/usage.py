@@ -56,3 +56,4 @@ class Cost(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     source: str | None = None  # where the price is from: "catalog", "provider", "local"
     other: float | None = None  # per request, page, second of video, session...
     reason: str | None = None  # why `total` is not known
+    estimated: bool = False  # some of the tokens were guessed by exllm, not reported

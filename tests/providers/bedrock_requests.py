@@ -111,7 +111,7 @@ def _part(block: dict[str, Any]) -> Any:
                 return ToolResult(result["toolUseId"], content[0]["text"])
             return ToolResult(result["toolUseId"], _parts(content))  # type: ignore[arg-type]
         case {"reasoningContent": {"redactedContent": redacted}}:
-            return Reasoning(redacted=redacted)
+            return Reasoning(redacted=base64.b64decode(redacted).decode())
         case {"citationsContent": cited}:
             sources = tuple(Citation(source=source) for source in cited["citations"])
             return Text("".join(piece["text"] for piece in cited.get("content", ())), sources)

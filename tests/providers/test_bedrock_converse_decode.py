@@ -11,6 +11,7 @@ from botocore.exceptions import EventStreamError
 
 from exllm import errors
 from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
+from exllm.providers.bedrock_converse_blocks import BEDROCKS
 from exllm.streaming.accumulator import Accumulator
 from exllm.streaming.aws_eventstream import EventStreamDecoder
 from exllm.types.chunks import (
@@ -115,7 +116,7 @@ def test_every_event_in_its_order() -> None:
     assert chunks == [
         StreamStart(),
         ReasoningDelta("Hm", 0, 0),
-        ReasoningDelta(part=0, signature="sig"),
+        ReasoningDelta(part=0, signature="sig", id=BEDROCKS),
         TextDelta("Hello", 0, 1),
         ToolCallDelta(0, "t1", "look"),
         ToolCallDelta(0, arguments='{"a"'),
@@ -163,7 +164,7 @@ def test_a_whole_answer_gives_the_parts_that_its_stream_gives() -> None:
     assert failure is None
     assert whole == streamed
     parts = fold(whole).parts
-    assert parts[:2] == (Reasoning("Hm", "sig"), Reasoning(redacted="c2VjcmV0"))
+    assert parts[:2] == (Reasoning("Hm", "sig", id=BEDROCKS), Reasoning(redacted="c2VjcmV0", id=BEDROCKS))
     assert parts[4:6] == (ToolCall("t1", "look", '{"a": 1}'), ToolCall("t2", "now"))
     assert isinstance(parts[3], Text)
     assert parts[3].citations[0].title == "T"

@@ -79,7 +79,7 @@ def test_botocore_reads_the_same_from_the_same_bytes(name: str) -> None:
     ]
     thoughts = [block["reasoningContent"] for block in blocks if "reasoningContent" in block]
     assert [
-        {"redactedContent": base64.b64decode(part.redacted)}
+        {"redactedContent": part.redacted.encode()}
         if part.redacted
         else {"reasoningText": {"text": part.text, **({"signature": part.signature} if part.signature else {})}}
         for part in ours.parts

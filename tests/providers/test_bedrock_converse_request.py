@@ -195,7 +195,7 @@ def test_what_bedrock_does_not_take_is_refused_before_it_is_sent(part: Part) -> 
 
 def test_reasoning_goes_back_with_its_signature() -> None:
     before = (Message("user", "Hi"),)
-    parts = (Reasoning("hm", "sig"), Reasoning(redacted="c2VjcmV0"), Reasoning("unsigned"), Refusal("No."), Text("Yes"))
+    parts = (Reasoning("hm", "sig"), Reasoning(redacted="secret"), Reasoning("unsigned"), Refusal("No."), Text("Yes"))
     body, warnings = ask(*before, Message("assistant", parts))
     assert body["messages"][1]["content"] == [
         {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "sig"}}},

@@ -208,7 +208,7 @@ def test_a_conversation_with_tools_goes_on_without_them_and_that_is_said(model: 
     assert "Looking." in text
     assert "seen" not in text
     assert "hm" not in text
-    assert len(http.warnings) == 3
+    assert len(http.warnings) == 4
     with pytest.raises(InvalidRequest, match="there is no message"):
         build(model, Message("system", "x"))
 

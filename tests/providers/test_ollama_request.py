@@ -284,7 +284,7 @@ def test_text_documents_are_sent_as_text() -> None:
         (Message("user", "Hi", "ann"), "Hi", "takes no names of messages"),
         (Message("user", [Text("Hi", cache_control=CacheControl())]), "Hi", "takes no cache_control"),
         (Message("user", [Image(data=PNG, media_type="image/png", detail="low")]), "", "knows no detail"),
-        (Message("assistant", [Image(url="https://example.org/a.png")]), "", "one of the assistant's was left out"),
+        (Message("assistant", [Image(url="https://example.org/a.png")]), "", "no place for a Image of the assistant"),
         (Message("assistant", [ProviderPart("other", {"type": "x"})]), "", "the parts of other's answers"),
         (Message("assistant", [Audio(data=b"x", media_type="audio/wav")]), "", "has no place for a Audio"),
         (Message("assistant", [FileRef("file_1")]), "", "has no place for a FileRef"),

@@ -108,7 +108,7 @@ def test_plain_reasoning_beside_encrypted_details_is_readable() -> None:
 def test_geminis_signature_of_a_thought_is_kept() -> None:
     delta = {"content": "", "extra_content": {"google": {"thought_signature": "s"}}}
 
-    assert streamed(delta) == [ReasoningDelta("", signature="s")]
+    assert streamed(delta) == [ReasoningDelta("", signature="s", id="gemini")]
     assert streamed({"content": "a", "extra_content": {"google": {"thought": True}}}) == [TextDelta("a")]
 
 

@@ -14,6 +14,7 @@ from exllm.types.parts import (
     Document,
     FileRef,
     Image,
+    Part,
     Reasoning,
     Refusal,
     Text,
@@ -166,11 +167,6 @@ MESSAGE_CALLS: dict[str, tuple[list[Message], list[dict[str, Any]]]] = {
     ),
     "an answer in parts": ([Message("assistant", [Text("a"), Text("b")])], [{"role": "assistant", "content": "ab"}]),
     "an empty answer": ([Message("assistant", "")], [{"role": "assistant", "content": ""}]),
-    "an answer of thoughts alone": ([Message("assistant", [Reasoning("hm")])], [{"role": "assistant", "content": ""}]),
-    "tools that the provider ran": (
-        [Message("assistant", [ToolCall("x", "search", "{}", provider_executed=True), Text("Found.")])],
-        [{"role": "assistant", "content": "Found."}],
-    ),
 }
 
 
@@ -182,3 +178,17 @@ def test_messages_are_sent_as_the_sdk_sends_them(call: str) -> None:
     assert json.loads(built.body) == sent_by_sdk(model="big", messages=theirs)
     assert built.warnings == ()
     assert built.path == "/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("parts", "content", "warning"),
+    [
+        ([Reasoning("hm")], "", "reasoning does not go back to acme"),
+        ([ToolCall("x", "search", "{}", provider_executed=True), Text("Found.")], "Found.", "a provider ran itself"),
+    ],
+)
+def test_what_has_no_place_in_chat_completions_is_told(parts: list[Part], content: str, warning: str) -> None:
+    built = build([Message("assistant", parts)])
+    assert json.loads(built.body)["messages"] == [{"role": "assistant", "content": content}]
+    assert len(built.warnings) == 1
+    assert warning in built.warnings[0]
