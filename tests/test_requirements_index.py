@@ -1,15 +1,18 @@
 """Which test shows which requirement: the numbered answers to what other clients get wrong.
 
-Q17, Q20, Q21, Q25 and Q27 speak of things that are not built yet (tool loops, sessions, routing, replay) as far as they
-are not listed here.
+Q20, Q21, Q25 and Q27 are not listed: what they speak of (tool loops, sessions, routing, replay) is not built yet.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
+
+from exllm.providers import ProviderSpec, registry
+from tests.faults.dialects import DIALECTS
 
 TESTS = Path(__file__).parent
 
@@ -94,19 +97,27 @@ INDEX: dict[str, tuple[str, list[str]]] = {
     "Q17": ("input is uncached, read and written together", [
         "types/test_usage.py::test_input_is_uncached_plus_read_plus_written",
         "types/test_usage.py::test_stream_and_whole_answer_count_the_same",
+        "providers/test_every_wire.py::test_q17_a_stream_and_a_whole_answer_count_the_same",
+        "providers/test_every_wire.py::test_q17_input_is_uncached_read_and_written_in_every_recording",
         "cost/test_pricer.py::test_q17_input_is_uncached_plus_read_plus_written_for_five_minutes_or_an_hour",
         "cost/test_pricer.py::"
         "test_any_usage_is_billed_between_its_cheapest_and_its_dearest_rate_and_the_parts_add_up",
         "cost/test_response_cost.py::test_q17_a_response_costs_what_its_usage_says_with_its_parts",
     ]),
     "Q18": ("tool calls, however they are cut", [
+        "providers/test_every_wire.py::test_q18_any_split_of_the_arguments_gives_the_same_call",
+        "providers/test_every_wire.py::test_q18_any_slicing_of_the_bytes_gives_the_same_call",
+        "providers/test_every_wire.py::test_q18_a_call_without_arguments_is_a_call",
         "providers/test_openai_chat_calls.py::test_any_cut_in_any_style_gives_the_same_calls",
         "providers/test_anthropic_tool_deltas.py::test_any_split_and_any_order_of_pieces_gives_the_same_calls",
         "providers/test_openai_responses_tool_deltas.py::test_any_split_and_any_order_of_pieces_gives_the_same_calls",
         "providers/test_cohere_decode.py::test_any_split_of_the_arguments_gives_the_same_call",
         "providers/test_ollama_decode.py::test_calls_are_the_same_however_they_are_spread_over_lines",
+        "providers/test_bedrock_converse_decode.py::test_interleaved_calls_in_any_fragments_are_the_same_calls",
+        "providers/test_gemini_decode.py::test_arguments_in_pieces_are_put_together",
     ]),
     "Q19": ("server-sent events as the standard says", [
+        "providers/test_every_wire.py::test_q19_unicode_line_ends_and_split_characters_are_text",
         "streaming/test_sse.py::test_vector_decodes_as_the_standard_says_in_any_slicing",
         "streaming/test_sse.py::test_unicode_line_ends_are_data",
         "streaming/test_sse.py::test_ten_megabyte_event_arrives_whole",
@@ -131,10 +142,23 @@ INDEX: dict[str, tuple[str, list[str]]] = {
     ]),
 }  # fmt: skip
 
+FOR_EVERY_WIRE = ("Q4", "Q5", "Q9", "Q15", "Q16", "Q17", "Q18", "Q19")
+"""These have a test that takes a `dialect`, of which there is one for each wire."""
+
+
+@functools.cache
+def _arguments(path: str) -> dict[str, set[str]]:
+    """The functions of a file, and what each takes."""
+    tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
+    return {
+        node.name: {argument.arg for argument in node.args.args}
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
 
 def _tests_in(path: str) -> set[str]:
-    tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return {*_arguments(path)}
 
 
 @pytest.mark.parametrize("number", INDEX)
@@ -154,3 +178,14 @@ def test_every_test_that_names_a_requirement_is_listed_under_it() -> None:
                 number = f"Q{int(name[6:8])}"
                 listed = [test for _, tests in [INDEX[number]] for test in tests]
                 assert f"{relative}::{name}" in listed, f"{relative}::{name} is not under {number}"
+
+
+@pytest.mark.parametrize("number", FOR_EVERY_WIRE)
+def test_what_holds_for_every_wire_is_asked_of_every_wire(number: str) -> None:
+    tests = [test.partition("::") for test in INDEX[number][1]]
+    assert any("dialect" in _arguments(path)[name] for path, _, name in tests)
+
+
+def test_there_is_a_dialect_for_every_wire() -> None:
+    specs = [registry.get(dialect.provider) for dialect in DIALECTS]
+    assert sorted(spec.wire for spec in specs if isinstance(spec, ProviderSpec)) == sorted(registry._WIRES)
