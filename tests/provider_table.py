@@ -360,7 +360,8 @@ Besides, every provider is run through `exllm.testing.ProviderConformance` again
 at the end of the test report.
 
 - **vision**: images in a request. **reasoning**: asked for, or seen in answers. **structured output**: an answer held
-  to JSON or a JSON Schema. **citations**: sources of a search or of documents. **errors**: error answers, told apart.
+  to JSON or a JSON Schema (the mock server sees that it was asked for, and does not obey). **citations**: sources of a
+  search or of documents. **errors**: error answers, told apart.
 - A feature is the provider's; whether a *model* has it, `exllm.model_catalog.model_supports(...)` tells.
 - Without a **model list** of the provider's own, the catalog answers.
 - Which key each one takes: `exllm providers`, and [credentials.md](credentials.md) for clouds. Embeddings and model
