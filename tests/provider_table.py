@@ -347,7 +347,7 @@ HEAD = """\
 | | features | |
 |:-:|--:|---|
 | {itself} | **itself**: the model, or the very server, runs in the tests |
-| {recording} | **recording**: what the service once sent, byte for byte, is decoded in the tests |
+| {recording} | **recording**: what the service once sent, as others recorded it, is decoded in the tests |
 | {mock_server} | **mock server**: called over HTTP, played by [aimock](https://github.com/CopilotKit/aimock) |
 | {documentation} | **documentation**: built from the provider's own; only its protocol is proven, with others |
 | {not_offered} | **not offered**, by the provider or by exllm for it |
