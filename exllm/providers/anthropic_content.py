@@ -34,6 +34,7 @@ from exllm.types.parts import (
 Block = dict[str, Any]
 
 _IDS = spelt("[^a-zA-Z0-9_-]", 64)
+_BASE64 = re.compile("[A-Za-z0-9+/_=-]*")
 _SERVER_ID = re.compile("(srv|mcp)toolu_")
 
 
@@ -165,8 +166,8 @@ class ContentEncoder:
 
 
 def is_claudes(part: Reasoning) -> bool:
-    """Whether thoughts may be Claude's: those of others have an id, or a token that is JSON."""
-    return part.id is None and not (part.signature or part.redacted or "").startswith("{")
+    """Whether thoughts may be Claude's: those of others have an id, or a token that is no base64."""
+    return part.id is None and _BASE64.fullmatch(part.signature or part.redacted or "") is not None
 
 
 def _words(text: str) -> Block:

@@ -160,8 +160,8 @@ class MessageWriter:
     def _thoughts(self, parts: Iterable[Part]) -> str:
         """Thoughts are plain text here, so those of another model can go along, where they can be read."""
         thoughts = [part for part in parts if type(part) is Reasoning]
-        if any(part.redacted is not None and not part.text for part in thoughts):
-            self.warn("cannot read redacted thoughts of another provider; they were left out")
+        if not all(part.text for part in thoughts):
+            self.warn("cannot read thoughts that another provider signed or redacted; they were left out")
         return "".join(part.text for part in thoughts)
 
     def _call(self, call: ToolCall) -> dict[str, Any]:

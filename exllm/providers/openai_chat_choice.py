@@ -49,7 +49,7 @@ class ChoiceDecoder:
         self._provider = provider
         self._audio_type = audio_type
         self._calls = Calls()
-        self._reasoning = ReasoningParts()
+        self._reasoning = ReasoningParts(provider)
         self._audio_rest = ""
         self._cited = Cited()
 

@@ -234,7 +234,7 @@ class MessageWriter:
 
     def _thoughts(self, written: dict[str, Any], thoughts: list[Reasoning]) -> None:
         if "reasoning_details_back" in self._quirks:
-            blocks = blocks_of(thoughts)
+            blocks = blocks_of(thoughts, self._spec.name)
             if blocks:
                 written["reasoning_details"] = blocks
             if len(blocks) < len(thoughts):
@@ -247,6 +247,9 @@ class MessageWriter:
             written["reasoning"] = text
         elif "thinking_parts_back" not in self._quirks or not text:
             self._warn(f"reasoning does not go back to {self._spec.label}; it was left out")
+            return
+        if not all(thought.text for thought in thoughts):
+            self._warn("reasoning that only another provider can read was left out")
 
     # -- cache breakpoints
 

@@ -2,8 +2,9 @@
 
 Source: openrouter.ai/docs, "Preserving reasoning blocks". A block is readable text (``reasoning.text`` with an optional
 signature, ``reasoning.summary``) or ``reasoning.encrypted``. A signature is worth nothing without the block's `format`,
-`id` and `index`. So the opaque token that a `Reasoning` part carries is JSON: in `signature` the block without its
-text, one line for each piece that said something new, in `redacted` a whole encrypted block.
+`id` and `index`. So the opaque token that a `Reasoning` part carries is the provider's name, a colon and JSON: in
+`signature` the block without its text, one line for each piece that said something new, in `redacted` a whole encrypted
+block. Blocks that the caller gave as dicts have no name before them.
 """
 
 from __future__ import annotations
@@ -66,11 +67,16 @@ def _reasoning_object(thinking: bool | int | dict[str, Any]) -> dict[str, Any]:
 
 
 class ReasoningParts:
-    """Numbers the blocks of one choice in the order in which they began, and makes their chunks."""
+    """Numbers the blocks of one choice in the order in which they began, and makes their chunks.
 
-    __slots__ = ("_described", "_numbers")
+    Args:
+        provider: whose blocks they are; nobody else can read what is signed or encrypted in them.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_described", "_numbers", "_owner")
+
+    def __init__(self, provider: str) -> None:
+        self._owner = f"{provider}:"
         self._numbers: dict[object, int] = {}
         self._described: set[int] = set()
 
@@ -89,7 +95,7 @@ class ReasoningParts:
             id_ = _string(block.get("id"))
             if field is None:
                 number = self._number((place, len(self._numbers)))
-                token = msgspec.json.encode(block).decode()
+                token = self._owner + msgspec.json.encode(block).decode()
                 chunks.append(ReasoningDelta("", index, number, redacted=token, id=id_))
                 continue
             number = self._number(place)
@@ -100,9 +106,8 @@ class ReasoningParts:
             line = None
             if signed or not described:
                 self._described.add(number)
-                line = (
-                    msgspec.json.encode({name: value for name, value in block.items() if name != field}).decode() + "\n"
-                )
+                rest = {name: value for name, value in block.items() if name != field}
+                line = f"{self._owner}{msgspec.json.encode(rest).decode()}\n"
             text = _text_of(block)
             if text or line:
                 chunks.append(ReasoningDelta(text, index, number, line, id=id_))
@@ -112,25 +117,25 @@ class ReasoningParts:
         return self._numbers.setdefault(key, len(self._numbers))
 
 
-def blocks_of(parts: Iterable[Reasoning]) -> list[dict[str, Any]]:
-    """The ``reasoning_details`` that `parts` were made of."""
-    return [block for part in parts if (block := _block_of(part)) is not None]
+def blocks_of(parts: Iterable[Reasoning], provider: str) -> list[dict[str, Any]]:
+    """The ``reasoning_details`` of `provider` that `parts` were made of; what others signed is left out."""
+    return [block for part in parts if (block := _block_of(part, f"{provider}:")) is not None]
 
 
-def _block_of(part: Reasoning) -> dict[str, Any] | None:
+def _block_of(part: Reasoning, owner: str) -> dict[str, Any] | None:
     if part.redacted is not None:
-        return _merged(part.redacted)
-    block = _merged(part.signature) if part.signature is not None else {"type": "reasoning.text"}
+        return _merged(part.redacted, owner)
+    block = _merged(part.signature, owner) if part.signature is not None else {"type": "reasoning.text"}
     if block is None:
         return None  # signed by somebody else
     return {**block, _TEXT_FIELDS.get(str(block["type"]), "text"): part.text}
 
 
-def _merged(lines: str) -> dict[str, Any] | None:
+def _merged(lines: str, owner: str) -> dict[str, Any] | None:
     block: dict[str, Any] = {}
     for line in lines.splitlines():
         try:
-            block.update(msgspec.json.decode(line, type=dict[str, Any]))
+            block.update(msgspec.json.decode(line.removeprefix(owner), type=dict[str, Any]))
         except msgspec.DecodeError:
             return None
     return block if "type" in block else None

@@ -7,6 +7,7 @@ the body is right; what only the first provider understands stays behind, and is
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from exllm.providers import ProviderSpec, registry
 from exllm.providers.wire import HttpRequest
 from exllm.types.message import Message
 from exllm.types.normalise import normalise_messages
-from exllm.types.parts import Image, ProviderPart, Reasoning, Refusal, Text, ToolCall, ToolResult
+from exllm.types.parts import Audio, Document, Image, ProviderPart, Reasoning, Refusal, Text, ToolCall, ToolResult
 from exllm.types.request import Request
 from tests.providers.travel_answers import WIRES, Answer, answers, opaque_strings
 from tests.providers.travel_checks import PNG, TARGETS, Target, check_ids, strings
@@ -104,7 +105,7 @@ def check(answer: Answer, target: Target) -> None:
             assert secret in readable or secret not in whole, (
                 f"what only {answer.provider} understands was sent: {secret[:80]!r}"
             )
-    check_told(answer, target, warnings)
+    check_told(answer, target, whole, warnings)
 
 
 def readable_text(message: Message) -> str:
@@ -127,7 +128,7 @@ HOUSES = (
 )
 
 
-def check_told(answer: Answer, target: Target, warnings: str) -> None:
+def check_told(answer: Answer, target: Target, whole: str, warnings: str) -> None:
     """What stays behind is named."""
     if answer.provider == target.provider or is_same_house(answer, target):
         return
@@ -137,8 +138,16 @@ def check_told(answer: Answer, target: Target, warnings: str) -> None:
                 assert part.provider in warnings or "ProviderPart" in warnings, (
                     f"a part of {part.provider} went missing"
                 )
+            case Reasoning() if part.text not in whole or not part.text:
+                assert "reasoning" in warnings or "thoughts" in warnings, "reasoning went missing"
+            case Image() | Audio() | Document() if encoded(part) not in whole:
+                assert type(part).__name__ in warnings, f"a {type(part).__name__} went missing"
             case ToolCall(provider_executed=True):
                 assert "call" in warnings or "tools" in warnings, "a call that the provider ran went missing"
+
+
+def encoded(part: Image | Audio | Document) -> str:
+    return base64.b64encode(part.data).decode() if part.data is not None else str(part.url)
 
 
 def _is_fact(part: ProviderPart) -> bool:

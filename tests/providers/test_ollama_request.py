@@ -288,7 +288,7 @@ def test_text_documents_are_sent_as_text() -> None:
         (Message("assistant", [ProviderPart("other", {"type": "x"})]), "", "the parts of other's answers"),
         (Message("assistant", [Audio(data=b"x", media_type="audio/wav")]), "", "has no place for a Audio"),
         (Message("assistant", [FileRef("file_1")]), "", "has no place for a FileRef"),
-        (Message("assistant", [Reasoning(redacted="abc")]), "", "redacted thoughts"),
+        (Message("assistant", [Reasoning(redacted="abc")]), "", "signed or redacted"),
         (Message("assistant", [ToolCall("1", "search", "{}", provider_executed=True)]), "", "that a provider runs"),
     ],
 )

@@ -84,16 +84,16 @@ def test_reasoning_details_go_back_as_they_came(name: str) -> None:
     response = fold(decode([*frames, text("x"), choice({}, "stop"), DONE]))
     thoughts = [part for part in response.parts if isinstance(part, Reasoning)]
 
-    assert blocks_of(thoughts) == WHOLE_BLOCKS[name]
+    assert blocks_of(thoughts, "acme") == WHOLE_BLOCKS[name]
     assert response.reasoning == "".join(
         block.get("text") or block.get("summary") or "" for block in WHOLE_BLOCKS[name]
     )
     body = fold(decode_body({"reasoning_details": WHOLE_BLOCKS[name], "content": "x"}))
-    assert blocks_of([part for part in body.parts if isinstance(part, Reasoning)]) == WHOLE_BLOCKS[name]
+    assert blocks_of([part for part in body.parts if isinstance(part, Reasoning)], "acme") == WHOLE_BLOCKS[name]
 
 
 def test_a_signature_of_somebody_else_does_not_go_back() -> None:
-    assert blocks_of([Reasoning("a", signature="EqQBCkYIBxgC")]) == []
+    assert blocks_of([Reasoning("a", signature="EqQBCkYIBxgC")], "acme") == []
 
 
 def test_plain_reasoning_beside_encrypted_details_is_readable() -> None:

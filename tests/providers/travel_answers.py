@@ -30,6 +30,7 @@ WIRES = (
     "ollama_chat", "cohere_chat",
 )  # fmt: skip
 _FRAMINGS: dict[str, Any] = {"sse": SSEDecoder, "ndjson": NDJSONDecoder, "aws_eventstream": EventStreamDecoder}
+_CHAT = {"gemini": "gemini-openai", "ollama": "ollama-openai", "vercel-gateway": "vercel"}
 _BEDROCK = {"bedrock_converse": "bedrock", "bedrock_invoke": "bedrock-invoke"}
 
 
@@ -131,6 +132,8 @@ def _provider(wire: str, recorded: str) -> str:
         name = {"bedrock-mantle": "bedrock-responses"}.get(recorded, f"{recorded}-responses")
     elif wire == "anthropic_messages":
         name = {"vertex": "vertex-anthropic"}.get(recorded, recorded)
+    elif wire == "openai_chat":
+        name = _CHAT.get(recorded, recorded)
     else:
         name = recorded
     return name
@@ -141,14 +144,26 @@ def opaque_strings(message: Message) -> Iterator[str]:
     for part in message.parts:
         match part:
             case Reasoning() | ToolCall():
-                yield from _leaves(getattr(part, "redacted", None))
-                yield from _leaves(part.signature)
+                for token in (part.signature, getattr(part, "redacted", None)):
+                    yield from _leaves(token)
+                    yield from (text for text in _leaves(_inside(token)) if len(text) > 40)
             case ProviderPart():
                 yield from _leaves(part.data)
             case Text():
                 for citation in part.citations:
                     if citation.source:
                         yield from (text for text in _leaves(citation.source) if len(text) > 200)
+
+
+def _inside(token: str | None) -> list[Any]:
+    """What a token holds that is JSON, or has lines of it after somebody's name."""
+    found: list[Any] = []
+    for line in (token or "").splitlines():
+        try:
+            found.append(json.loads(line[line.find("{") :] if "{" in line else line))
+        except ValueError:
+            continue
+    return found
 
 
 def _leaves(value: Any) -> Iterator[str]:

@@ -174,7 +174,7 @@ def test_reasoning_details_go_back_exactly_as_they_came() -> None:
     )
     thoughts = [part for part in message.parts if type(part) is Reasoning]
     assert [thought.text for thought in thoughts] == ["Hm.", ""]
-    assert blocks_of(thoughts) == details
+    assert blocks_of(thoughts, "openrouter") == details
 
 
 def test_geminis_signature_of_a_call_is_kept() -> None:
