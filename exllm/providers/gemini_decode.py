@@ -246,6 +246,7 @@ def decode_body(body: bytes, provider: str, model: str, *, keeps_text: bool = Fa
     A list of answers, which is how a stream comes where ``alt=sse`` was not asked for, is read as that stream.
     """
     decoder = AnswerDecoder(provider, model, keeps_text=keeps_text)
+    decoder._left_to_learn = 0  # there is nothing to use it for
     answers = [body]
     if body.lstrip()[:1] == b"[":
         try:

@@ -48,14 +48,13 @@ def says_more(counts: UsageMetadata) -> bool:
     )
 
 
-def _media(*lists: _Details) -> dict[str, int]:
+def _media(details: _Details, more: _Details = None) -> dict[str, int]:
     """The tokens of each medium but text."""
     found: dict[str, int] = {}
-    for details in lists:
-        for each in details or ():
-            medium = _MEDIA.get(each.modality)
-            if medium is not None:
-                found[medium] = found.get(medium, 0) + each.token_count
+    for each in details + more if details and more else details or more or ():
+        if each.modality in _MEDIA:
+            medium = _MEDIA[each.modality]
+            found[medium] = found.get(medium, 0) + each.token_count
     return found
 
 
