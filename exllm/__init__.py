@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from exllm import config, cost, local, model_catalog, providers, streaming, testing
     from exllm.client import Client
     from exllm.default_client import chat, embed, stream
+    from exllm.policies.budget import Budget
     from exllm.policies.retry import RetryPolicy
     from exllm.streaming.stream import Stream
     from exllm.types.callable_tool import tool
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from exllm.types.vectors import Vectors
 
 _LAZY = {
+    "Budget": "exllm.policies.budget",
     "Client": "exllm.client",
     "EmbeddingRequest": "exllm.types.embedding",
     "EmbeddingResponse": "exllm.types.embedding",
@@ -108,6 +110,7 @@ __all__ = [
     "Audio",
     "AudioDelta",
     "AuthenticationError",
+    "Budget",
     "BudgetExceeded",
     "CacheControl",
     "Choice",

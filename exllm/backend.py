@@ -35,8 +35,9 @@ class Backend(Protocol):
     async def attempt(self) -> Response:
         """One attempt at the whole answer."""
 
-    bytes_read: int
-    """Body bytes of the last attempt; 0 where there is no body."""
+    @property
+    def bytes_read(self) -> int:
+        """Body bytes of the last attempt; 0 where there is no body."""
 
 
 async def answer(backend: Backend, call: Call) -> Response:

@@ -16,6 +16,7 @@ from exllm.credentials import signer_for
 from exllm.credentials.signer import Signer
 from exllm.credentials.token import TokenSigner
 from exllm.errors import ConfigurationError, UnsupportedOption
+from exllm.policies.budget import Budget
 from exllm.policies.retry import RetryPolicy
 from exllm.providers import registry
 from exllm.providers.provider import Provider
@@ -51,6 +52,7 @@ class Call(msgspec.Struct, frozen=True):
     retry: RetryPolicy
     warnings: tuple[str, ...]
     has_paths: bool  # media to be read from files before the request can be built
+    budgets: tuple[Budget, ...] = ()
 
 
 def prepare(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -13,11 +13,15 @@ from typing import Any, Self, Unpack
 import msgspec
 
 from exllm.backend import Backend, ForeignBackend, HttpBackend, answer, complete
+from exllm.budgeted_backend import BudgetedBackend, charged
 from exllm.call import Call, CallSettings, Timeout, access, prepare, timeouts_of
 from exllm.config import ConfigSource, Env, lookup, require_source
+from exllm.cost.running import RunningCost
+from exllm.cost.text_tokens import guess_input_tokens, tokens_of_text
 from exllm.embedding_call import embed_by, embed_over_http, prepare_embedding
 from exllm.errors import ConfigurationError, ExLLMError
 from exllm.model_lists import DEFAULT_KINDS, ModelLists, catalog_models, of_kinds, with_catalog
+from exllm.policies.budget import BudgetArgument, budgets_of
 from exllm.policies.retry import RetryPolicy, RetrySchedule
 from exllm.providers import registry
 from exllm.providers.provider import ListsModels
@@ -46,6 +50,7 @@ class Client:
     Args:
         config: where keys and addresses come from; the environment by default.
         timeout: total seconds, or `Timeouts`, for every call that does not set its own.
+        budget: what all its calls may cost together, in US dollars, or an `exllm.Budget`, or several that all hold.
         retry: replaces every provider's retry policy; ``RetryPolicy(attempts=1)`` never retries.
         drop_unsupported: leave out options that a provider cannot take, and say so in ``response.warnings``, instead
             of raising `UnsupportedOption`.
@@ -63,6 +68,7 @@ class Client:
         *,
         config: ConfigSource | None = None,
         timeout: Timeout = None,
+        budget: BudgetArgument = None,
         retry: RetryPolicy | None = None,
         drop_unsupported: bool = False,
         ring_capacity: int = DEFAULT_RING_CHUNKS,
@@ -84,6 +90,7 @@ class Client:
         if not isinstance(ssl_context, ssl.SSLContext | None):
             raise TypeError(f"ssl_context must be an ssl.SSLContext, got {ssl_context!r}")
         self._settings = CallSettings(config, timeouts_of(timeout), retry, drop_unsupported)
+        self._budgets = budgets_of(budget)
         self._ring_capacity = ring_capacity
         self._max_frame_bytes = max_frame_bytes
         self._model_lists = ModelLists()
@@ -125,6 +132,7 @@ class Client:
         messages: Messages,
         *,
         timeout: Timeout = None,
+        budget: BudgetArgument = None,
         extra: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
@@ -138,6 +146,8 @@ class Client:
             model: ``"provider/model"``, or a provider alone for its default model.
             messages: a string, a `Message`, a dict, or a list of these.
             timeout: total seconds, or `Timeouts`; for this call.
+            budget: US dollars that this call may cost, or an `exllm.Budget` that it shares, or several that all hold;
+                beside the client's. The stream is refused before it is sent, or stopped, with `BudgetExceeded`.
             extra: the provider's own fields, merged last into the request body.
             api_key, base_url: for this call, in place of the config's.
             accumulate: False keeps no content in ``stream.response``, for answers of any length.
@@ -146,7 +156,7 @@ class Client:
 
         Raises: ConfigurationError, UnsupportedOption, InvalidRequest, TypeError, ValueError, all before any I/O.
         """
-        call = self._prepare(model, messages, options, True, timeout, extra, include_raw)
+        call = self._prepare(model, messages, options, True, timeout, extra, include_raw, budget)
         return self._stream(call, api_key, base_url, accumulate=accumulate)
 
     async def chat(
@@ -155,16 +165,20 @@ class Client:
         messages: Messages,
         *,
         timeout: Timeout = None,
+        budget: BudgetArgument = None,
         extra: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
         include_raw: bool = False,
         **options: Unpack[OptionArguments],
     ) -> Response:
-        """One answer, whole. Takes what `stream` takes, folds the same chunks, and raises the same errors."""
-        call = self._prepare(model, messages, options, False, timeout, extra, include_raw)
+        """One answer, whole. Takes what `stream` takes, folds the same chunks, and raises the same errors.
+
+        A budget can refuse it before it is sent, and cannot stop it.
+        """
+        call = self._prepare(model, messages, options, False, timeout, extra, include_raw, budget)
         if call.wire is not None and call.wire.must_stream(call.request):
-            call = self._prepare(model, messages, options, True, timeout, extra, include_raw)
+            call = self._prepare(model, messages, options, True, timeout, extra, include_raw, budget)
             async with self._stream(call, api_key, base_url) as stream:
                 return await stream.collect()
         return await answer(self._backend(call, api_key, base_url), call)
@@ -178,6 +192,7 @@ class Client:
         encoding_format: str | None = None,
         task_type: str | None = None,
         timeout: Timeout = None,
+        budget: BudgetArgument = None,
         extra: Mapping[str, Any] | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
@@ -198,6 +213,7 @@ class Client:
                 (search), ``"similarity"``, ``"classification"``, ``"clustering"``, ``"question_answering"``,
                 ``"fact_verification"``, ``"code_query"``. The providers' own names for these are understood.
             timeout: total seconds, or `Timeouts`, of which `connect` and `total` count (600 s for all requests).
+            budget: as for `stream`; all requests are one call, which a budget refuses before the first is sent.
             extra: the provider's own fields, put into each request as they are.
             api_key, base_url: instead of the configured ones.
 
@@ -208,12 +224,25 @@ class Client:
             self._settings, model, inputs, dimensions=dimensions, encoding_format=encoding_format,
             task_type=task_type, timeout=timeout, extra=extra,
         )  # fmt: skip
+        request, budgets, key = call.request, (*self._budgets, *budgets_of(budget)), ""
+        answer: Coroutine[Any, Any, EmbeddingResponse]
         if isinstance(call.backend, ProviderSpec):
             way = access(call.backend, self._settings.config, api_key, base_url)
-            return await embed_over_http(self._transport, call, way)
-        if ignored := _unused(call.request.provider, api_key, base_url):
-            call = msgspec.structs.replace(call, warnings=(*call.warnings, *ignored))
-        return await embed_by(call)
+            key = way.secret or ""
+            answer = embed_over_http(self._transport, call, way)
+        else:
+            if ignored := _unused(request.provider, api_key, base_url):
+                call = msgspec.structs.replace(call, warnings=(*call.warnings, *ignored))
+            answer = embed_by(call)
+        if not budgets:
+            return await answer
+        running = RunningCost(
+            request.provider,
+            request.model,
+            tokens_of_text(sum(map(len, request.inputs))),
+            local=_is_local(call.backend),
+        )
+        return await charged(answer, budgets, running, key)
 
     # -- providers
 
@@ -306,21 +335,27 @@ class Client:
         timeout: Timeout,
         extra: Mapping[str, Any] | None,
         include_raw: bool,
+        budget: BudgetArgument,
     ) -> Call:
-        return prepare(
+        call = prepare(
             self._settings, model, messages, options,
             stream=stream, timeout=timeout, extra=extra, include_raw=include_raw,
         )  # fmt: skip
+        if budget is None and not self._budgets:
+            return call
+        return msgspec.structs.replace(call, budgets=(*self._budgets, *budgets_of(budget)))
 
     def _backend(self, call: Call, api_key: str | None, base_url: str | None) -> Backend:
         provider = call.backend
         if isinstance(provider, ProviderSpec):
             assert call.wire is not None
             way = access(provider, self._settings.config, api_key, base_url)
-            return HttpBackend(self._transport, call, provider, call.wire, way, self._max_frame_bytes)
+            backend: Backend = HttpBackend(self._transport, call, provider, call.wire, way, self._max_frame_bytes)
+            return _budgeted(backend, call, way.secret) if call.budgets else backend
         if ignored := _unused(call.request.provider, api_key, base_url):
             call = msgspec.structs.replace(call, warnings=(*call.warnings, *ignored))
-        return ForeignBackend(provider, call)
+        backend = ForeignBackend(provider, call)
+        return _budgeted(backend, call, None) if call.budgets else backend
 
     def _stream(self, call: Call, api_key: str | None, base_url: str | None, *, accumulate: bool = True) -> Stream:
         request = call.request
@@ -334,7 +369,21 @@ class Client:
             provider=request.provider,
             model=request.model,
         )
-        return Stream(pump)
+        return Stream(pump, partial(_running_cost, call))
+
+
+def _budgeted(backend: Backend, call: Call, key: str | None) -> Backend:
+    return BudgetedBackend(backend, _running_cost(call), call.request.model, call.budgets, key or "")
+
+
+def _running_cost(call: Call) -> RunningCost:
+    request = call.request
+    tokens = 0 if (local := _is_local(call.backend)) else guess_input_tokens(request)
+    return RunningCost(request.provider, request.model, tokens, local=local)
+
+
+def _is_local(backend: object) -> bool:
+    return bool(getattr(backend, "local", False))
 
 
 def _unused(provider: str, api_key: str | None, base_url: str | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from exllm.call import Timeout
 from exllm.client import Client
+from exllm.policies.budget import BudgetArgument
 from exllm.streaming.stream import Stream
 from exllm.types.embedding import EmbeddingResponse
 from exllm.types.normalise import Messages
@@ -36,6 +37,7 @@ async def chat(
     messages: Messages,
     *,
     timeout: Timeout = None,
+    budget: BudgetArgument = None,
     extra: Mapping[str, Any] | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
@@ -44,8 +46,8 @@ async def chat(
 ) -> Response:
     """`Client.chat` on the default client."""
     return await default_client().chat(
-        model, messages, timeout=timeout, extra=extra, api_key=api_key, base_url=base_url, include_raw=include_raw,
-        **options,
+        model, messages, timeout=timeout, budget=budget, extra=extra, api_key=api_key, base_url=base_url,
+        include_raw=include_raw, **options,
     )  # fmt: skip
 
 
@@ -54,6 +56,7 @@ def stream(
     messages: Messages,
     *,
     timeout: Timeout = None,
+    budget: BudgetArgument = None,
     extra: Mapping[str, Any] | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
@@ -63,8 +66,8 @@ def stream(
 ) -> Stream:
     """`Client.stream` on the default client."""
     return default_client().stream(
-        model, messages, timeout=timeout, extra=extra, api_key=api_key, base_url=base_url, accumulate=accumulate,
-        include_raw=include_raw, **options,
+        model, messages, timeout=timeout, budget=budget, extra=extra, api_key=api_key, base_url=base_url,
+        accumulate=accumulate, include_raw=include_raw, **options,
     )  # fmt: skip
 
 
@@ -76,6 +79,7 @@ async def embed(
     encoding_format: str | None = None,
     task_type: str | None = None,
     timeout: Timeout = None,
+    budget: BudgetArgument = None,
     extra: Mapping[str, Any] | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
@@ -83,5 +87,5 @@ async def embed(
     """`Client.embed` on the default client."""
     return await default_client().embed(
         model, inputs, dimensions=dimensions, encoding_format=encoding_format, task_type=task_type, timeout=timeout,
-        extra=extra, api_key=api_key, base_url=base_url,
+        budget=budget, extra=extra, api_key=api_key, base_url=base_url,
     )  # fmt: skip

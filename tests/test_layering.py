@@ -23,8 +23,8 @@ ROWS: list[list[str]] = [
     ["exllm.cost", "exllm.transport"],
     ["exllm.streaming", "exllm.local"],
     [
-        "exllm.call", "exllm.backend", "exllm.embedding_call", "exllm.model_lists", "exllm.client",
-        "exllm.default_client", "exllm.testing",
+        "exllm.call", "exllm.backend", "exllm.budgeted_backend", "exllm.embedding_call", "exllm.model_lists",
+        "exllm.client", "exllm.default_client", "exllm.testing",
     ],
     ["exllm.integrations", "exllm.cli"],
     ["exllm"],

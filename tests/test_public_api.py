@@ -14,7 +14,7 @@ import exllm.testing
 
 PUBLIC = {
     exllm: """
-        Audio AudioDelta AuthenticationError BudgetExceeded CacheControl Choice Chunk Citation CitationDelta Client
+        Audio AudioDelta AuthenticationError Budget BudgetExceeded CacheControl Choice Chunk Citation CitationDelta Client
         ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Document EmbeddingRequest
         EmbeddingResponse ExLLMError FileRef Finish FinishReason FirstChunkTimeout FrameTooLarge IdleTimeout Image
         ImageDelta InvalidRequest Message MissingExtra NotFound Options Overloaded Part PermissionDenied ProtocolError
@@ -46,7 +46,7 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
     ("owner", "names"),
     [
         (exllm.Client, "aclose chat configured default_model embed list_models stream"),
-        (exllm.Stream, "aclose batches collect error events response stats tee text"),
+        (exllm.Stream, "aclose batches collect cost error events response stats tee text"),
     ],
 )
 def test_public_methods_are_these_and_are_explained(owner: type, names: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
 from exllm.errors import BudgetExceeded
@@ -108,7 +108,7 @@ class Budget:
 
     @property
     def unknown_calls(self) -> int:
-        """How many calls ended without a known cost; `spent` is only an estimate of these, or short by them."""
+        """How many calls ended without a known cost; of these `spent` has only what was set aside, perhaps nothing."""
         return self._unknown_calls
 
     def hold(self, usd: float | None, key: str) -> Hold:
@@ -168,7 +168,7 @@ class Budget:
         for usd in reached if self._on_alert is not None else ():
             try:
                 self._on_alert(usd, self)  # type: ignore[misc]
-            except Exception:  # noqa: BLE001 - the call that reached the amount is not to suffer for it
+            except Exception:
                 import logging  # only here: most programs have no budget that fails to tell
 
                 logging.getLogger("exllm").exception("on_alert of %r failed", self)
@@ -239,7 +239,7 @@ class _Count:
         return self.spent + self.held
 
 
-BudgetArgument: TypeAlias = float | Budget | Sequence[float | Budget] | None
+BudgetArgument: TypeAlias = float | Budget | list[float | Budget] | tuple[float | Budget, ...] | None
 """What `budget=` takes: a number of US dollars, a `Budget`, or several of these, all of which hold."""
 
 
@@ -247,9 +247,8 @@ def budgets_of(budget: BudgetArgument) -> tuple[Budget, ...]:
     """The budgets that a `budget` argument means; a number is a new one. Raises TypeError and ValueError."""
     if budget is None:
         return ()
-    if isinstance(budget, Sequence) and not isinstance(budget, str | bytes):
-        return tuple(one if isinstance(one, Budget) else Budget(one) for one in budget)
-    return (budget if isinstance(budget, Budget) else Budget(budget),)
+    several = budget if isinstance(budget, list | tuple) else (budget,)
+    return tuple(one if isinstance(one, Budget) else Budget(one) for one in several)
 
 
 def _fingerprint(key: str) -> str:

@@ -44,7 +44,6 @@ class Accumulator:
 
     Attributes:
         usage: what the provider has reported so far.
-        is_counted: it was reported after the answer had begun, so that its output tokens are those of the answer so far.
     """
 
     __slots__ = (
@@ -55,8 +54,8 @@ class Accumulator:
         "_open",
         "_open_index",
         "_open_part",
+        "_reported_late",
         "_start",
-        "is_counted",
         "model",
         "provider",
         "usage",
@@ -66,7 +65,7 @@ class Accumulator:
         self.provider = provider
         self.model = model
         self.usage = _UNKNOWN_USAGE
-        self.is_counted = False
+        self._reported_late = False
         self._keep_content = keep_content
         self._discarded = CountedText()
         self._choices: dict[int, _ChoiceBuilder] = {}
@@ -96,7 +95,7 @@ class Accumulator:
         kind = type(chunk)
         if kind is UsageUpdate:
             self.usage = merge_usage(self.usage, chunk.usage)  # type: ignore[union-attr]
-            self.is_counted = bool(self._choices) and self.usage.output_tokens is not None
+            self._reported_late = bool(self._choices)
             return
         if kind is StreamStart:
             self._start = self._start or chunk  # type: ignore[assignment]
@@ -126,6 +125,16 @@ class Accumulator:
     def characters(self) -> int:
         """How many there are in the answer so far, with reasoning and the arguments of calls."""
         return self._discarded.characters + sum(choice.characters for choice in self._choices.values())
+
+    @property
+    def is_counted(self) -> bool:
+        """The reported output tokens are those of the answer so far, not those of one that was about to begin."""
+        return (self._reported_late or self.has_finished) and self.usage.output_tokens is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Neither anything of an answer nor usage has come."""
+        return not self._choices and self.usage is _UNKNOWN_USAGE
 
     @property
     def has_finished(self) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,6 +23,10 @@ from exllm.types.chunks import Chunk
 from exllm.types.options import Timeouts
 from exllm.types.response import Response
 from exllm.types.stats import StreamStats
+from exllm.types.usage import Cost
+
+if TYPE_CHECKING:
+    from exllm.cost.running import RunningCost
 
 READ_AHEAD_AFTER_S = 0.1
 """A consumer that stays away longer than this is read ahead for."""
@@ -474,6 +478,13 @@ class Pump:
             stats=self.statistics(),
             raw=self._raw,
         )
+
+    def cost(self, running: RunningCost) -> Cost:
+        """What the call has cost by now: nothing before it is sent, and when nothing came of it."""
+        folded = self._accumulator
+        if not self.is_started or (self.is_done and folded.is_empty):
+            return Cost(total=0.0)
+        return running.of(folded.usage, folded.characters, is_counted=folded.is_counted, model=folded.model)
 
     def statistics(self) -> StreamStats:
         """The figures so far."""

@@ -14,9 +14,12 @@ class ChunkSource(Protocol):
 
     request_id: str | None
     warnings: tuple[str, ...]
-    bytes_read: int
     is_shared: bool
     """Any task may read, and `abort` ends a read that is under way. Otherwise one task reads from `open` to the end."""
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the body so far; 0 where there is none."""
 
     def raw(self) -> Any:
         """The provider's last object as plain data; None unless the request asked for it."""

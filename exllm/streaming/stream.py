@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 
@@ -17,6 +17,10 @@ from exllm.streaming.tee import TeeBranch, tee
 from exllm.types.chunks import Chunk
 from exllm.types.response import Response
 from exllm.types.stats import StreamStats
+from exllm.types.usage import Cost
+
+if TYPE_CHECKING:
+    from exllm.cost.running import RunningCost
 
 T = TypeVar("T")
 
@@ -40,8 +44,9 @@ class Stream:
     Made by `Client.stream`; not meant to be constructed otherwise.
     """
 
-    def __init__(self, pump: Pump) -> None:
+    def __init__(self, pump: Pump, running_cost: Callable[[], RunningCost]) -> None:
         self._pump = pump
+        self._running_cost = running_cost
         self._entered = False
         self._was_left = False
         self._response: Response | None = None
@@ -142,6 +147,17 @@ class Stream:
         if self._pump.is_done:
             self._response = response
         return response
+
+    @property
+    def cost(self) -> Cost:
+        """What the call has cost by now, in US dollars; may be asked at any time, and is worked out when it is.
+
+        Tokens that the provider has reported count as reported. Where it has not, they are guessed from the text, at
+        four characters a token, and the cost is marked as ``estimated``: most providers report at the end alone. What
+        cannot be seen yet, such as thinking that is not shown, is not in it. At the end it is ``response.cost``; if the
+        provider then has reported nothing, it stays an estimate where ``response.cost`` is not known.
+        """
+        return self._pump.cost(self._running_cost())
 
     @property
     def error(self) -> ExLLMError | None:

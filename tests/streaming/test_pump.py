@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import exllm
+from exllm.cost.running import RunningCost
 from exllm.policies.retry import RetryPolicy, RetrySchedule
 from exllm.streaming.accumulator import Accumulator
 from exllm.streaming.pump import Pump
@@ -98,7 +99,8 @@ def stream_of(
             complete=lambda response: response,
             provider="p",
             model="m",
-        )
+        ),
+        lambda: RunningCost("p", "m", 0),
     )
 
 
@@ -317,7 +319,7 @@ async def test_connecting_that_fails_in_any_way_leaves_as_one_of_ours() -> None:
             capacity=1, complete=lambda response: response, provider="p", model="m",
         )  # fmt: skip
         with pytest.raises(exllm.ExLLMError) as caught:
-            async with Stream(pump):
+            async with Stream(pump, lambda: RunningCost("p", "m", 0)):
                 pass
         assert caught.value is error or caught.value.__cause__ is error
 
