@@ -14,15 +14,15 @@ import exllm.testing
 
 PUBLIC = {
     exllm: """
-        Audio AudioDelta AuthenticationError Budget BudgetExceeded CacheControl Choice Chunk Citation CitationDelta Client
-        ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Document EmbeddingRequest
+        Audio AudioDelta AuthenticationError Budget BudgetExceeded CacheControl Choice Chunk Citation CitationDelta
+        Client ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Document EmbeddingRequest
         EmbeddingResponse ExLLMError FileRef Finish FinishReason FirstChunkTimeout FrameTooLarge IdleTimeout Image
         ImageDelta InvalidRequest Message MissingExtra NotFound Options Overloaded Part PermissionDenied ProtocolError
         ProviderEvent ProviderPart QuotaExceeded RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request
         RequestTimeout Response RetryPolicy Role ServerError ServerTool Stream StreamClosed StreamInterrupted
-        StreamStart StreamStats Text TextDelta Timeouts TokenLogprob Tool ToolCall ToolCallDelta ToolResult TotalTimeout
-        UnsupportedOption Usage UsageUpdate Vectors __version__ chat config cost embed local model_catalog providers
-        stream streaming testing tool
+        StreamStart StreamStats Text TextDelta Timeouts TokenLogprob Tool ToolCall ToolCallDelta ToolResult
+        TotalTimeout UnsupportedOption Usage UsageUpdate Vectors __version__ chat config cost embed local model_catalog
+        providers stream streaming testing tool
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
 }
