@@ -34,6 +34,7 @@ from exllm.types.parts import (
 Block = dict[str, Any]
 
 _IDS = spelt("[^a-zA-Z0-9_-]", 64)
+_IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _BASE64 = re.compile("[A-Za-z0-9+/_=-]*")
 _SERVER_ID = re.compile("(srv|mcp)toolu_")
 
@@ -106,6 +107,12 @@ class ContentEncoder:
             case Image():
                 if part.detail is not None:
                     self.warn("Anthropic has no image detail; it was left out")
+                if part.url is None and _plain_type(part) not in _IMAGE_TYPES:
+                    raise InvalidRequest(
+                        f"the Anthropic Messages API takes images of the types {', '.join(_IMAGE_TYPES)}, got "
+                        f"{part.media_type!r}",
+                        provider=self._provider,
+                    )
                 return _cached({"type": "image", "source": _source(part)}, part.cache_control)
             case Document():
                 return _document(part)
@@ -219,7 +226,12 @@ def _fields(signature: str | None) -> Block:
 def _source(part: Image | Document) -> Block:
     if part.url is not None:
         return {"type": "url", "url": part.url}
-    return {"type": "base64", "media_type": part.media_type, "data": base64.b64encode(_data(part)).decode()}
+    return {"type": "base64", "media_type": _plain_type(part), "data": base64.b64encode(_data(part)).decode()}
+
+
+def _plain_type(part: Image | Document) -> str:
+    media_type = (part.media_type or "").partition(";")[0].strip().lower()
+    return "image/jpeg" if media_type == "image/jpg" else media_type
 
 
 def _data(part: Image | Document) -> bytes:
@@ -231,7 +243,7 @@ def _data(part: Image | Document) -> bytes:
 def _document(part: Document) -> Block:
     """PDFs and text; https://platform.claude.com/docs/en/build-with-claude/pdf-support."""
     block: Block = {"type": "document"}
-    media_type = (part.media_type or "").partition(";")[0].strip().lower()
+    media_type = _plain_type(part)
     if part.url is not None or media_type == "application/pdf":
         block["source"] = _source(part)
     elif media_type.startswith("text/") or media_type in ("application/json", "application/xml"):

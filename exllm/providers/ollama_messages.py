@@ -15,6 +15,7 @@ from typing import Any
 from exllm.errors import InvalidRequest
 from exllm.providers.answered_media import Media, first_open, or_words
 from exllm.providers.anthropic_content import call_input
+from exllm.providers.call_ids import CallIds, spelt
 from exllm.providers.spec import ProviderSpec
 from exllm.types.message import Message
 from exllm.types.parts import (
@@ -33,6 +34,7 @@ from exllm.types.parts import (
 
 _ROLES = {"developer": "system"}
 _TEXT_TYPES = ("application/json", "application/xml")
+_IDS = spelt("(?!)", 64)
 
 
 class MessageWriter:
@@ -45,6 +47,7 @@ class MessageWriter:
     def __init__(self, spec: ProviderSpec) -> None:
         self.warnings: list[str] = []
         self._spec = spec
+        self._ids = CallIds(_IDS)
         self._is_open = True  # the message at hand is not answered yet
         self._names: dict[str, str] = {}  # id of a call -> the tool's name
 
@@ -167,10 +170,10 @@ class MessageWriter:
     def _call(self, call: ToolCall) -> dict[str, Any]:
         self._names[call.id] = call.name
         written: dict[str, Any] = {"function": {"name": call.name, "arguments": call_input(call.arguments)}}
-        return {"id": call.id, **written} if call.id else written
+        return {"id": self._ids.of_call(call.id), **written} if call.id else written
 
     def _result(self, result: ToolResult) -> dict[str, Any]:
-        written: dict[str, Any] = {"role": "tool", "content": "", "tool_call_id": result.call_id}
+        written: dict[str, Any] = {"role": "tool", "content": "", "tool_call_id": self._ids.of_result(result.call_id)}
         name = result.name or self._names.get(result.call_id)
         if name is not None:
             written["tool_name"] = name

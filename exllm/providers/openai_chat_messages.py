@@ -128,6 +128,8 @@ class MessageWriter:
     def _media(self, part: Media) -> dict[str, Any]:
         if "text_content_only" in self._quirks:
             raise InvalidRequest(f"{self._spec.label} takes text alone", provider=self._spec.name)
+        if "no_files" in self._quirks and type(part) is not Image:
+            raise InvalidRequest(f"{self._spec.label} takes text and images alone", provider=self._spec.name)
         match part:
             case Image():
                 return self._cached(image_part(part), part.cache_control)

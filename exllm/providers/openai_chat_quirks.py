@@ -19,6 +19,7 @@ QUIRKS: dict[str, str] = {
     "no_developer_role": "only `system` exists: `developer` messages are sent as `system` (nearly all but OpenAI)",
     "no_message_name": "messages carry no `name`: it is refused (Groq, Z.ai)",
     "text_content_only": "`content` must be a string: text parts are joined (DeepSeek, AI21)",
+    "no_files": "users send text and images: audio and files are refused (Groq)",
     "string_tool_content": "`content` of tool messages must be a string, though users may send parts (Groq, Together)",
     "short_tool_call_ids": "ids of tool calls must be nine letters or digits: others are hashed to that (Mistral)",
     "no_json_schema": "`response_format` knows `json_object` only: a schema is refused (DeepSeek, Z.ai)",

@@ -152,7 +152,7 @@ def test_every_quirk_changes_some_request() -> None:
         Message("tool", [ToolResult("call_1", (Text("g"), Image(data=PNG, media_type="image/png")), name="weather")]),
         Message("assistant", "h"),
     ]
-    permit_only = {"no_json_schema", "schema_in_json_object", "file_url", "top_k", "min_p", "thinking_type"}
+    permit_only = {"no_files", "no_json_schema", "schema_in_json_object", "file_url", "top_k", "min_p", "thinking_type"}
     for quirk in QUIRKS.keys() - permit_only:
         assert body(everything, IN_FULL, quirk, stream=True) != body(everything, IN_FULL, stream=True), quirk
 
