@@ -136,6 +136,7 @@ class Budget:
                 self._running.discard(count)
             else:
                 count.held += usd
+                count.calls += 1
         if is_refused:
             raise self._exceeded(
                 f"the budget of {_dollars(self.usd)}{self._period()} is used up"
@@ -215,7 +216,8 @@ class Hold:
             if self._is_settled:
                 return
             self._is_settled = True
-            count.held -= self._usd
+            count.calls -= 1
+            count.held = count.held - self._usd if count.calls else 0.0  # floats leave dust
             if usd is None:
                 budget._unknown_calls += 1
                 usd = self._usd
@@ -227,11 +229,12 @@ class Hold:
 
 
 class _Count:
-    __slots__ = ("alerts", "held", "spent")
+    __slots__ = ("alerts", "calls", "held", "spent")
 
     def __init__(self, alerts: tuple[float, ...]) -> None:
         self.spent = 0.0
-        self.held = 0.0
+        self.held = 0.0  # by so many running
+        self.calls = 0
         self.alerts = alerts
 
     @property
