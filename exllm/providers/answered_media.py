@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from exllm.errors import InvalidRequest
 from exllm.types.message import Message
-from exllm.types.parts import Audio, Document, FileRef, Image
+from exllm.types.parts import Audio, Document, FileRef, Image, Part, Text
 
 Media = Image | Audio | Document | FileRef
 T = TypeVar("T")
@@ -30,6 +32,29 @@ def or_words(write: Callable[[], T], part: Media, say: Callable[[str], T], warn:
     except InvalidRequest as error:
         warn(f"{error.message}; in what was answered before, words were sent in its place")
         return say(words_for(part))
+
+
+def fewer_images(
+    messages: Sequence[Message], most: int | None, warn: Callable[[str], None]
+) -> Sequence[Message]:  # fmt: skip
+    """The messages with at most `most` images in them: words stand for the oldest of those that were answered."""
+    if most is None:
+        return messages
+    too_many = sum(isinstance(part, Image) for message in messages for part in message.parts) - most
+    if too_many <= 0:
+        return messages
+    written = list(messages)
+    for place, message in enumerate(messages[: first_open(messages)]):
+        parts: list[Part] = []
+        for part in message.parts:
+            if too_many > 0 and isinstance(part, Image):
+                warn(f"at most {most} images go into a request; words were sent in place of the oldest ones")
+                too_many -= 1
+                parts.append(Text(words_for(part)))
+            else:
+                parts.append(part)
+        written[place] = msgspec.structs.replace(message, content=tuple(parts))
+    return written
 
 
 def words_for(part: Media) -> str:

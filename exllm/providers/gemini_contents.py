@@ -117,7 +117,7 @@ class Contents:
         ]
         text = "".join(block["text"] for block in blocks if "text" in block)
         media = [block for block in blocks if "text" not in block]
-        response: Block = {"name": result.name or name, "response": _response(text, is_error=result.is_error)}
+        response: Block = {"name": name, "response": _response(text, is_error=result.is_error)}
         if not is_made_up(result.call_id):
             response = {"id": result.call_id, **response}
         if media and self._facts.media_results:

@@ -98,7 +98,7 @@ class MessageWriter:
             role = "system"
         written: dict[str, Any] = {"role": role}
         if message.name is not None and "no_message_name" in self._quirks:
-            self._warn(f"{self._spec.label} takes no names of messages; they were not sent")
+            self.warn(f"{self._spec.label} takes no names of messages; they were not sent")
         elif message.name is not None:
             written["name"] = message.name
         if isinstance(content, str):
@@ -118,7 +118,7 @@ class MessageWriter:
             case Image() | Audio() | Document() | FileRef():
                 if self._is_open and role != "tool":
                     return self._media(part)
-                return or_words(lambda: self._media(part), part, _words, self._warn)
+                return or_words(lambda: self._media(part), part, _words, self.warn)
             case ProviderPart() if part.provider == self._spec.name:
                 return part.data
         raise InvalidRequest(
@@ -136,7 +136,7 @@ class MessageWriter:
             case Audio():
                 return input_audio_part(part, self._spec)
             case Document():
-                written = document_part(part, self._spec, self._warn)
+                written = document_part(part, self._spec, self.warn)
                 return self._cached(written, part.cache_control)
             case FileRef():
                 return self._cached({"type": "file", "file": {"file_id": part.id}}, part.cache_control)
@@ -157,7 +157,7 @@ class MessageWriter:
             for part in content:
                 if type(part) is not Text:
                     shown.append(self._part(part, "tool"))
-                    self._warn(
+                    self.warn(
                         f"{self._spec.label} takes text alone from tools; {type(part).__name__.lower()} parts of tool "
                         f"results were sent in a user message after them"
                     )
@@ -179,7 +179,7 @@ class MessageWriter:
     def _assistant(self, written: dict[str, Any], parts: tuple[Part, ...]) -> None:
         calls = [self._call(part) for part in parts if type(part) is ToolCall and not part.provider_executed]
         if any(type(part) is ToolCall and part.provider_executed for part in parts):
-            self._warn("calls that a provider ran itself have no place in Chat Completions; they were left out")
+            self.warn("calls that a provider ran itself have no place in Chat Completions; they were left out")
         refusal = "".join(part.text for part in parts if type(part) is Refusal)
         spoken = next((part for part in parts if type(part) is Audio), None)
         content = self._assistant_content(parts)
@@ -213,7 +213,7 @@ class MessageWriter:
                     if part.data.get("type") not in NOT_SENT_BACK:
                         content.append(part.data)
                 case Image() | Document() | FileRef() | ProviderPart() | Audio(id=None):
-                    self._warn(f"a {type(part).__name__} of the assistant has no place in Chat Completions; not sent")
+                    self.warn(f"a {type(part).__name__} of the assistant has no place in Chat Completions; not sent")
         if not content:
             return None
         if all(piece.keys() == {"type", "text"} and piece["type"] == "text" for piece in content):
@@ -240,7 +240,7 @@ class MessageWriter:
             if blocks:
                 written["reasoning_details"] = blocks
             if len(blocks) < len(thoughts):
-                self._warn("reasoning that another provider signed cannot go back; it was left out")
+                self.warn("reasoning that another provider signed cannot go back; it was left out")
             return
         text = "".join(thought.text for thought in thoughts)
         if text and "reasoning_content_back" in self._quirks:
@@ -248,10 +248,10 @@ class MessageWriter:
         elif text and "reasoning_back" in self._quirks:
             written["reasoning"] = text
         elif "thinking_parts_back" not in self._quirks or not text:
-            self._warn(f"reasoning does not go back to {self._spec.label}; it was left out")
+            self.warn(f"reasoning does not go back to {self._spec.label}; it was left out")
             return
         if not all(thought.text for thought in thoughts):
-            self._warn("reasoning that only another provider can read was left out")
+            self.warn("reasoning that only another provider can read was left out")
 
     # -- cache breakpoints
 
@@ -259,7 +259,7 @@ class MessageWriter:
         if control is None:
             return written
         if "cache_control" not in self._quirks:
-            self._warn(f"{self._spec.label} takes no cache_control; the breakpoints were not sent")
+            self.warn(f"{self._spec.label} takes no cache_control; the breakpoints were not sent")
             return written
         return {**written, "cache_control": cache_marker(control)}
 
@@ -274,7 +274,8 @@ class MessageWriter:
                 content[-1] = {**content[-1], "cache_control": cache_marker(control)}
                 return
 
-    def _warn(self, words: str) -> None:
+    def warn(self, words: str) -> None:
+        """Say something once."""
         if words not in self.warnings:
             self.warnings.append(words)
 

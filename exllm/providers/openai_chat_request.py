@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from exllm.errors import InvalidRequest, UnsupportedOption
+from exllm.providers.answered_media import fewer_images
 from exllm.providers.openai_chat_messages import MessageWriter, cache_marker
 from exllm.providers.openai_chat_reasoning import reasoning_fields
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
@@ -81,10 +82,11 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     Raises: UnsupportedOption, InvalidRequest; TypeError when `extra` holds what JSON cannot.
     """
     options = request.options
-    check_limits(spec, request.messages)
     writer = MessageWriter(spec, options.cache_control)
+    messages = fewer_images(request.messages, spec.limits.images, writer.warn)
+    check_limits(spec, messages)
     model = "" if "model_in_path" in spec.quirks else request.model
-    body: dict[str, Any] = {"model": model, "messages": writer.write(request.messages)}
+    body: dict[str, Any] = {"model": model, "messages": writer.write(messages)}
     if options is not NO_OPTIONS:
         _add_options(body, options, spec, writer.warnings)
     if request.stream:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from exllm.errors import InvalidRequest
 from exllm.types.message import Message
 from exllm.types.parts import Audio, Document, FileRef, Image, Part, ProviderPart, Reasoning, Text, ToolCall, ToolResult
 from tests.providers.test_messages_travel import build, conversation, is_same_house, sent
@@ -112,9 +113,17 @@ def test_media_that_were_answered_elsewhere_keep_no_conversation_from_going_on(p
         assert f"[{'file' if isinstance(part, FileRef) else type(part).__name__.lower()}" in whole
 
 
-def test_an_image_that_was_just_sent_is_refused_where_it_cannot_be_taken() -> None:
-    from exllm.errors import InvalidRequest
+def test_more_images_than_a_provider_takes_keep_no_conversation_from_going_on() -> None:
+    images = tuple(Image(data=bytes([number]), media_type="image/png") for number in range(6))
+    said = (Message("user", images), Message("assistant", "Six."), Message("user", "Go on."))
+    body, warnings = sent(said, target_of("groq"))
+    assert [part["type"] for part in body["messages"][0]["content"]] == ["text", *["image_url"] * 5]
+    assert "at most 5 images" in warnings
+    with pytest.raises(InvalidRequest, match="at most 5 images"):
+        build(said[:1], target_of("groq"))
 
+
+def test_an_image_that_was_just_sent_is_refused_where_it_cannot_be_taken() -> None:
     shown = Message("user", (Image(url="https://example.org/cat.png"),))
     earlier = (Message("user", "Hi"), Message("assistant", "Hi."))
     for name in ("ollama", "bedrock", "deepseek", "bedrock-invoke/meta"):

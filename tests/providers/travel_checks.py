@@ -195,8 +195,8 @@ def _ids_of_chat(body: Body) -> Ids:
 def _ids_of_anthropic(body: Body) -> Ids:
     blocks = [block for turn in body["messages"] if isinstance(turn["content"], list) for block in turn["content"]]
     return Ids(
-        [block["id"] for block in blocks if block["type"] == "tool_use"],
-        [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"],
+        [block["id"] for block in blocks if block.get("type") == "tool_use"],
+        [block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"],
     )
 
 
