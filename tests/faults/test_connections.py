@@ -147,7 +147,7 @@ async def test_stall_after_the_head_is_a_first_chunk_timeout(dialect: Dialect) -
     assert error.request_id == REQUEST_ID
 
 
-@pytest.mark.parametrize("limits", [Timeouts(idle=0.2), Timeouts(idle=0.2, first_chunk=0.3)], ids=["long", "short"])
+@pytest.mark.parametrize("limits", [Timeouts(idle=0.2), Timeouts(idle=0.2, first_chunk=0.6)], ids=["long", "short"])
 async def test_stall_midway(dialect: Dialect, limits: Timeouts) -> None:
     async def behave(peer: Peer) -> None:
         await peer.begin_stream()
