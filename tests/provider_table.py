@@ -47,6 +47,9 @@ NEEDS_OPTION = {
     "structured output": {"response_format"},
     "citations": {"web_search"},
 }
+FOLDERS = {*registry._WIRES, "embeddings", "model_lists"}
+"""Of the recordings, those that show one of these features."""
+
 LEVELS = {"itself": "■", "recording": "●", "mock server": "◐", "documentation": "○", "not offered": "–"}
 """The strongest proof first."""
 
@@ -115,8 +118,10 @@ def _specs() -> dict[str, ProviderSpec]:
 
 
 def exchanges() -> Iterator[tuple[str, Exchange | None]]:
-    """All recordings: by the words of those who recorded them, and as ours where the provider is one of ours."""
+    """The recordings of a feature here: by the words of those who recorded them, and as ours where we have a name."""
     for path in sorted((TESTS / "recordings").glob("*/*__*.json")):
+        if path.parent.name not in FOLDERS:
+            continue
         data = json.loads(path.read_text(encoding="utf-8"))
         name = _provider_of(path.parent.name, data["provider"], data["request"]["path"] or "/")
         yield data["provider"], None if name is None else Exchange(path, path.parent.name, name, data)
