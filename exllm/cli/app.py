@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from exllm.cli.models_app import models
 from exllm.version import __version__
 
 app = typer.Typer(
@@ -109,74 +110,12 @@ def providers(
     raise typer.Exit(show_providers(as_json))
 
 
-@app.command()
-def models(
-    provider: Annotated[str | None, typer.Argument(help="Default: all whose key is set, and the local models.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
-) -> None:
-    """List the models that a provider offers, as the provider itself says."""
-    from exllm.cli.listing import show_models
-
-    raise typer.Exit(show_models(provider, as_json))
-
+app.add_typer(models, name="models")
 
 catalog = typer.Typer(
-    help="What the model catalog knows: models, what they can do, what they cost.", no_args_is_help=True
+    help="The model catalog itself; what it knows of models is told by exllm models.", no_args_is_help=True
 )
 app.add_typer(catalog, name="catalog")
-
-_MANY = "May be repeated."
-
-
-@catalog.command("find")
-def catalog_find(
-    text: Annotated[str | None, typer.Argument(help="In the model's id or name.")] = None,
-    provider: Annotated[list[str] | None, typer.Option("--provider", "-p", help=_MANY)] = None,
-    feature: Annotated[
-        list[str] | None, typer.Option("--feature", "-f", help=f"What it can do: tools, vision, reasoning. {_MANY}")
-    ] = None,
-    mode: Annotated[str | None, typer.Option(help="chat, embedding, rerank, image, audio, realtime, ...")] = None,
-    min_context: Annotated[int | None, typer.Option(help="Tokens.")] = None,
-    max_input_price: Annotated[float | None, typer.Option(help="US dollars per million tokens.")] = None,
-    max_output_price: Annotated[float | None, typer.Option(help="US dollars per million tokens.")] = None,
-    deprecated: Annotated[bool, typer.Option("--deprecated", help="Those that are going away too.")] = False,
-    everywhere: Annotated[
-        bool, typer.Option("--everywhere", help="Of providers that exllm has no spec of too.")
-    ] = False,
-    recommend: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHAT", help="The best five first, with reasons: balance, price, context, newest, output."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
-) -> None:
-    """Find models by what they can do and what they cost."""
-    from exllm.cli.catalog import find
-
-    conditions = {
-        "text": text,
-        "providers": provider or None,
-        "features": feature or (),
-        "mode": mode,
-        "min_context": min_context,
-        "max_input_price": max_input_price,
-        "max_output_price": max_output_price,
-        "deprecated": None if deprecated else False,
-        "runnable": not everywhere,
-    }
-    raise typer.Exit(find(conditions, recommend, as_json))
-
-
-@catalog.command("show")
-def catalog_show(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="PROVIDER/MODEL; several are compared.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
-) -> None:
-    """Show all that is known of a model, and where it is from; or several side by side."""
-    from exllm.cli.catalog import show
-
-    raise typer.Exit(show(models, as_json))
 
 
 @catalog.command("update")

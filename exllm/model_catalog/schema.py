@@ -141,6 +141,7 @@ class ModelInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         capabilities: in the words of `exllm.model_catalog.vocabulary.CAPABILITIES`.
         lacks: capabilities that a source says the model has not; what is in neither list is not known.
         prices: rows laid over each other, see `Rates`; empty where no price is known.
+        output_tokens_per_s: how fast it answers. No source of the catalog measures it; your own files may say it.
         embedding_dimensions: length of the vector.
         reasoning_efforts: values that ``reasoning_effort`` takes.
         knowledge_cutoff, released: YYYY-MM-DD, YYYY-MM or YYYY.
@@ -169,6 +170,7 @@ class ModelInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     capabilities: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     prices: tuple[Rates, ...] = ()
+    output_tokens_per_s: float | None = None
     embedding_dimensions: int | None = None
     reasoning_efforts: tuple[str, ...] = ()
     knowledge_cutoff: str | None = None

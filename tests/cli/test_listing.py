@@ -49,7 +49,7 @@ async def test_models_are_what_the_provider_lists() -> None:
     async with FaultServer(_list) as server:
         result = await run("models", "openai", OPENAI_BASE_URL=server.url)
     assert (result.code, result.err) == (0, "")
-    assert result.out == "openai/gpt-a\t-\t128,000\topenai\nopenai/gpt-b\t-\t-\topenai\n"
+    assert result.out == "openai/gpt-a\t128,000\t-\t-\t-\t-\t-\nopenai/gpt-b\t-\t-\t-\t-\t-\t-\n"
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 

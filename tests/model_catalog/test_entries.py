@@ -101,8 +101,10 @@ def test_the_catalogs_own_rows_are_listed_once_each() -> None:
     assert {entry.source for entry in entries} == {"catalog"}
 
 
-def test_a_client_loads_the_catalog_only_when_it_lists() -> None:
-    code = "import sys, exllm, exllm.client; print([m for m in sys.modules if m.startswith('exllm.model_catalog')])"
+def test_the_catalog_is_not_read_before_a_list_is_asked_for() -> None:
+    code = (
+        "import sys, exllm, exllm.client; store = sys.modules.get('exllm.model_catalog.store');"
+        "print('exllm.model_catalog.entries' in sys.modules, store is not None and store.opened is not None)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "exllm.model_catalog.entries" not in done.stdout
-    assert "exllm.model_catalog.store" not in done.stdout
+    assert done.stdout == "False False\n"
