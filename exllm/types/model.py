@@ -20,8 +20,8 @@ class ModelEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         context_window: most tokens of input and output together, or of the input where that is what the provider tells.
         max_output_tokens: most tokens of one answer.
         kinds: what it is for: ``chat``, ``completion``, ``embedding``, ``rerank``, ``image``, ``video``,
-            ``transcription``, ``speech``, ``moderation``, ``realtime``, ``ocr``. Where the provider does not say, read
-            from the name if that is telling.
+            ``transcription``, ``speech``, ``moderation``, ``realtime``, ``ocr``. Where neither the provider nor
+            the catalog says, read from the name if that is telling.
         input_modalities, output_modalities: such as ``text``, ``image``, ``audio``.
         input_usd_per_mtok, output_usd_per_mtok: US dollars for a million tokens, standard tier, short prompt.
         capabilities: such as ``vision``, in the words of `exllm.model_catalog.CAPABILITIES`.
