@@ -7,8 +7,9 @@ import json
 import pytest
 
 from exllm.providers import list_providers
-from tests import provider_table
-from tests.provider_table import FEATURES, LEVELS, PAGE, Exchange, cell, exchanges, features_of, marked, offered, page
+from tests import recorded
+from tests.provider_table import FEATURES, LEVELS, PAGE, cell, marked, offered, page
+from tests.recorded import RECORDINGS, Exchange, exchanges, features_of
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -73,6 +74,6 @@ def _is_fine(found: Exchange) -> bool:
 
 
 def test_every_name_of_others_is_that_of_a_recording() -> None:
-    paths = (provider_table.TESTS / "recordings").glob("*/*__*.json")
-    recorded = {(path.parent.name, json.loads(path.read_text(encoding="utf-8"))["provider"]) for path in paths}
-    assert provider_table._NAMES.keys() <= recorded
+    paths = RECORDINGS.glob("*/*__*.json")
+    names = {(path.parent.name, json.loads(path.read_text(encoding="utf-8"))["provider"]) for path in paths}
+    assert recorded._NAMES.keys() <= names

@@ -25,8 +25,8 @@ from exllm.types.parts import ToolCall
 from exllm.types.request import Request
 from exllm.types.response import Response
 from tests.faults.dialects import DIALECTS, TEXT, Dialect
-from tests.provider_table import exchanges, read
 from tests.rechunk import slicings
+from tests.recorded import exchanges, read
 
 FRAMINGS = {"sse": SSEDecoder, "ndjson": NDJSONDecoder, "aws_eventstream": EventStreamDecoder}
 PLACE = {"place": 'São Paulo \u2028 \U0001f600 "quoted" \\ back', "days": [1, 2, {"at": None}], "empty": ""}
