@@ -81,14 +81,15 @@ from exllm.types.usage import Cost, Usage
 from exllm.version import __version__
 
 if TYPE_CHECKING:
-    from exllm import config, cost, local, model_catalog, providers, streaming, testing
+    from exllm import config, context, cost, local, model_catalog, providers, streaming, testing
     from exllm.client import Client
-    from exllm.default_client import chat, embed, stream
+    from exllm.default_client import chat, count_tokens, embed, stream
     from exllm.policies.budget import Budget
     from exllm.policies.retry import RetryPolicy
     from exllm.streaming.stream import Stream
     from exllm.types.callable_tool import tool
     from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
+    from exllm.types.token_count import TokenCount
     from exllm.types.vectors import Vectors
 
 _LAZY = {
@@ -98,13 +99,15 @@ _LAZY = {
     "EmbeddingResponse": "exllm.types.embedding",
     "RetryPolicy": "exllm.policies.retry",
     "Stream": "exllm.streaming.stream",
+    "TokenCount": "exllm.types.token_count",
     "Vectors": "exllm.types.vectors",
     "chat": "exllm.default_client",
+    "count_tokens": "exllm.default_client",
     "embed": "exllm.default_client",
     "stream": "exllm.default_client",
     "tool": "exllm.types.callable_tool",
 }
-_LAZY_MODULES = frozenset({"config", "cost", "local", "model_catalog", "providers", "streaming", "testing"})
+_LAZY_MODULES = frozenset({"config", "context", "cost", "local", "model_catalog", "providers", "streaming", "testing"})
 
 __all__ = [
     "Audio",
@@ -167,6 +170,7 @@ __all__ = [
     "Text",
     "TextDelta",
     "Timeouts",
+    "TokenCount",
     "TokenLogprob",
     "Tool",
     "ToolCall",
@@ -180,7 +184,9 @@ __all__ = [
     "__version__",
     "chat",
     "config",
+    "context",
     "cost",
+    "count_tokens",
     "embed",
     "local",
     "model_catalog",

@@ -14,7 +14,7 @@ import msgspec
 
 from exllm.backend import Backend, ForeignBackend, HttpBackend, answer, complete
 from exllm.budgeted_backend import BudgetedBackend, charged
-from exllm.call import Call, CallSettings, Timeout, access, prepare, timeouts_of
+from exllm.call import Access, Call, CallSettings, Timeout, access, prepare, timeouts_of
 from exllm.config import ConfigSource, Env, lookup, require_source
 from exllm.cost.running import RunningCost
 from exllm.cost.text_tokens import guess_input_tokens, tokens_of_text
@@ -29,6 +29,7 @@ from exllm.providers.spec import ProviderSpec
 from exllm.streaming.accumulator import Accumulator
 from exllm.streaming.pump import Pump
 from exllm.streaming.stream import Stream
+from exllm.token_call import asks_provider, check_context, count_anyhow
 from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport
 from exllm.transport.model_list import fetch_models
 from exllm.transport.sessions import TransportSettings
@@ -37,6 +38,7 @@ from exllm.types.model import ModelEntry
 from exllm.types.normalise import Messages
 from exllm.types.options import DEFAULT_TIMEOUTS, OptionArguments
 from exllm.types.response import Response
+from exllm.types.token_count import TokenCount
 
 DEFAULT_RING_CHUNKS = 256
 DEFAULT_MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -52,6 +54,8 @@ class Client:
         timeout: total seconds, or `Timeouts`, for every call that does not set its own.
         budget: what all its calls may cost together, in US dollars, or an `exllm.Budget`, or several that all hold.
         retry: replaces every provider's retry policy; ``RetryPolicy(attempts=1)`` never retries.
+        validate_context: refuse calls that cannot fit in the model's window before they are sent, with
+            `ContextLengthExceeded`, where the model catalog knows the window; see `exllm.context.validate_context`.
         drop_unsupported: leave out options that a provider cannot take, and say so in ``response.warnings``, instead
             of raising `UnsupportedOption`.
         ring_capacity: how many chunks a stream may hold that nobody has taken, before it stops reading the socket.
@@ -71,6 +75,7 @@ class Client:
         budget: BudgetArgument = None,
         retry: RetryPolicy | None = None,
         drop_unsupported: bool = False,
+        validate_context: bool = False,
         ring_capacity: int = DEFAULT_RING_CHUNKS,
         max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES,
         max_connections: int = 1000,
@@ -91,6 +96,7 @@ class Client:
             raise TypeError(f"ssl_context must be an ssl.SSLContext, got {ssl_context!r}")
         self._settings = CallSettings(config, timeouts_of(timeout), retry, drop_unsupported)
         self._budgets = budgets_of(budget)
+        self._validates_context = validate_context
         self._ring_capacity = ring_capacity
         self._max_frame_bytes = max_frame_bytes
         self._model_lists = ModelLists()
@@ -244,6 +250,44 @@ class Client:
         )
         return await charged(answer, budgets, running, key)
 
+    async def count_tokens(
+        self,
+        model: str,
+        messages: Messages,
+        *,
+        local: bool = False,
+        fallback: bool = False,
+        timeout: Timeout = None,
+        extra: Mapping[str, Any] | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        **options: Unpack[OptionArguments],
+    ) -> TokenCount:
+        """How many input tokens a call would have, and how that is known. Takes what `chat` takes; nothing is answered.
+
+        The surest way there is: the provider's own endpoint (Anthropic, Gemini, Vertex AI, Claude on Bedrock,
+        ``openai-responses``), a local model's vocabulary, tiktoken where it is installed and has its data, else an
+        estimate with the error band that was measured on recorded calls.
+
+        Args:
+            local: ask nobody: the estimate alone.
+            fallback: estimate when the provider cannot be asked, instead of raising; `TokenCount.reason` says why.
+            options: see `Options`; `tools` count, `max_tokens` and the like make no difference.
+
+        Raises: what `chat` raises.
+        """
+        call = prepare(
+            self._settings, model, messages, options, stream=False, timeout=timeout, extra=extra, include_raw=False
+        )
+        spec = call.backend
+
+        def way() -> Access:
+            assert isinstance(spec, ProviderSpec)
+            return access(spec, self._settings.config, api_key, base_url)
+
+        asked = way if not local and asks_provider(call) else None
+        return await count_anyhow(self._transport, call, asked, local=local, fallback=fallback)
+
     # -- providers
 
     def configured(self, provider: str) -> bool:
@@ -341,6 +385,8 @@ class Client:
             self._settings, model, messages, options,
             stream=stream, timeout=timeout, extra=extra, include_raw=include_raw,
         )  # fmt: skip
+        if self._validates_context:
+            check_context(call.request)
         if budget is None and not self._budgets:
             return call
         return msgspec.structs.replace(call, budgets=(*self._budgets, *budgets_of(budget)))

@@ -14,6 +14,7 @@ from exllm.types.embedding import EmbeddingResponse
 from exllm.types.normalise import Messages
 from exllm.types.options import OptionArguments
 from exllm.types.response import Response
+from exllm.types.token_count import TokenCount
 
 _client: Client | None = None
 _guard = threading.Lock()  # event loops of several threads may ask first
@@ -88,4 +89,23 @@ async def embed(
     return await default_client().embed(
         model, inputs, dimensions=dimensions, encoding_format=encoding_format, task_type=task_type, timeout=timeout,
         budget=budget, extra=extra, api_key=api_key, base_url=base_url,
+    )  # fmt: skip
+
+
+async def count_tokens(
+    model: str,
+    messages: Messages,
+    *,
+    local: bool = False,
+    fallback: bool = False,
+    timeout: Timeout = None,
+    extra: Mapping[str, Any] | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    **options: Unpack[OptionArguments],
+) -> TokenCount:
+    """`Client.count_tokens` on the default client."""
+    return await default_client().count_tokens(
+        model, messages, local=local, fallback=fallback, timeout=timeout, extra=extra, api_key=api_key,
+        base_url=base_url, **options,
     )  # fmt: skip

@@ -20,9 +20,9 @@ PUBLIC = {
         ImageDelta InvalidRequest Message MissingExtra NotFound Options Overloaded Part PermissionDenied ProtocolError
         ProviderEvent ProviderPart QuotaExceeded RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request
         RequestTimeout Response RetryPolicy Role ServerError ServerTool Stream StreamClosed StreamInterrupted
-        StreamStart StreamStats Text TextDelta Timeouts TokenLogprob Tool ToolCall ToolCallDelta ToolResult
-        TotalTimeout UnsupportedOption Usage UsageUpdate Vectors __version__ chat config cost embed local model_catalog
-        providers stream streaming testing tool
+        StreamStart StreamStats Text TextDelta Timeouts TokenCount TokenLogprob Tool ToolCall ToolCallDelta ToolResult
+        TotalTimeout UnsupportedOption Usage UsageUpdate Vectors __version__ chat config context cost count_tokens embed
+        local model_catalog providers stream streaming testing tool
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
 }
@@ -45,7 +45,7 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
 @pytest.mark.parametrize(
     ("owner", "names"),
     [
-        (exllm.Client, "aclose chat configured default_model embed list_models stream"),
+        (exllm.Client, "aclose chat configured count_tokens default_model embed list_models stream"),
         (exllm.Stream, "aclose batches collect cost error events response stats tee text"),
     ],
 )

@@ -11,6 +11,7 @@ from exllm.local.embedding import embed_locally
 from exllm.local.loader import Loader
 from exllm.local.places import BUNDLED_MODEL
 from exllm.local.process_loader import default_loader
+from exllm.local.tokens import count_tokens
 from exllm.streaming.accumulator import Accumulator
 from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
 from exllm.types.model import ModelEntry
@@ -75,6 +76,16 @@ class LocalProvider:
         Raises: UnsupportedOption; ContextLengthExceeded; what `Loader.load` raises.
         """
         return await embed_locally(self.loader, request)
+
+    async def count_tokens(self, request: Request) -> int:
+        """The ``usage.input_tokens`` that the call would have; the model is not loaded for it, but its vocabulary is.
+
+        Raises: what `exllm.local.count_tokens` raises.
+        """
+        return await count_tokens(
+            request.model, request.messages, tools=request.options.tools or (), loader=self.loader,
+            chat_template=request.extra.get("chat_template"), chat_format=request.extra.get("chat_format"),
+        )  # fmt: skip
 
     async def list_models(self) -> list[ModelEntry]:
         """The bundled model and those in the model folders."""

@@ -58,3 +58,11 @@ class Embeds(Protocol):
 
         Raises `UnsupportedOption` for what of `request` it cannot take.
         """
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A foreign backend that knows its models' vocabularies, for `Client.count_tokens`."""
+
+    async def count_tokens(self, request: Request) -> int:
+        """The input tokens that `request` would have. Raises `ExLLMError` subclasses."""

@@ -80,6 +80,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         parameters: fields of the request's body, the provider's own (keys of `extra`) and those it takes only some
             values of, by their name on the wire: see `exllm.providers.parameters`. Becomes a dict of `Rule`.
         limits: what a request may hold at most.
+        counts_tokens: it has its wire's endpoint that counts the tokens of a request, see
+            `exllm.providers.token_counting`.
         embeddings: how it embeds texts, where `paths.embeddings` is set.
         timeouts, retry: where they differ from the defaults.
         local: runs on the user's machine; costs nothing.
@@ -107,6 +109,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unsupported: frozenset[str] = frozenset()
     parameters: dict[str, Any] = {}
     limits: Limits = Limits()
+    counts_tokens: bool = False
     embeddings: EmbeddingSpec = EmbeddingSpec()
     timeouts: Timeouts = Timeouts()
     retry: RetryPolicy = RetryPolicy()
