@@ -2,7 +2,8 @@
 
     python -m benchmarks.catalog --peers oracle/bin/python
 
-`--peers` is the interpreter of an environment that has litellm and genai-prices; without it only exllm is measured.
+`--peers` is the interpreter of an environment that has litellm and genai-prices; without it exllm alone is measured,
+and the figures are only printed.
 Every number is of fresh interpreters, one after the other; before anything is timed, all must come to the same cost.
 """
 
@@ -98,7 +99,8 @@ def main() -> None:
         "exllm reads the catalog of the one provider when the first price is asked for; the modules that it needs for",
         "that are loaded then as well, and are in the figure.",
     ]
-    OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if options.peers:
+        OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
 
 
