@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -49,6 +50,7 @@ class Accumulator:
     __slots__ = (
         "_append",
         "_choices",
+        "_counted",
         "_discarded",
         "_keep_content",
         "_open",
@@ -56,6 +58,7 @@ class Accumulator:
         "_open_part",
         "_reported_late",
         "_start",
+        "_uncounted",
         "model",
         "provider",
         "usage",
@@ -65,6 +68,10 @@ class Accumulator:
         self.provider = provider
         self.model = model
         self.usage = _UNKNOWN_USAGE
+        self._counted: Callable[[Usage], tuple[Any, ...]] | None = (
+            None  # the counts that there are, once they come again
+        )
+        self._uncounted = 0  # how many there are not
         self._reported_late = False
         self._keep_content = keep_content
         self._discarded = CountedText()
@@ -94,7 +101,7 @@ class Accumulator:
     def _add_other(self, chunk: Chunk) -> None:
         kind = type(chunk)
         if kind is UsageUpdate:
-            self.usage = merge_usage(self.usage, chunk.usage)  # type: ignore[union-attr]
+            self._count(chunk.usage)  # type: ignore[union-attr]
             self._reported_late = bool(self._choices)
             return
         if kind is StreamStart:
@@ -120,6 +127,22 @@ class Accumulator:
             self._open_index, self._open_part = chunk.index, chunk.part
         else:
             choice.add(chunk)
+
+    def _count(self, usage: Usage) -> None:
+        """Take newer counts. Some services send all of them anew with every piece: those need no merging."""
+        if (
+            self._counted is not None
+            and None not in self._counted(usage)
+            and msgspec.structs.astuple(usage).count(None) == self._uncounted
+        ):
+            self.usage = usage
+            return
+        is_first = self.usage is _UNKNOWN_USAGE
+        merged = self.usage = merge_usage(self.usage, usage)
+        if not is_first:
+            names = [name for name in Usage.__struct_fields__ if getattr(merged, name) is not None]
+            self._counted = attrgetter("provenance", *names)  # with two names it gives a tuple
+            self._uncounted = len(Usage.__struct_fields__) - len(names)
 
     @property
     def characters(self) -> int:

@@ -76,7 +76,13 @@ class SSEDecoder:
             # The three line ends mean the same, so one kind is enough from here on. A CR at the end of the read ends
             # its line at once; the LF that may follow it is skipped when it comes.
             self._wary = self._skip_lf = data[-1] == _CR
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            lines = data.replace(b"\r", b"")
+            # Single bytes are found eight times as fast as pairs: where putting the CRs back gives the same bytes, they
+            # all stood before an LF.
+            if lines.replace(b"\n", b"\r\n") == data:
+                data = lines
+            else:
+                data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         tail = self._tail
         end = data.rfind(b"\n\n") + 2
         if end == 1 and not (tail and tail[-1] == _LF and data.startswith(b"\n")):
