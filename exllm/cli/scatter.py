@@ -12,7 +12,7 @@ import msgspec
 WIDTH, HEIGHT = 1280, 800
 LEFT, RIGHT, TOP, BOTTOM = 84, 210, 70, 66
 RADIUS, FONT = 4.5, 11
-CHARACTER = 6.3
+CHARACTER = 6.7
 """Width of a character of a label, in the mean of what sans-serif fonts take at `FONT`, on the wide side."""
 MOST_COLOURS = 12
 # Paul Tol's and Tableau's qualitative colours, those that stay apart on white.
