@@ -55,7 +55,7 @@ def fit_messages(
             nothing where `max_tokens` is given.
         tools: what goes along with the messages, and takes its place.
         budgets: role to the most tokens that its messages may take together; what goes beyond is left out.
-        count: tokens of a message, with what stands around it, in place of the estimate.
+        count: tokens of a message, with what stands around it, in place of the estimate; `tools` are still estimated.
 
     Raises: ContextLengthExceeded when even what must stay does not fit; ConfigurationError for a strategy that is none,
         or without any limit; TypeError, InvalidRequest for messages that are none.
@@ -103,7 +103,7 @@ class Room:
     def total(self, tokens: float) -> float:
         """What a call with messages of so many tokens takes, at most."""
         if self._count is not None:
-            return tokens + self._estimator.base + self.reserved
+            return tokens + self._estimator.base - self._estimator.family.request + self.reserved
         return self._estimator.high(tokens + self._estimator.base) + self.reserved
 
     def choose(self, messages: Sequence[Message], strategy: str, kept_free: float = 0.0) -> frozenset[int]:
