@@ -51,18 +51,18 @@ class ContentEncoder:
         self._provider = provider
         self._ids = CallIds(_IDS)
         self.is_open = True
-        self._foreign_results: set[Any] = set()  # ids of server tools' calls whose results do not go along
+        self._foreign_results: list[Any] = []  # ids of server tools' calls whose results do not go along
         self._toolsets: dict[str, str] = {}  # id of a call -> the toolset that its result must name
 
     def blocks(self, parts: Iterable[Part], role: str) -> list[Block]:
         """The blocks of one message, in the same order. Raises `InvalidRequest` for what the API does not take."""
         parts = tuple(parts)
         if role == "assistant":
-            self._foreign_results = {
+            self._foreign_results = [
                 part.data.get("tool_use_id")
                 for part in parts
                 if isinstance(part, ProviderPart) and part.provider != self._provider
-            }
+            ]
         return [block for part in parts if (block := self._block(part, role)) is not None]
 
     def text(self, text: str) -> list[Block]:

@@ -61,7 +61,7 @@ class ContentEncoder:
         self._provider = provider
         self._family = family
         self._ids = CallIds(_IDS)
-        self._own_results: set[Any] = set()  # ids of calls that the service ran
+        self._own_results: list[Any] = []  # ids of calls that the service ran
         self.is_open = True
         self._titles: set[str] = set()
 
@@ -70,11 +70,12 @@ class ContentEncoder:
         blocks: list[Block] = []
         parts = tuple(parts)
         if role == "assistant":
-            self._own_results = {
-                part.data.get("toolResult", {}).get("toolUseId")
+            self._own_results = [
+                result.get("toolUseId")
                 for part in parts
                 if isinstance(part, ProviderPart) and part.provider == self._provider
-            }
+                if isinstance(result := part.data.get("toolResult"), dict)
+            ]
         for part in parts:
             block = self._block(part, role)
             if block is not None:

@@ -222,17 +222,11 @@ def _ids_of_gemini(body: Body) -> Ids:
 
 def _ids_of_converse(body: Body) -> Ids:
     blocks = [block for turn in body["messages"] for block in turn["content"]]
+    calls = [block["toolUse"] for block in blocks if "toolUse" in block]
+    results = [block["toolResult"] for block in blocks if isinstance(block.get("toolResult"), dict)]
     return Ids(
-        [
-            block["toolUse"]["toolUseId"]
-            for block in blocks
-            if block.get("toolUse", {"type": "server"}).get("type") is None
-        ],
-        [
-            block["toolResult"]["toolUseId"]
-            for block in blocks
-            if block.get("toolResult", {"type": ""}).get("type") is None
-        ],
+        [call["toolUseId"] for call in calls if "type" not in call],  # others are the service's own
+        [result["toolUseId"] for result in results if "content" in result and "type" not in result],
     )
 
 
