@@ -1,4 +1,4 @@
-"""Valid conversations for property tests: users, answers, calls with their results, system messages anywhere at the start."""
+"""Valid conversations for property tests: users, answers, calls with their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `fit_messages` keeps: it fits, it is a conversation, it is part of the original, and more room never keeps less."""
+"""What `fit_messages` keeps: it fits, it is a conversation, a part of the original, and more room never keeps less."""
 
 from __future__ import annotations
 
@@ -244,8 +244,8 @@ def test_budgets_of_roles_leave_out_what_goes_beyond_and_keep_the_rest() -> None
 def test_tools_take_their_place() -> None:
     tool = {"name": "f", "description": "word " * 600, "parameters": {"type": "object"}}
     messages = [Message("user", "word " * 100), Message("assistant", "a"), Message("user", "b")]
-    assert len(fit_messages(messages, "openai/gpt-4.1", max_tokens=400)) == 3
-    assert len(fit_messages(messages, "openai/gpt-4.1", max_tokens=400, tools=[tool])) == 1
+    assert len(fit_messages(messages, "openai/gpt-4.1", max_tokens=720)) == 3
+    assert len(fit_messages(messages, "openai/gpt-4.1", max_tokens=720, tools=[tool])) == 1
 
 
 @pytest.mark.parametrize(
