@@ -1,4 +1,5 @@
-"""Messages given as dicts: in our own shape, in OpenAI's (Chat Completions), or in Anthropic's (Messages).
+"""Messages given as dicts: in our own shape, in OpenAI's (Chat Completions; of Responses the messages), or in
+Anthropic's (Messages).
 
 The shapes are told apart block by block, by what only one of them has. None means absent, as in the SDKs' own dumps.
 A field without a meaning here is refused, not dropped.
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 
 from exllm.errors import ConfigurationError, InvalidRequest
-from exllm.types import anthropic_shape, openai_shape
+from exllm.types import anthropic_shape, openai_shape, responses_shape
 from exllm.types.block_fields import Block, pop_cache_control, pop_text, result_content
 from exllm.types.message import Message
 from exllm.types.parts import (
@@ -35,7 +36,7 @@ from exllm.types.parts import (
 
 # What answers carry besides the message; it says nothing to the model.
 _ENVELOPE = frozenset(
-    {"id", "type", "model", "stop_reason", "stop_sequence", "stop_details", "usage", "container", "index"}
+    {"id", "type", "model", "stop_reason", "stop_sequence", "stop_details", "usage", "container", "index", "status"}
 )  # fmt: skip
 _OWN = {
     "text": Text, "image": Image, "audio": Audio, "document": Document, "file_ref": FileRef, "tool_call": ToolCall,
@@ -150,4 +151,4 @@ def _citation(given: Any) -> Citation:
     )
 
 
-_FOREIGN = {"text": _text, **openai_shape.PARTS, **anthropic_shape.PARTS}
+_FOREIGN = {"text": _text, **openai_shape.PARTS, **anthropic_shape.PARTS, **responses_shape.PARTS}

@@ -118,7 +118,7 @@ CALLS = st.builds(ToolCall, IDS, st.sampled_from(["look", "a.b"]), ARGUMENTS, st
 ANSWERED = TEXTS | CALLS | REASONING | PROVIDERS | IMAGES | AUDIO | DOCUMENTS | FILES | st.builds(Refusal, TEXT)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(TARGETS), conversations())
 def test_what_was_answered_never_keeps_a_conversation_from_going_on(target: Target, said: list[Message]) -> None:
     messages = normalise_messages(said)
@@ -136,7 +136,7 @@ def test_what_was_answered_never_keeps_a_conversation_from_going_on(target: Targ
 SAYS_WHAT_TO_DO = re.compile(r"takes|wants|cannot|no JSON|give|is not|must|loads nothing|no JSON|holds")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(TARGETS), conversations(asked=IMAGES | AUDIO | DOCUMENTS | FILES))
 def test_what_is_asked_now_is_written_or_refused_with_words(target: Target, said: list[Message]) -> None:
     try:
