@@ -7,7 +7,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exllm.streaming.text_pieces import MOST_LOOSE, TextPieces
+from exllm.streaming.text_pieces import MOST_LOOSE, CountedText, TextPieces
 
 
 @given(st.lists(st.text(max_size=5), max_size=40), st.sets(st.integers(0, 40)))
@@ -44,3 +44,15 @@ def test_tidying_leaves_few_pieces_and_no_block_is_joined_again() -> None:
         text.tidy()
     assert len(text._pieces) <= 20 + MOST_LOOSE
     assert max(map(len, text._pieces)) <= MOST_LOOSE + 1
+
+
+def test_a_counted_text_keeps_its_length_and_nothing_else() -> None:
+    text = CountedText()
+    for number in range(10 * MOST_LOOSE):
+        text.append("ab" if number % 2 else "c")
+        text.tidy()
+        assert len(text._pieces) <= MOST_LOOSE
+    assert text.characters == 15 * MOST_LOOSE
+    assert text._pieces == []
+    text.append("more")
+    assert text.characters == text.characters == 15 * MOST_LOOSE + 4
