@@ -30,7 +30,7 @@ def _spend(budget: exllm.Budget, usd: float, key: str = "") -> None:
 def test_what_is_set_aside_and_what_was_spent_both_count() -> None:
     budget = exllm.Budget(1.0)
     first = budget.hold(0.4, "")
-    assert (budget.spent, budget.in_flight, budget.remaining) == (0.0, 0.4, pytest.approx(0.6))
+    assert [budget.spent, budget.in_flight, budget.remaining] == pytest.approx([0.0, 0.4, 0.6])
     with pytest.raises(exllm.BudgetExceeded, match=r"alone cost about \$0.7, and \$0.6 is left of the budget of \$1"):
         budget.hold(0.7, "")
     first.settle(0.1)
