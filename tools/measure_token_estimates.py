@@ -1,10 +1,11 @@
 """How near the estimates of `exllm.context` are to what providers reported, on the recorded calls.
 
     python tools/measure_token_estimates.py          # a table: calls, error, how many are within the band
+    python tools/measure_token_estimates.py --worst  # the calls outside the band
     python tools/measure_token_estimates.py --fit    # the rows of `exllm/context/families.py`, computed anew
 
-A row is fitted to the least sum of relative errors, each cut at 1 so that what a gateway adds in secret does not count for
-more than one call. The band is the least that holds for `WITHIN` of the family's calls.
+A row is fitted to the least sum of relative errors, each cut at 1 so that what a gateway adds in secret does not count
+for more than one call. The band is the least that holds for `WITHIN` of the family's calls.
 """
 
 from __future__ import annotations
@@ -150,16 +151,16 @@ def main() -> None:
             for call in calls:
                 count = Estimator(f"{call.provider}/{call.model}", call.tools).count(call.messages)
                 if not count.low <= call.input_tokens <= count.high:
-                    print(
-                        f"{call.input_tokens:6} reported, {count.low}..{count.tokens}..{count.high}: {call.model} {call.file}"
-                    )
+                    band = f"{count.low}..{count.tokens}..{count.high}"
+                    print(f"{call.input_tokens:6} reported, {band}: {call.model} {call.file}")
     if "--fit" in sys.argv:
         for family in (*FAMILIES, OTHER):
             if rows := [features(call) for call in groups.get(family.name, ())]:
                 shown = msgspec.to_builtins(fit(family, rows))
-                print(
-                    f"    Family({', '.join(f'{k}={tuple(v) if isinstance(v, list) else v!r}' for k, v in shown.items())}),"
+                fields = ", ".join(
+                    f"{name}={tuple(value) if isinstance(value, list) else value!r}" for name, value in shown.items()
                 )
+                print(f"    Family({fields}),")
     print("| family | calls | median error | 90th percentile | within the band |\n|---|---|---|---|---|")
     for name, calls, median, ninth, within in report(groups):
         print(f"| {name} | {calls} | {median:.0%} | {ninth:.0%} | {within:.0%} |")

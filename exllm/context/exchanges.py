@@ -48,11 +48,12 @@ def read_conversation(messages: Sequence[Message]) -> Conversation:
             answered.append(len(runs) - 1)  # also what no call is known of: it stays with what it follows
         if answered:
             first = min(answered)
-            for later in runs[first + 1 :]:
-                runs[first] += later
-            del runs[first + 1 :]
+            if first < len(runs) - 1:  # a result that comes late: what is between goes with it
+                for later in runs[first + 1 :]:
+                    runs[first] += later
+                del runs[first + 1 :]
+                run_of_call = {id: min(run, first) for id, run in run_of_call.items()}
             runs[first].append(index)
-            run_of_call = {id: min(run, first) for id, run in run_of_call.items()}
         else:
             runs.append([index])
         run_of_call.update((id, len(runs) - 1) for id in _calls(message))

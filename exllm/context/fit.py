@@ -38,7 +38,8 @@ def fit_messages(
     """The messages that fit, in their order and unchanged. What fits whole comes back whole.
 
     System and developer messages are always kept, and the last thing that the user said with the newest step of the
-    work on it. A tool call stays and goes with its results.
+    work on it. A tool call stays and goes with its results. What nobody can count before sending (audio, PDFs, images
+    at URLs) takes no place here; leave room for it with `max_tokens`.
 
     Args:
         model: whose window it is, and whose estimate counts: by its upper bound, so that what is kept fits even where
