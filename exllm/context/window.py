@@ -120,6 +120,8 @@ def reserve_for(model: str) -> int:
 
 
 def _info(model: str) -> ModelInfo | None:
+    if not isinstance(model, str):
+        raise TypeError(f"a model is written 'provider/model', got {model!r}; a number of tokens is max_tokens=")
     if not model.partition("/")[2]:
         raise ConfigurationError(f"{model!r} names no model; a window is of a 'provider/model'")
     return model_info(model)

@@ -57,3 +57,8 @@ def test_tools_and_other_scripts_count() -> None:
     assert estimate_tokens(MODEL, "今日はとても良い天気ですね。" * 10).tokens > 60
     assert estimate_tokens(MODEL, []).tokens >= 0
     assert plain.low <= plain.tokens <= plain.high
+
+
+def test_a_number_in_the_place_of_the_model_is_told() -> None:
+    with pytest.raises(TypeError, match="max_tokens="):
+        context.fit_messages("Hi", 3000)  # type: ignore[arg-type]
