@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exllm.context import TokenCount, context_stats, context_window, estimate_tokens, validate_context
+from exllm.context import TokenCount, context_stats, context_window, estimate_tokens, fit_messages, validate_context
 from exllm.context.window import stats_of
 from exllm.errors import ConfigurationError, ContextLengthExceeded
 
@@ -61,4 +61,4 @@ def test_tools_and_other_scripts_count() -> None:
 
 def test_a_number_in_the_place_of_the_model_is_told() -> None:
     with pytest.raises(TypeError, match="max_tokens="):
-        context.fit_messages("Hi", 3000)  # type: ignore[arg-type]
+        fit_messages("Hi", 3000)  # type: ignore[arg-type]
