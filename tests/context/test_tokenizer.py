@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import socket
 import sys
@@ -18,10 +17,7 @@ from exllm.types.parts import Image
 from exllm.types.tool import Tool
 
 DATA = os.environ.get("EXLLM_TEST_TIKTOKEN_DATA", "")
-with_data = pytest.mark.skipif(
-    not DATA or importlib.util.find_spec("tiktoken") is None,
-    reason="needs tiktoken, and EXLLM_TEST_TIKTOKEN_DATA: a folder with its vocabularies",
-)
+"""A folder with tiktoken's vocabularies, which come from no package index: `pytest -m vocabularies` needs it."""
 
 
 def test_without_data_nothing_is_counted_and_nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +40,7 @@ def _recordings() -> Any:
         sys.path.remove(folder)
 
 
-@with_data
+@pytest.mark.vocabularies
 def test_what_was_recorded_is_counted_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", DATA)
     measured = _recordings()
@@ -59,7 +55,7 @@ def test_what_was_recorded_is_counted_exactly(monkeypatch: pytest.MonkeyPatch) -
     assert [pair for pair in truths if pair[0] != pair[1]] == []
 
 
-@with_data
+@pytest.mark.vocabularies
 def test_tools_and_images_widen_the_number_and_text_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", DATA)
     plain = count_with_tokenizer("openai/gpt-4o", [Message("user", "What is the capital of France?")], ())
