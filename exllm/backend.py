@@ -15,7 +15,7 @@ from exllm.policies.retry import RetrySchedule
 from exllm.providers.provider import Provider
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Wire
-from exllm.streaming.accumulator import Accumulator
+from exllm.streaming.accumulator import fold
 from exllm.streaming.interrupt import TimeLimit
 from exllm.streaming.source import ChunkSource, IteratorSource
 from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport
@@ -111,8 +111,7 @@ class HttpBackend:
         source = HttpSource(self._transport, route)
         try:
             await source.open()
-            accumulator = Accumulator(request.provider, request.model)
-            accumulator.add(await source.read_body())
+            chunks = await source.read_body()
             self.bytes_read = source.bytes_read
         except ExLLMError as error:
             error.request_id = error.request_id or source.request_id
@@ -120,7 +119,7 @@ class HttpBackend:
         finally:
             await source.aclose()
         return msgspec.structs.replace(
-            complete(self._call, accumulator.response()),
+            complete(self._call, fold(chunks, request.provider, request.model)),
             request_id=source.request_id,
             warnings=source.warnings,
             raw=source.raw(),

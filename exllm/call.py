@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from exllm import config as configuration
-from exllm.config import ConfigSource
+from exllm.config import ConfigSource, Static
 from exllm.credentials import signer_for
 from exllm.credentials.signer import Signer
 from exllm.credentials.token import TokenSigner
@@ -176,6 +176,10 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
     for argument, given in (("api_key", api_key), ("base_url", base_url)):
         if not isinstance(given, str | None):  # not shown: it may be a key
             raise TypeError(f"{argument} must be text, got {type(given).__name__}")
+    is_fixed = api_key is None and base_url is None and type(source) is Static  # which never changes
+    known = _fixed.get((id(spec), id(source))) if is_fixed else None
+    if known is not None and known[0] is spec and known[1] is source:
+        return known[2]
     signer = None if spec.auth.kind == "key" or api_key else signer_for(spec, source)
     address = (
         base_url or configuration.lookup(source, spec.address_names, "base_url", spec.base_url_env) or spec.base_url
@@ -199,11 +203,16 @@ def access(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
         if len(_made) >= _MOST_MADE:
             _made.clear()
         made = _made[inputs] = (spec, _access(spec, address, key, further, None))
+    if is_fixed:
+        if len(_fixed) >= _MOST_MADE:
+            _fixed.clear()
+        _fixed[id(spec), id(source)] = (spec, source, made[1])
     return made[1]
 
 
 # What `access` makes of the same facts is the same; looking them up anew is all that a call needs.
 _made: dict[tuple[int, str, str | None, tuple[str | None, ...]], tuple[ProviderSpec, Access]] = {}
+_fixed: dict[tuple[int, int], tuple[ProviderSpec, ConfigSource, Access]] = {}
 _MOST_MADE = 256
 
 

@@ -16,6 +16,7 @@ from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers.answered_media import fewer_images
 from exllm.providers.openai_chat_messages import MessageWriter, cache_marker
 from exllm.providers.openai_chat_reasoning import reasoning_fields
+from exllm.providers.plain_turns import plain_turns
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
 from exllm.types.options import NO_OPTIONS, Options
@@ -82,24 +83,33 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     Raises: UnsupportedOption, InvalidRequest; TypeError when `extra` holds what JSON cannot.
     """
     options = request.options
-    writer = MessageWriter(spec, options.cache_control)
-    messages = fewer_images(request.messages, spec.limits.images, writer.warn)
-    check_limits(spec, messages)
+    warnings: list[str] = []
+    messages: Any = plain_turns(request.messages) if options.cache_control is None else None
+    if messages is None:
+        messages, warnings = _write(request, spec)
     model = "" if "model_in_path" in spec.quirks else request.model
-    body: dict[str, Any] = {"model": model, "messages": writer.write(messages)}
+    body: dict[str, Any] = {"model": model, "messages": messages}
     if options is not NO_OPTIONS:
-        _add_options(body, options, spec, writer.warnings)
+        _add_options(body, options, spec, warnings)
     if request.stream:
         body["stream"] = True
         if "no_stream_options" not in spec.quirks:
             body["stream_options"] = {"include_usage": True}
     body.update(request.extra)
     if spec.parameters:
-        writer.warnings += check_parameters(spec, body, FIELDS)
+        warnings += check_parameters(spec, body, FIELDS)
     path = spec.paths.chat
     if "{" in path:
         path = path.replace("{model}", quote(request.model, safe=""))
-    return HttpRequest(path, _encode(body, spec), warnings=tuple(writer.warnings))
+    return HttpRequest(path, _encode(body, spec), warnings=tuple(warnings))
+
+
+def _write(request: Request, spec: ProviderSpec) -> tuple[list[dict[str, Any]], list[str]]:
+    """The messages, and what could not be sent of them."""
+    writer = MessageWriter(spec, request.options.cache_control)
+    messages = fewer_images(request.messages, spec.limits.images, writer.warn)
+    check_limits(spec, messages)
+    return writer.write(messages), writer.warnings
 
 
 def _add_options(body: dict[str, Any], options: Options, spec: ProviderSpec, warnings: list[str]) -> None:

@@ -52,7 +52,6 @@ class Accumulator:
         "_choices",
         "_counted",
         "_discarded",
-        "_keep_content",
         "_open",
         "_open_index",
         "_open_part",
@@ -73,15 +72,14 @@ class Accumulator:
         )
         self._uncounted = 0  # how many there are not
         self._reported_late = False
-        self._keep_content = keep_content
-        self._discarded = CountedText()
+        self._discarded = None if keep_content else CountedText()
         self._choices: dict[int, _ChoiceBuilder] = {}
         self._start: StreamStart | None = None
         # The text part that is being written: a chunk that continues it costs one append to a list.
         self._open: TextPieces | CountedText | None = None
         self._open_index = -1
         self._open_part = -1
-        self._append: Callable[[str], Any] = self._discarded.append
+        self._append: Callable[[str], Any] = _nowhere
 
     def add(self, chunks: Iterable[Chunk]) -> None:
         """Fold the next chunks, in order."""
@@ -113,9 +111,9 @@ class Accumulator:
             choice = self._choices[chunk.index] = _ChoiceBuilder(chunk.index, self.provider)
         if isinstance(chunk, Finish):
             choice.finish = chunk
-        elif not self._keep_content:
-            self._open = self._discarded
-            self._discarded.append(_text_of(chunk))
+        elif self._discarded is not None:
+            self._open, self._append = self._discarded, self._discarded.append
+            self._append(_text_of(chunk))
             if isinstance(chunk, TextDelta):
                 self._open_index, self._open_part = chunk.index, chunk.part
         elif isinstance(chunk, TextDelta):
@@ -147,7 +145,8 @@ class Accumulator:
     @property
     def characters(self) -> int:
         """How many there are in the answer so far, with reasoning and the arguments of calls."""
-        return self._discarded.characters + sum(choice.characters for choice in self._choices.values())
+        discarded = 0 if self._discarded is None else self._discarded.characters
+        return discarded + sum(choice.characters for choice in self._choices.values())
 
     @property
     def is_counted(self) -> bool:
@@ -182,6 +181,32 @@ class Accumulator:
             id=start.id if start else None,
             created=start.created if start else None,
         )
+
+
+def fold(chunks: list[Chunk], provider: str, model: str) -> Response:
+    """The response of a whole answer. What `Accumulator` makes of it; the commonest kind in the short way."""
+    if len(chunks) == 4:
+        start, text, third, fourth = chunks
+        usage, finish = (third, fourth) if type(third) is UsageUpdate else (fourth, third)
+        if (
+            type(start) is StreamStart
+            and type(text) is TextDelta
+            and type(usage) is UsageUpdate
+            and type(finish) is Finish
+            and text.logprobs is None
+            and text.index == finish.index
+        ):
+            message = Message("assistant", text.text)
+            choice = Choice(message, finish.index, finish.reason, finish.raw, finish.message)
+            name = start.model or model
+            return Response((choice,), usage.usage, model=name, provider=provider, id=start.id, created=start.created)
+    accumulator = Accumulator(provider, model)
+    accumulator.add(chunks)
+    return accumulator.response()
+
+
+def _nowhere(_text: str) -> None:
+    """Where text goes before any part of it was begun: there is none."""
 
 
 def _text_of(chunk: Chunk) -> str:

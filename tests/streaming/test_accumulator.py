@@ -7,8 +7,8 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exllm.streaming.accumulator import Accumulator, merge_usage
-from exllm.types.chunks import UsageUpdate
+from exllm.streaming.accumulator import Accumulator, fold, merge_usage
+from exllm.types.chunks import Chunk, Finish, ReasoningDelta, StreamStart, TextDelta, ToolCallDelta, UsageUpdate
 from exllm.types.usage import Usage
 
 COUNT = st.none() | st.integers(0, 3)
@@ -40,3 +40,36 @@ def test_counts_of_one_shape_are_taken_as_they_are() -> None:
     assert accumulator.usage is usage
     accumulator.add([UsageUpdate(Usage(output_tokens=9, reasoning_tokens=2, provenance="reported"))])
     assert accumulator.usage == Usage(input_tokens=3, output_tokens=9, reasoning_tokens=2, provenance="reported")
+
+
+CHUNKS: st.SearchStrategy[Chunk] = st.one_of(
+    st.builds(StreamStart, st.none() | st.just("id"), st.none() | st.just("exact"), st.none() | st.just(7)),
+    st.builds(TextDelta, st.sampled_from(["", "a", "b"]), st.integers(0, 1), st.integers(0, 1)),
+    st.builds(UsageUpdate, USAGES),
+    st.builds(Finish, st.sampled_from(["stop", "length"]), st.integers(0, 1), st.none() | st.just("end")),
+    st.just(ReasoningDelta("hm")),
+    st.just(ToolCallDelta(0, "c", "f", "{}")),
+)
+
+
+@given(st.lists(CHUNKS, max_size=4) | st.lists(CHUNKS, min_size=4, max_size=4))
+def test_a_whole_answer_is_folded_alike_in_both_ways(chunks: list[Chunk]) -> None:
+    accumulator = Accumulator("p", "m")
+    accumulator.add(chunks)
+    assert fold(chunks, "p", "m") == accumulator.response()
+
+
+@given(
+    st.builds(StreamStart, st.none() | st.just("id"), st.none() | st.just("exact"), st.none() | st.just(7)),
+    st.builds(TextDelta, st.sampled_from(["", "a"]), st.integers(0, 1), st.integers(0, 1)),
+    st.builds(UsageUpdate, USAGES),
+    st.builds(Finish, st.sampled_from(["stop", "length"]), st.integers(0, 1), st.none() | st.just("end")),
+    st.booleans(),
+)
+def test_a_plain_answer_is_folded_alike_in_both_ways(
+    start: Chunk, text: Chunk, usage: Chunk, finish: Chunk, usage_first: bool
+) -> None:
+    chunks = [start, text, usage, finish] if usage_first else [start, text, finish, usage]
+    accumulator = Accumulator("p", "m")
+    accumulator.add(chunks)
+    assert fold(chunks, "p", "m") == accumulator.response()
