@@ -56,9 +56,9 @@ class UsageCounter:
             total_tokens=None if total_input is None or output is None else total_input + output,
             cached_input_tokens=read,
             cache_write_tokens=written,
-            cache_write_1h_tokens=self._written_for_an_hour(written),
-            reasoning_tokens=_integer(_inner(counts, "output_tokens_details").get("thinking_tokens")),
-            search_requests=_integer(_inner(counts, "server_tool_use").get("web_search_requests")),
+            cache_write_1h_tokens=self._written_for_an_hour(written) if "cache_creation" in counts else None,
+            reasoning_tokens=_inner_integer(counts, "output_tokens_details", "thinking_tokens"),
+            search_requests=_inner_integer(counts, "server_tool_use", "web_search_requests"),
             service_tier=tier if isinstance(tier, str) else None,
             provenance=provenance,
         )
@@ -88,6 +88,11 @@ class UsageCounter:
 def _inner(counts: dict[str, Any], name: str) -> dict[str, Any]:
     value = counts.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def _inner_integer(counts: dict[str, Any], name: str, inner: str) -> int | None:
+    value = counts.get(name)
+    return _integer(value.get(inner)) if isinstance(value, dict) else None
 
 
 def _kind(entry: Any) -> Any:

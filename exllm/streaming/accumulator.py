@@ -58,6 +58,7 @@ class Accumulator:
         "_reported_late",
         "_start",
         "_uncounted",
+        "_updates",
         "model",
         "provider",
         "usage",
@@ -71,6 +72,7 @@ class Accumulator:
             None  # the counts that there are, once they come again
         )
         self._uncounted = 0  # how many there are not
+        self._updates = 0
         self._reported_late = False
         self._discarded = None if keep_content else CountedText()
         self._choices: dict[int, _ChoiceBuilder] = {}
@@ -135,9 +137,9 @@ class Accumulator:
         ):
             self.usage = usage
             return
-        is_first = self.usage is _UNKNOWN_USAGE
         merged = self.usage = merge_usage(self.usage, usage)
-        if not is_first:
+        self._updates += 1
+        if self._updates > 2:  # one at the start and one at the end are usual, and teach nothing
             names = [name for name in Usage.__struct_fields__ if getattr(merged, name) is not None]
             self._counted = attrgetter("provenance", *names)  # with two names it gives a tuple
             self._uncounted = len(Usage.__struct_fields__) - len(names)
