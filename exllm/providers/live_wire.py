@@ -1,0 +1,122 @@
+"""The seam between a provider's realtime protocol and the session: pure functions and one stateful, sans-IO object.
+
+The session owns the socket, tasks, waiting and reconnecting; the wire only turns what the application wants into
+messages, and messages into events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import msgspec
+
+from exllm.errors import ExLLMError
+from exllm.streaming.frame import Frame
+from exllm.types.live_events import LiveEvent
+from exllm.types.live_settings import LiveSettings
+from exllm.types.message import Message
+from exllm.types.parts import ToolResult
+
+if TYPE_CHECKING:
+    from exllm.providers.spec import ProviderSpec
+
+
+class LiveAddress(msgspec.Struct, frozen=True):
+    """Where a session connects to, without credentials: the transport adds those.
+
+    `path`, with its query, is joined to the provider's realtime URL.
+    """
+
+    path: str
+    headers: dict[str, str] = {}
+    subprotocols: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class LiveEnd(msgspec.Struct, frozen=True):
+    """What a closed connection means: `error` for the application, and whether a new connection may go on.
+
+    `error` is None for an end that was agreed on.
+    """
+
+    error: ExLLMError | None
+    resumable: bool
+
+
+class LiveProtocol(Protocol):
+    """One session, over one connection after another. No I/O: messages in, events out, and the other way round.
+
+    What is sent is a list of whole WebSocket messages, text as `str`, binary as `bytes`; an empty list means that
+    there is nothing to say. The methods that build messages raise `UnsupportedOption` or `InvalidRequest` for what
+    this protocol cannot say.
+    """
+
+    ready: bool
+    """The service has taken the settings: input may be sent over this connection."""
+
+    resumes_by: Literal["handle", "replay", "new"]
+    """How a session would go on over a new connection, as things stand."""
+
+    def connect(self) -> list[str | bytes]:
+        """A connection was opened, the first or a new one: what to send at once. `ready` is False until answered."""
+
+    def receive(self, frame: Frame) -> list[LiveEvent]:
+        """The events of one message. Raises an `ExLLMError` for what ends the session."""
+
+    def replies(self) -> list[str | bytes]:
+        """What the protocol itself has to say since the last call: once `ready`, the conversation to replay; a
+        response to ask for; a pong in a message. Taken after `connect`, `receive` and every message of the caller's."""
+
+    def closed(self, code: int, reason: str) -> LiveEnd:
+        """The connection was closed by the service (WebSocket close code, 1006 for a dropped one)."""
+
+    def turn(self, messages: Sequence[Message], *, complete: bool) -> list[str | bytes]:
+        """Turns of the conversation; with `complete` the model is to answer."""
+
+    def realtime_text(self, text: str) -> list[str | bytes]:
+        """Text in the flow of realtime input."""
+
+    def audio(self, pcm: bytes, rate_hz: int) -> list[str | bytes]:
+        """Realtime audio, in the session's input format."""
+
+    def audio_end(self) -> list[str | bytes]:
+        """No more audio for now: what was sent is complete."""
+
+    def video(self, data: bytes, media_type: str) -> list[str | bytes]:
+        """One frame of video, as an image."""
+
+    def activity_start(self) -> list[str | bytes]:
+        """The user begins to speak (manual turn detection)."""
+
+    def activity_end(self) -> list[str | bytes]:
+        """The user has finished (manual turn detection)."""
+
+    def tool_results(self, results: Sequence[ToolResult], **how: Any) -> list[str | bytes]:
+        """Answers to tool calls; `how` is the provider's own (Gemini's ``scheduling``, ``will_continue``)."""
+
+    def interrupt(self, played_ms: int | None) -> list[str | bytes]:
+        """Stop the model's turn; `played_ms` of its audio were heard."""
+
+    def respond(self, **how: Any) -> list[str | bytes]:
+        """Ask for an answer now."""
+
+    def update(self, settings: LiveSettings) -> list[str | bytes]:
+        """Change the settings of the running session."""
+
+    def raw(self, message: dict[str, Any]) -> list[str | bytes]:
+        """A message in the provider's own words, as it is."""
+
+
+class LiveWire(Protocol):
+    """One realtime protocol."""
+
+    name: str
+    settings: frozenset[str]
+    """The fields of `LiveSettings` that it can express; others raise `UnsupportedOption`."""
+
+    def address(self, settings: LiveSettings, spec: ProviderSpec) -> LiveAddress:
+        """Where to connect to."""
+
+    def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> LiveProtocol:
+        """A fresh session."""

@@ -1,0 +1,95 @@
+"""What a realtime session is asked to be: one struct for every provider, and the words for what is sent over it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from exllm.types.message import Message
+from exllm.types.tool import ServerTool, Tool
+
+
+class TurnDetection(msgspec.Struct, frozen=True):
+    """How the service notices that the user has begun and finished to speak.
+
+    Attributes:
+        kind: ``"server"`` (by silence), ``"semantic"`` (by what is said), ``"manual"`` (you send `activity_start` and
+            `activity_end`).
+        threshold, prefix_padding_ms, silence_ms: of ``"server"``; the provider's defaults where None.
+        eagerness: of ``"semantic"``: ``"low"``, ``"medium"``, ``"high"``, ``"auto"``.
+        start_sensitivity, end_sensitivity: Gemini's ``"low"`` and ``"high"``.
+        interrupts: whether speech stops the model's answer.
+        responds: whether the end of speech starts an answer.
+        idle_timeout_ms: OpenAI: answer when nobody has spoken for so long.
+    """
+
+    kind: Literal["server", "semantic", "manual"] = "server"
+    threshold: float | None = None
+    prefix_padding_ms: int | None = None
+    silence_ms: int | None = None
+    eagerness: Literal["low", "medium", "high", "auto"] | None = None
+    start_sensitivity: Literal["low", "high"] | None = None
+    end_sensitivity: Literal["low", "high"] | None = None
+    interrupts: bool | None = None
+    responds: bool | None = None
+    idle_timeout_ms: int | None = None
+
+
+class LiveSettings(msgspec.Struct, frozen=True):
+    """A realtime session's settings, checked; None leaves a choice to the provider.
+
+    Attributes:
+        model: the provider's id of the model.
+        instructions: the system instruction.
+        modalities: what the model answers with; ``("audio",)`` or ``("text",)``.
+        voice, language: of the speech; `speed` 0.25 to 1.5 at OpenAI.
+        tools, tool_choice: as in `chat`.
+        history: a conversation so far, to begin with.
+        turn_detection: see there.
+        input_transcription, output_transcription: True, or a model or settings in the provider's words.
+        input_rate_hz, output_rate_hz, audio_format: ``"pcm16"``, ``"g711_ulaw"``, ``"g711_alaw"``.
+        resumption_handle: continue the session that a `ResumptionUpdate` named.
+        resumable: ask the service for such handles.
+        kind: ``"conversation"``, or ``"transcription"``: the service only writes down what is said.
+        extra: the provider's own session fields, merged last.
+    """
+
+    model: str
+    instructions: str | None = None
+    modalities: tuple[Literal["text", "audio"], ...] | None = None
+    voice: str | None = None
+    language: str | None = None
+    speed: float | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    thinking: Any = None
+    reasoning_effort: str | None = None
+    tools: tuple[Tool | ServerTool, ...] = ()
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    history: tuple[Message, ...] = ()
+    turn_detection: TurnDetection | None = None
+    turn_coverage: Literal["activity", "all", "activity_and_video"] | None = None
+    input_transcription: bool | str | dict[str, Any] | None = None
+    output_transcription: bool | None = None
+    input_rate_hz: int | None = None
+    output_rate_hz: int | None = None
+    audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] = "pcm16"
+    noise_reduction: Literal["near_field", "far_field"] | None = None
+    media_resolution: Literal["low", "medium", "high"] | None = None
+    proactive_audio: bool | None = None
+    affective_dialog: bool | None = None
+    context_compression: bool | dict[str, Any] | None = None
+    truncation: Any = None
+    resumable: bool = True
+    resumption_handle: str | None = None
+    include: tuple[str, ...] = ()
+    tracing: Any = None
+    prompt: Any = None
+    safety_settings: Any = None
+    kind: Literal["conversation", "transcription"] = "conversation"
+    extra: dict[str, Any] = {}
