@@ -15,9 +15,9 @@ import msgspec
 from exllm.types.docstring import parse_docstring
 from exllm.types.parts import CacheControl
 from exllm.types.tool import Tool
+from exllm.types.typed import json_schemas_of, shown_type
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_REFERENCE = "#/$defs/{name}"
 
 
 @overload
@@ -64,8 +64,8 @@ def tool(
 
     The result is called like the function, and can be given in ``tools=[...]``. The schema comes from the annotations,
     which may be whatever msgspec can describe (numbers, text, dates, `Literal`, enums, unions, lists, dicts,
-    dataclasses, TypedDicts, Structs, nested); ``Annotated[int, msgspec.Meta(ge=0)]`` sets limits, ``Annotated[str,
-    "words"]`` describes.
+    dataclasses, TypedDicts, Structs, nested) and pydantic's models; ``Annotated[int, msgspec.Meta(ge=0)]`` sets limits,
+    ``Annotated[str, "words"]`` describes.
     Parameters with a default are optional. The docstring may be in Google's, Sphinx' or NumPy's style.
 
     Args:
@@ -192,24 +192,18 @@ def _without_words(hint: Any) -> tuple[Any, str]:
 
 def _describe(types: Mapping[str, Any], title: str) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     try:
-        schemas, components = msgspec.json.schema_components(types.values(), ref_template=_REFERENCE)
-    except Exception as error:  # noqa: BLE001 - msgspec raises many kinds; which parameter it was is found out here
-        for name, hint in types.items():
+        schemas, components = json_schemas_of(types.values())
+    except TypeError as error:
+        for name, hint in types.items():  # which parameter was it?
             try:
-                msgspec.json.schema_components([hint], ref_template=_REFERENCE)
-            except Exception as reason:  # noqa: BLE001
-                why = str(reason)
-                if "schema_hook" in why:  # msgspec's own advice is not for users of tools
-                    why = "use a dataclass, a TypedDict or a msgspec.Struct, or give schema={...}"
+                json_schemas_of([hint])
+            except TypeError as reason:
                 raise TypeError(
-                    f"tool {title!r}: JSON Schema cannot describe parameter {name!r} of type {_shown(hint)}: {why}"
+                    f"tool {title!r}: JSON Schema cannot describe parameter {name!r} of type {shown_type(hint)}: "
+                    f"{reason}, or give schema={{...}}"
                 ) from None
         raise TypeError(f"tool {title!r}: JSON Schema cannot describe its parameters together: {error}") from None
     return dict(zip(types, schemas, strict=True)), components
-
-
-def _shown(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint)
 
 
 def _default(value: Any) -> dict[str, Any]:
