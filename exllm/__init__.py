@@ -81,7 +81,7 @@ from exllm.types.usage import Cost, Usage
 from exllm.version import __version__
 
 if TYPE_CHECKING:
-    from exllm import config, context, cost, local, model_catalog, providers, streaming, testing
+    from exllm import config, context, cost, local, model_catalog, providers, similarity, streaming, testing
     from exllm.client import Client
     from exllm.default_client import chat, count_tokens, embed, stream
     from exllm.policies.budget import Budget
@@ -107,7 +107,9 @@ _LAZY = {
     "stream": "exllm.default_client",
     "tool": "exllm.types.callable_tool",
 }
-_LAZY_MODULES = frozenset({"config", "context", "cost", "local", "model_catalog", "providers", "streaming", "testing"})
+_LAZY_MODULES = frozenset(
+    {"config", "context", "cost", "local", "model_catalog", "providers", "similarity", "streaming", "testing"}
+)
 
 __all__ = [
     "Audio",
@@ -191,6 +193,7 @@ __all__ = [
     "local",
     "model_catalog",
     "providers",
+    "similarity",
     "stream",
     "streaming",
     "testing",

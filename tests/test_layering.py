@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "exllm"
 
 # Top to bottom; a name stands for the module and all below it, the longest match wins.
 ROWS: list[list[str]] = [
-    ["exllm.version", "exllm.errors", "exllm.types"],
+    ["exllm.version", "exllm.errors", "exllm.types", "exllm.similarity"],
     [
         "exllm.streaming.frame", "exllm.streaming.sse", "exllm.streaming.ndjson", "exllm.streaming.aws_eventstream",
         "exllm.streaming.websocket", "exllm.streaming.ring", "exllm.streaming.batcher", "exllm.streaming.flow",

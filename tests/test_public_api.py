@@ -22,7 +22,7 @@ PUBLIC = {
         RequestTimeout Response RetryPolicy Role ServerError ServerTool Stream StreamClosed StreamInterrupted
         StreamStart StreamStats Text TextDelta Timeouts TokenCount TokenLogprob Tool ToolCall ToolCallDelta ToolResult
         TotalTimeout UnsupportedOption Usage UsageUpdate Vectors __version__ chat config context cost count_tokens embed
-        local model_catalog providers stream streaming testing tool
+        local model_catalog providers similarity stream streaming testing tool
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
 }

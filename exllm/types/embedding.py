@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from exllm.errors import MissingExtra
 from exllm.types.options import Timeouts
 from exllm.types.usage import Cost, Usage
 from exllm.types.vectors import Vectors
@@ -83,6 +84,15 @@ class EmbeddingResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     def vector(self) -> list[float]:
         """The first vector: the one, where a single text was embedded."""
         return self.vectors[0]
+
+    @property
+    def array(self) -> Any:
+        """The vectors as a NumPy array, a row for each input, without copying. Raises `MissingExtra` without NumPy."""
+        try:
+            import numpy
+        except ImportError:
+            raise MissingExtra("arrays need NumPy: pip install 'exllm[embeddings]'") from None
+        return numpy.asarray(self.vectors)
 
     @property
     def dimensions(self) -> int:

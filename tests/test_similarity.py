@@ -1,0 +1,143 @@
+"""`exllm.similarity` against NumPy's own linear algebra and the standard library's arithmetic."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import exllm
+from exllm import similarity
+from exllm.similarity import Index, Match, cosine, dot, euclidean, find_similar, scores
+from exllm.types.vectors import Vectors
+
+NUMBERS = st.floats(-1e3, 1e3, allow_nan=False, width=32)
+PAIRS = st.integers(1, 20).flatmap(lambda length: st.tuples(*[st.lists(NUMBERS, min_size=length, max_size=length)] * 2))
+
+
+@pytest.fixture(params=["numpy", "plain"], autouse=True)
+def _with_and_without_numpy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "plain":
+        monkeypatch.setattr(similarity, "_numpy", lambda: None)
+
+
+def rows_of(count: int, length: int = 8, seed: int = 7) -> list[list[float]]:
+    numbers = random.Random(seed)
+    return [[numbers.gauss(0, 1) for _ in range(length)] for _ in range(count)]
+
+
+class TestTwoVectors:
+    @given(PAIRS)
+    def test_agree_with_numpy(self, pair: tuple[list[float], list[float]]) -> None:
+        left, right = (numpy.asarray(vector, dtype="f8") for vector in pair)
+        assert dot(*pair) == pytest.approx(float(left @ right), rel=1e-9, abs=1e-6)
+        assert euclidean(*pair) == pytest.approx(float(numpy.linalg.norm(left - right)), rel=1e-9, abs=1e-9)
+        lengths = float(numpy.linalg.norm(left) * numpy.linalg.norm(right))
+        if lengths > 1e-30:
+            assert cosine(*pair) == pytest.approx(float(left @ right) / lengths, rel=1e-6, abs=1e-6)
+
+    def test_known_angles(self) -> None:
+        assert cosine([1, 0], [2, 0]) == 1.0
+        assert cosine([1, 0], [0, 3]) == 0.0
+        assert cosine([1, 0], [-1, 0]) == -1.0
+        assert cosine([1, 1], [1, 0]) == pytest.approx(math.sqrt(0.5))
+        assert euclidean([0, 0], [3, 4]) == 5.0
+
+    def test_a_vector_of_zeros_is_like_nothing(self) -> None:
+        assert cosine([0.0, 0.0], [1.0, 2.0]) == 0.0
+
+    @pytest.mark.parametrize("measure", [cosine, dot, euclidean])
+    def test_different_lengths_are_refused(self, measure: Any) -> None:
+        with pytest.raises(ValueError, match="2 and 3 numbers cannot be compared"):
+            measure([1.0, 2.0], [1.0, 2.0, 3.0])
+
+    def test_arrays_and_lists_mix(self) -> None:
+        assert dot(numpy.asarray([1.0, 2.0]), [3.0, 4.0]) == 11.0
+
+
+class TestManyVectors:
+    @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+    @pytest.mark.parametrize("keep", [list, Vectors.of, numpy.asarray])
+    def test_same_as_one_by_one(self, metric: Any, keep: Any) -> None:
+        rows, query = rows_of(1300), rows_of(1, seed=8)[0]  # more than two blocks
+        one_by_one = {"cosine": cosine, "dot": dot, "euclidean": euclidean}[metric]
+        expected = [one_by_one(row, query) for row in rows]
+        assert list(scores(query, keep(rows), metric)) == pytest.approx(expected, rel=1e-9)
+        is_less_nearer = metric == "euclidean"
+        best = sorted(range(len(rows)), key=expected.__getitem__, reverse=not is_less_nearer)[:5]
+        assert [match.index for match in find_similar(query, keep(rows), top_k=5, metric=metric)] == best
+
+    def test_float32_is_compared_as_such(self) -> None:
+        rows = rows_of(600)
+        packed = Vectors.of(rows, "f")
+        found = scores(rows[3], packed)
+        assert float(found[3]) == pytest.approx(1.0, abs=1e-6)
+
+    def test_quantised_numbers_do_not_overflow(self) -> None:
+        packed = Vectors.of([[127] * 64, [-127] * 64], "b")
+        assert list(scores([127.0] * 64, packed, "dot")) == [127 * 127 * 64, -127 * 127 * 64]
+
+    def test_of_equals_the_earlier_comes_first(self) -> None:
+        rows = [[1.0, 0.0]] * 6
+        assert [match.index for match in find_similar([1.0, 0.0], rows, top_k=3)] == [0, 1, 2]
+
+    def test_asking_for_more_than_there_are_gives_all(self) -> None:
+        assert find_similar([1.0], [[2.0], [-3.0]], top_k=9) == [Match(0, 1.0), Match(1, -1.0)]
+
+    def test_threshold_leaves_out_what_is_farther(self) -> None:
+        rows = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
+        assert [match.index for match in find_similar([1.0, 0.0], rows, threshold=0.0)] == [0, 1]
+        near = find_similar([1.0, 0.0], rows, metric="euclidean", threshold=1.5)
+        assert [match.index for match in near] == [0, 1]
+
+    def test_zeros_among_them_score_zero(self) -> None:
+        assert list(scores([1.0, 1.0], [[0.0, 0.0], [2.0, 2.0]])) == pytest.approx([0.0, 1.0])
+
+    def test_nothing_to_search(self) -> None:
+        assert find_similar([1.0, 2.0], []) == []
+
+    def test_an_index_gives_the_same_again(self) -> None:
+        rows, query = rows_of(700), rows_of(1, seed=9)[0]
+        index = Index(rows)
+        first = find_similar(query, index)
+        assert find_similar(query, index) == first == find_similar(query, rows)
+        assert len(index) == 700
+
+
+class TestWrongArguments:
+    def test_unknown_metric(self) -> None:
+        with pytest.raises(ValueError, match=r"cosine \| dot \| euclidean"):
+            find_similar([1.0], [[1.0]], metric="manhattan")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("top_k", [0, -1, 2.5, True])
+    def test_top_k(self, top_k: Any) -> None:
+        with pytest.raises(ValueError, match="top_k"):
+            find_similar([1.0], [[1.0]], top_k=top_k)
+
+    def test_query_of_another_model(self) -> None:
+        with pytest.raises(ValueError, match="embed both with the same model"):
+            find_similar([1.0, 2.0], [[1.0]])
+
+    def test_rows_of_different_length(self) -> None:
+        with pytest.raises(ValueError, match="one length"):
+            find_similar([1.0], [[1.0], [1.0, 2.0]])
+
+
+def test_response_as_an_array() -> None:
+    reply = exllm.EmbeddingResponse(Vectors.of([[1.0, 2.0], [3.0, 4.0]], "f"), "p", "m")
+    array = reply.array
+    assert array.dtype == numpy.float32
+    assert array.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_without_numpy_an_array_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "numpy", None)
+    reply = exllm.EmbeddingResponse(Vectors.of([[1.0]]), "p", "m")
+    with pytest.raises(exllm.MissingExtra, match=r"exllm\[embeddings\]"):
+        _ = reply.array
+    assert find_similar([1.0], reply.vectors) == [Match(0, 1.0)]
