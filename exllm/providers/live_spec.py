@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+
 import msgspec
+
+from exllm.types.live_settings import LiveSettings
+
+_PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
 class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,3 +37,20 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unsupported: frozenset[str] = frozenset()
     quirks: frozenset[str] = frozenset()
     docs: str = ""
+
+    def problem(self, settings: Collection[str]) -> str | None:
+        """What is wrong with it, as ``field words``; None where nothing is. `settings` are the provider's placeholders.
+
+        What only the wire can tell (its name, quirks) is not checked here.
+        """
+        if not self.wire:
+            return None
+        if not self.url.startswith(("wss://", "ws://")) or self.url.endswith("/"):
+            return f"url must start with wss:// or ws:// and end without '/', got {self.url!r}"
+        if not set(_PLACEHOLDER.findall(self.url)) <= set(settings):
+            return "url has placeholders that settings does not name"
+        for path in (self.path, *self.paths.values()):
+            if not path.startswith("/"):
+                return f"path must start with '/', got {path!r}"
+        unknown = sorted(self.unsupported.difference(LiveSettings.__struct_fields__))
+        return f"unsupported: setting {unknown[0]!r} is not known" if unknown else None

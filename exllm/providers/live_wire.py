@@ -7,11 +7,12 @@ messages, and messages into events.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
-from exllm.errors import ExLLMError
+from exllm.errors import ConfigurationError, ExLLMError
 from exllm.streaming.frame import Frame
 from exllm.types.live_events import LiveEvent
 from exllm.types.live_settings import LiveSettings
@@ -50,6 +51,11 @@ class LiveProtocol(Protocol):
     What is sent is a list of whole WebSocket messages, text as `str`, binary as `bytes`; an empty list means that
     there is nothing to say. The methods that build messages raise `UnsupportedOption` or `InvalidRequest` for what
     this protocol cannot say.
+
+    The session calls a builder only while `ready`, and writes at once what it returned: that counts as said. If the
+    connection breaks around that moment, the protocol says it again over the next one (`replies`), where the service
+    would not know of it: turns, tool results, requests for an answer; not realtime audio and video. What the
+    application says while there is no connection waits in the session, and reaches the builders when there is one.
     """
 
     ready: bool
@@ -113,10 +119,42 @@ class LiveWire(Protocol):
 
     name: str
     settings: frozenset[str]
-    """The fields of `LiveSettings` that it can express; others raise `UnsupportedOption`."""
+    """The fields of `LiveSettings` that it can express; others raise `UnsupportedOption`. `model`, `extra` and
+    `resumable` need not be named."""
+    input_rate_hz: int
+    """Samples per second of the PCM that it expects where `LiveSettings.input_rate_hz` names none."""
 
     def address(self, settings: LiveSettings, spec: ProviderSpec) -> LiveAddress:
         """Where to connect to."""
 
     def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> LiveProtocol:
         """A fresh session."""
+
+
+_WIRES = {
+    "gemini_live": "exllm.providers.gemini_live:WIRE",
+    "openai_realtime": "exllm.providers.openai_realtime:WIRE",
+}
+_registered: dict[str, LiveWire] = {}
+
+
+def live_wire(name: str) -> LiveWire:
+    """The realtime wire called `name`. Raises `ConfigurationError` for an unknown one."""
+    if name in _registered:
+        return _registered[name]
+    if name not in _WIRES:
+        known = ", ".join(sorted({*_WIRES, *_registered}))
+        raise ConfigurationError(f"unknown realtime wire {name!r}; there are {known}")
+    module, _, attribute = _WIRES[name].partition(":")
+    found: LiveWire = getattr(import_module(module), attribute)
+    return found
+
+
+def register_live_wire(wire: LiveWire, *, replace: bool = False) -> None:
+    """Add a realtime protocol for this process: specs may then name it in ``live.wire``.
+
+    Raises: ConfigurationError for a name that is taken.
+    """
+    if not replace and wire.name in {*_WIRES, *_registered}:
+        raise ConfigurationError(f"there is a realtime wire {wire.name!r} already; pass replace=True to override it")
+    _registered[wire.name] = wire

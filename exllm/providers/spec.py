@@ -12,6 +12,7 @@ import msgspec
 from exllm.errors import ConfigurationError, InvalidRequest
 from exllm.policies.retry import RetryPolicy
 from exllm.providers.embedding_spec import EmbeddingSpec
+from exllm.providers.live_spec import LiveSpec
 from exllm.providers.parameters import Misfit, check_object, rules_of
 from exllm.types.message import Message
 from exllm.types.options import Options, Timeouts
@@ -83,6 +84,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         counts_tokens: it has its wire's endpoint that counts the tokens of a request, see
             `exllm.providers.token_counting`.
         embeddings: how it embeds texts, where `paths.embeddings` is set.
+        live: how it is spoken to in realtime, where it is.
         timeouts, retry: where they differ from the defaults.
         local: runs on the user's machine; costs nothing.
         aliases: other names of the provider.
@@ -111,6 +113,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     counts_tokens: bool = False
     embeddings: EmbeddingSpec = EmbeddingSpec()
+    live: LiveSpec = LiveSpec()
     timeouts: Timeouts = Timeouts()
     retry: RetryPolicy = RetryPolicy()
     local: bool = False
@@ -210,6 +213,8 @@ def check_spec(spec: ProviderSpec, where: str) -> None:
     _refuse_unknown(spec.unsupported, Options.__struct_fields__, f"{where}: field unsupported: option")
     if (problem := spec.embeddings.problem()) is not None:
         raise ConfigurationError(f"{where}: field embeddings.{problem}")
+    if (problem := spec.live.problem(spec.settings)) is not None:
+        raise ConfigurationError(f"{where}: field live.{problem}")
 
 
 def check_name(name: object, where: str) -> None:
@@ -263,7 +268,7 @@ _URL = re.compile(r"https?://[^/]+/.*")
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _NESTED: dict[str, Any] = {
     "auth": Auth, "paths": Paths, "timeouts": Timeouts, "retry": RetryPolicy, "limits": Limits,
-    "embeddings": EmbeddingSpec,
+    "embeddings": EmbeddingSpec, "live": LiveSpec,
 }  # fmt: skip
 
 
