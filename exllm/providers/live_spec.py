@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from collections.abc import Mapping
+
 import msgspec
 
 from exllm.types.live_settings import LiveSettings
@@ -19,9 +21,12 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         wire: which realtime protocol it speaks: ``gemini_live`` or ``openai_realtime``.
         url: scheme and host, ``wss://...``; may hold the placeholders of the base URL. ``live_url`` in a config
             replaces it.
-        path: below `url`; ``{model}`` is the model's name. Other addresses of the same service are named in `paths`.
-        paths: further paths by name, e.g. ``v1alpha``, ``transcription``.
-        key_parameter: the query parameter that a key travels in; the provider's header where empty.
+        path: below `url`; ``{model}`` is the model's name.
+        paths: other addresses of the same service by name, e.g. ``v1alpha``, ``transcription``, ``token``: see
+            `LiveSettings.endpoint`. A wire takes some by itself, where a setting needs it.
+        model: how the model is called in messages, ``models/{model}``; may hold the placeholders of the base URL.
+        token_prefix: a key that begins so is a short-lived token: it travels in the query parameter `token_parameter`,
+            to ``paths["token"]`` where there is one.
         default_model: used when only the provider is named.
         unsupported: settings of the wire that this provider refuses.
         quirks: named deviations from the wire, see the wire's ``QUIRKS``.
@@ -32,7 +37,9 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""
     path: str = ""
     paths: dict[str, str] = {}
-    key_parameter: str = ""
+    model: str = "{model}"
+    token_prefix: str = ""
+    token_parameter: str = ""
     default_model: str | None = None
     unsupported: frozenset[str] = frozenset()
     quirks: frozenset[str] = frozenset()
@@ -54,3 +61,17 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 return f"path must start with '/', got {path!r}"
         unknown = sorted(self.unsupported.difference(LiveSettings.__struct_fields__))
         return f"unsupported: setting {unknown[0]!r} is not known" if unknown else None
+
+    def is_token(self, key: str) -> bool:
+        """Whether `key` is a short-lived token, which travels by another way."""
+        return bool(self.token_prefix) and key.startswith(self.token_prefix)
+
+    def model_name(self, model: str, placeholders: Mapping[str, str] = {}) -> str:
+        """What messages call `model`: one that is named in full, or from its publisher on, keeps what it says."""
+        above, _, kind = self.model.rpartition("publishers/")
+        if model.startswith(("projects/", "models/", "tunedModels/")):
+            return model
+        name = f"{above}{{model}}" if kind and model.startswith("publishers/") else self.model
+        for placeholder, value in {**placeholders, "model": model}.items():
+            name = name.replace(f"{{{placeholder}}}", value)
+        return name

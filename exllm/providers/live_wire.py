@@ -32,7 +32,6 @@ class LiveAddress(msgspec.Struct, frozen=True):
     path: str
     headers: dict[str, str] = {}
     subprotocols: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 class LiveEnd(msgspec.Struct, frozen=True):
@@ -64,11 +63,21 @@ class LiveProtocol(Protocol):
     resumes_by: Literal["handle", "replay", "new"]
     """How a session would go on over a new connection, as things stand."""
 
+    warnings: list[str]
+    """What could not go along as it was given, in words, each once."""
+
+    def address(self) -> LiveAddress:
+        """Where the next connection goes; asked for anew each time, since a session that is resumed may be elsewhere."""
+
     def connect(self) -> list[str | bytes]:
         """A connection was opened, the first or a new one: what to send at once. `ready` is False until answered."""
 
     def receive(self, frame: Frame) -> list[LiveEvent]:
-        """The events of one message. Raises an `ExLLMError` for what ends the session."""
+        """The events of one message.
+
+        Raises an `ExLLMError` for what ends this connection: a `retryable` one may be answered with a new connection
+        (the longest time of a session is over), any other ends the session.
+        """
 
     def replies(self) -> list[str | bytes]:
         """What the protocol itself has to say since the last call: once `ready`, the conversation to replay; a
@@ -102,7 +111,11 @@ class LiveProtocol(Protocol):
         """Answers to tool calls; `how` is the provider's own (Gemini's ``scheduling``, ``will_continue``)."""
 
     def interrupt(self, played_ms: int | None) -> list[str | bytes]:
-        """Stop the model's turn; `played_ms` of its audio were heard."""
+        """Stop the model's turn; `played_ms` of the audio of its last item were heard, None where that is not known.
+
+        To be called after `Interrupted` as well, and when the user speaks over audio of a turn that is complete but
+        still playing (`SpeechStarted`): the model must know what was heard.
+        """
 
     def respond(self, **how: Any) -> list[str | bytes]:
         """Ask for an answer now."""
@@ -124,11 +137,8 @@ class LiveWire(Protocol):
     input_rate_hz: int
     """Samples per second of the PCM that it expects where `LiveSettings.input_rate_hz` names none."""
 
-    def address(self, settings: LiveSettings, spec: ProviderSpec) -> LiveAddress:
-        """Where to connect to."""
-
     def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> LiveProtocol:
-        """A fresh session."""
+        """A fresh session. Raises `UnsupportedOption` or `InvalidRequest` for settings that cannot be said."""
 
 
 _WIRES = {

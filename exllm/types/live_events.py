@@ -58,10 +58,14 @@ class ReasoningOut(_Event, frozen=True, tag="reasoning_out"):
 
 
 class OutputTranscript(_Event, frozen=True, tag="output_transcript"):
-    """A piece of what the model says, as text. With `final`, `text` is the rest or empty: the item is complete."""
+    """A piece of what the model says, as text. With `final`, `text` is the rest or empty: the item is complete.
+
+    With `replaces`, `text` is all of the item: the pieces before it were not right.
+    """
 
     text: str
     final: bool = False
+    replaces: bool = False
     turn: str = ""
     item: str = ""
 
@@ -87,13 +91,14 @@ class CitationOut(_Event, frozen=True, tag="citation_out"):
 
 
 class InputTranscript(_Event, frozen=True, tag="input_transcript"):
-    """A piece of what the user said, as text; ``final`` as in `OutputTranscript`.
+    """A piece of what the user said, as text; `final` and `replaces` as in `OutputTranscript`.
 
-    With `interim` it is a guess that a later event with the same `item` replaces.
+    With `interim` it is a guess at all that was said, which a later event with the same `item` replaces.
     """
 
     text: str
     final: bool = False
+    replaces: bool = False
     interim: bool = False
     item: str = ""
     language: str = ""

@@ -52,6 +52,8 @@ class LiveSettings(msgspec.Struct, frozen=True):
         resumption_handle: continue the session that a `ResumptionUpdate` named.
         resumable: ask the service for such handles.
         kind: ``"conversation"``, or ``"transcription"``: the service only writes down what is said.
+        endpoint: which of the provider's realtime addresses, by its name in the spec; the usual one where None.
+        non_blocking_tools: names of tools whose results the model does not wait for; True for all.
         extra: the provider's own session fields, merged last.
     """
 
@@ -92,4 +94,6 @@ class LiveSettings(msgspec.Struct, frozen=True):
     prompt: Any = None
     safety_settings: Any = None
     kind: Literal["conversation", "transcription"] = "conversation"
+    endpoint: str | None = None
+    non_blocking_tools: bool | tuple[str, ...] = ()
     extra: dict[str, Any] = {}
