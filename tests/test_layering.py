@@ -16,7 +16,8 @@ ROWS: list[list[str]] = [
     [
         "exllm.streaming.frame", "exllm.streaming.sse", "exllm.streaming.ndjson", "exllm.streaming.aws_eventstream",
         "exllm.streaming.websocket", "exllm.streaming.ring", "exllm.streaming.batcher", "exllm.streaming.flow",
-        "exllm.streaming.line", "exllm.streaming.feeder",
+        "exllm.streaming.line", "exllm.streaming.feeder", "exllm.streaming.interrupt", "exllm.streaming.alarms",
+        "exllm.streaming.loop_end",
     ],
     ["exllm.policies", "exllm.config"],
     ["exllm.model_catalog", "exllm.providers", "exllm.credentials"],
@@ -24,7 +25,7 @@ ROWS: list[list[str]] = [
     ["exllm.streaming", "exllm.local"],
     [
         "exllm.call", "exllm.backend", "exllm.budgeted_backend", "exllm.embedding_call", "exllm.token_call",
-        "exllm.model_lists", "exllm.client", "exllm.default_client", "exllm.testing",
+        "exllm.model_lists", "exllm.client", "exllm.default_client", "exllm.testing", "exllm.live",
     ],
     ["exllm.integrations", "exllm.cli"],
     ["exllm"],
@@ -100,6 +101,11 @@ def test_only_the_transport_knows_aiohttp() -> None:
     users = {module for module in MODULES if any(name.split(".")[0] == "aiohttp" for name, _ in _imports(module))}
     assert users
     assert all(module.startswith("exllm.transport") for module in users), users
+
+
+def test_only_the_transport_knows_websockets() -> None:
+    users = {module for module in MODULES if any(name.split(".")[0] == "websockets" for name, _ in _imports(module))}
+    assert users == {"exllm.transport.websocket"}
 
 
 def test_only_the_local_provider_knows_llama_cpp() -> None:

@@ -73,6 +73,7 @@ class HttpTransport:
     """Sends calls over pooled connections. One per client; safe on several event loops."""
 
     def __init__(self, settings: TransportSettings) -> None:
+        self.settings = settings
         self.pool = SessionPool(settings)
 
     async def send(self, call: HttpCall) -> Response:
@@ -98,14 +99,14 @@ class HttpTransport:
                 target = urljoin(url, response.headers.get("location", ""))
                 is_same = _same_service(url, target)
             except ValueError:
-                raise ProtocolError(f"{_origin(url)} redirects to something that is no URL") from None
+                raise ProtocolError(f"{origin_of(url)} redirects to something that is no URL") from None
             if not is_same:
                 raise ConfigurationError(
-                    f"{_origin(url)} redirects to {_origin(target)}; a key is not sent to another host. "
+                    f"{origin_of(url)} redirects to {origin_of(target)}; a key is not sent to another host. "
                     f"If that is where the service lives now, pass base_url=."
                 )
             url = target
-        raise ProtocolError(f"{_origin(url)} redirects in a circle")
+        raise ProtocolError(f"{origin_of(url)} redirects in a circle")
 
     async def _send_once(self, call: HttpCall, url: str) -> Response:
         connections = self.pool.opened() or await self.pool.connections()
@@ -137,7 +138,7 @@ def _connect_limit(connect_s: float | None) -> aiohttp.ClientTimeout:
 
 def map_send_error(error: Exception, url: str, connect_s: float | None) -> ExLLMError:
     """What a failure before the response head means to the caller."""
-    origin = _origin(url)
+    origin = origin_of(url)
     match error:
         case TimeoutError():
             return ConnectTimeout(f"no connection to {origin} within {connect_s or 0:g} s")
@@ -178,7 +179,7 @@ def without_headers(error: Exception) -> Exception:
 
 def map_read_error(error: Exception, url: str) -> ExLLMError:
     """What a failure in the middle of a body means to the caller."""
-    origin = _origin(url)
+    origin = origin_of(url)
     match error:
         case aiohttp.ClientPayloadError() if "Content-Encoding" in str(error) or "decode" in str(error):
             return ProtocolError(f"{origin} sent a compressed body that cannot be read")
@@ -216,7 +217,7 @@ def scrub(error: ExLLMError, secrets: tuple[str, ...]) -> ExLLMError:
     return error
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
     """Scheme and host only: a path or a query may hold what should not be shown."""
     parts = urlsplit(url)
     host = parts.hostname or ""
