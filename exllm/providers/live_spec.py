@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
