@@ -8,12 +8,13 @@ from typing import Protocol
 
 import msgspec
 
-from exllm.call import Access, Call
+from exllm.access import Access
+from exllm.call import Call
 from exllm.cost import cost_of
 from exllm.errors import ExLLMError, ProtocolError, TotalTimeout
 from exllm.policies.retry import RetrySchedule
+from exllm.providers.plain_requests import PlainRequests
 from exllm.providers.provider import Provider
-from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Wire
 from exllm.streaming.accumulator import fold
 from exllm.streaming.interrupt import TimeLimit
@@ -90,14 +91,19 @@ class HttpBackend:
     bytes_read = 0
 
     def __init__(
-        self, transport: HttpTransport, call: Call, spec: ProviderSpec, wire: Wire, way: Access, max_frame_bytes: int
+        self,
+        transport: HttpTransport,
+        call: Call,
+        wire: Wire,
+        way: Access,
+        plain_requests: PlainRequests,
+        max_frame_bytes: int,
     ) -> None:
         self._transport = transport
         self._call = call
-        # A wire may need what is filled in: the region decides what a short name of a model means.
-        self._spec = msgspec.structs.replace(spec, base_url=way.base_url) if "{" in spec.base_url else spec
         self._wire = wire
         self._way = way
+        self._plain_requests = plain_requests
         self._max_frame_bytes = max_frame_bytes
         # Built at once where that needs no file, so that a call which cannot be made fails before it is awaited.
         self._route = None if call.has_paths else self._build(call.request)
@@ -132,20 +138,21 @@ class HttpBackend:
         return self._route
 
     def _build(self, request: Request) -> Route:
-        http = self._wire.build(request, self._spec)
+        way = self._way
+        http = self._plain_requests.build(self._wire, request, way.spec)
         headers = {
             "content-type": "application/json",
             "accept": "text/event-stream" if request.stream else "application/json",
             "user-agent": USER_AGENT,
-            **self._way.headers,
+            **way.headers,
             **http.headers,
         }
-        url, connect_s = self._way.base_url + http.path, request.timeouts.connect
-        call = HttpCall(url, http.body, headers, http.method, connect_s, self._way.secret, self._way.signer)
+        url, connect_s = way.base_url + http.path, request.timeouts.connect
+        call = HttpCall(url, http.body, headers, http.method, connect_s, way.secret, way.signer)
         return Route(
             call,
             request,
-            self._spec,
+            way.spec,
             self._wire,
             self._max_frame_bytes,
             self._call.warnings + http.warnings,

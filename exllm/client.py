@@ -12,9 +12,10 @@ from typing import Any, Self, Unpack
 
 import msgspec
 
+from exllm.access import Access, Ways
 from exllm.backend import Backend, ForeignBackend, HttpBackend, answer, complete
 from exllm.budgeted_backend import BudgetedBackend, charged
-from exllm.call import Access, Call, CallSettings, Timeout, access, prepare, timeouts_of
+from exllm.call import Call, CallSettings, Timeout, prepare, timeouts_of
 from exllm.config import ConfigSource, Env, lookup, require_source
 from exllm.cost.running import RunningCost
 from exllm.cost.text_tokens import guess_input_tokens, tokens_of_text
@@ -24,6 +25,7 @@ from exllm.model_lists import DEFAULT_KINDS, ModelLists, catalog_models, of_kind
 from exllm.policies.budget import BudgetArgument, budgets_of
 from exllm.policies.retry import RetryPolicy, RetrySchedule
 from exllm.providers import registry
+from exllm.providers.plain_requests import PlainRequests
 from exllm.providers.provider import ListsModels
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.accumulator import Accumulator
@@ -95,6 +97,8 @@ class Client:
         if not isinstance(ssl_context, ssl.SSLContext | None):
             raise TypeError(f"ssl_context must be an ssl.SSLContext, got {ssl_context!r}")
         self._settings = CallSettings(config, timeouts_of(timeout), retry, drop_unsupported)
+        self._ways = Ways(config)
+        self._plain_requests = PlainRequests()
         self._budgets = budgets_of(budget)
         self._validates_context = validate_context
         self._ring_capacity = ring_capacity
@@ -117,7 +121,8 @@ class Client:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections. Idempotent; the client may be used again and then opens new ones."""
+        """Close all connections, forget all keys. Idempotent; the client may be used again and then opens new ones."""
+        self._ways.forget()
         await self._transport.aclose()
 
     def __del__(self) -> None:
@@ -233,7 +238,7 @@ class Client:
         request, budgets, key = call.request, (*self._budgets, *budgets_of(budget)), ""
         answer: Coroutine[Any, Any, EmbeddingResponse]
         if isinstance(call.backend, ProviderSpec):
-            way = access(call.backend, self._settings.config, api_key, base_url)
+            way = self._ways.to(call.backend, api_key, base_url)
             key = way.secret or ""
             answer = embed_over_http(self._transport, call, way)
         else:
@@ -283,7 +288,7 @@ class Client:
 
         def way() -> Access:
             assert isinstance(spec, ProviderSpec)
-            return access(spec, self._settings.config, api_key, base_url)
+            return self._ways.to(spec, api_key, base_url)
 
         asked = way if not local and asks_provider(call) else None
         return await count_anyhow(self._transport, call, asked, local=local, fallback=fallback)
@@ -296,7 +301,7 @@ class Client:
         if not isinstance(backend, ProviderSpec):
             return True
         try:
-            way = access(backend, self._settings.config, None, None)
+            way = self._ways.to(backend)
         except ConfigurationError:
             return False
         signer = way.signer
@@ -357,7 +362,7 @@ class Client:
         self, spec: ProviderSpec, api_key: str | None, base_url: str | None, *, refresh: bool
     ) -> list[ModelEntry]:
         elsewhere, path = spec.models_endpoint()
-        way = access(spec, self._settings.config, api_key, base_url or elsewhere)
+        way = self._ways.to(spec, api_key, base_url or elsewhere)
         limits = self._settings.timeouts.over(spec.timeouts).over(DEFAULT_TIMEOUTS)
         headers = {"accept": "application/json", "user-agent": USER_AGENT, **way.headers}
         call = HttpCall(way.base_url + path, b"", headers, "GET", limits.connect, way.secret, way.signer)
@@ -395,8 +400,10 @@ class Client:
         provider = call.backend
         if isinstance(provider, ProviderSpec):
             assert call.wire is not None
-            way = access(provider, self._settings.config, api_key, base_url)
-            backend: Backend = HttpBackend(self._transport, call, provider, call.wire, way, self._max_frame_bytes)
+            way = self._ways.to(provider, api_key, base_url)
+            backend: Backend = HttpBackend(
+                self._transport, call, call.wire, way, self._plain_requests, self._max_frame_bytes
+            )
             return _budgeted(backend, call, way.secret) if call.budgets else backend
         if ignored := _unused(call.request.provider, api_key, base_url):
             call = msgspec.structs.replace(call, warnings=(*call.warnings, *ignored))

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from exllm.call import Access, CallSettings, Timeout, timeouts_of
+from exllm.access import Access
+from exllm.call import CallSettings, Timeout, timeouts_of
 from exllm.config import lookup
 from exllm.cost import cost_of
 from exllm.errors import ConfigurationError, ExLLMError, ProtocolError, TotalTimeout, UnsupportedOption

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from exllm.call import Access, Call
+from exllm.access import Access
+from exllm.call import Call
 from exllm.context.estimate import Estimator
 from exllm.context.tokenizer import count_with_tokenizer
 from exllm.context.window import validate_context
@@ -59,8 +60,7 @@ async def count_over_http(transport: HttpTransport, call: Call, way: Access) -> 
     spec, request, wire = call.backend, call.request, call.wire
     assert isinstance(spec, ProviderSpec)
     assert wire is not None
-    filled = msgspec.structs.replace(spec, base_url=way.base_url) if "{" in spec.base_url else spec
-    http = build_count(request, filled, wire)
+    http = build_count(request, way.spec, wire)
     headers = {
         "content-type": "application/json",
         "accept": "application/json",

@@ -8,7 +8,7 @@ import pytest
 
 import exllm
 from exllm import errors
-from exllm.call import access
+from exllm.access import access
 from exllm.config import Chain, Env, Static
 from exllm.providers import registry
 

@@ -24,7 +24,8 @@ ROWS: list[list[str]] = [
     ["exllm.cost", "exllm.context", "exllm.transport"],
     ["exllm.streaming", "exllm.local"],
     [
-        "exllm.call", "exllm.backend", "exllm.budgeted_backend", "exllm.embedding_call", "exllm.token_call",
+        "exllm.access", "exllm.call", "exllm.backend", "exllm.budgeted_backend", "exllm.embedding_call",
+        "exllm.token_call",
         "exllm.model_lists", "exllm.client", "exllm.default_client", "exllm.testing", "exllm.live",
     ],
     ["exllm.integrations", "exllm.cli"],

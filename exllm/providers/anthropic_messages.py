@@ -31,6 +31,7 @@ class MessagesWire:
     name = "anthropic_messages"
     framing: Framing = "sse"
     options = anthropic_request.OPTIONS
+    texts_stand_apart = True
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         return anthropic_request.build(request, spec)

@@ -17,7 +17,6 @@ from exllm.providers.anthropic_thinking import Thinking
 from exllm.providers.anthropic_tools import tool_fields
 from exllm.providers.anthropic_turns import Turns
 from exllm.providers.anthropic_vertex import to_vertex
-from exllm.providers.plain_turns import plain_turns
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
 from exllm.types.options import Options
@@ -74,15 +73,12 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
     facts = model_facts(request.model)
     thinking = Thinking(options, facts, request.model)
     body: dict[str, Any] = {"model": request.model, "max_tokens": thinking.max_tokens}
-    body["messages"] = plain_turns(request.messages)
-    lost: list[str] = []
-    if body["messages"] is None:
-        check_limits(spec, request.messages)
-        turns = Turns(spec.name, system_turns=facts.system_turns)
-        turns.add(request.messages)
-        body["messages"], lost = turns.messages, turns.warnings
-        if turns.system is not None:
-            body["system"] = turns.system
+    check_limits(spec, request.messages)
+    turns = Turns(spec.name, system_turns=facts.system_turns)
+    turns.add(request.messages)
+    body["messages"] = turns.messages
+    if turns.system is not None:
+        body["system"] = turns.system
     if request.stream:
         body["stream"] = True
     body |= _plain_fields(options, spec)
@@ -105,7 +101,7 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
         content = _encode(body)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the request cannot be written as JSON: {error}", provider=spec.name) from error
-    warnings = (*lost, *thinking.warnings, *strange)
+    warnings = (*turns.warnings, *thinking.warnings, *strange)
     return HttpRequest(path, content, headers, warnings=warnings)
 
 

@@ -27,6 +27,7 @@ class ConverseWire:
     name = "bedrock_converse"
     framing: Framing = "aws_eventstream"
     options = bedrock_converse_request.OPTIONS
+    texts_stand_apart = True
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         return bedrock_converse_request.build(request, spec)

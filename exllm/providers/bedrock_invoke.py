@@ -44,6 +44,7 @@ class InvokeWire:
     name = "bedrock_invoke"
     framing: Framing = "aws_eventstream"
     options = all_options() | EVERY_OPTION
+    texts_stand_apart = True
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         model = resolve(request.model, spec.base_url)

@@ -31,6 +31,7 @@ class CohereChatWire:
     name = "cohere_chat"
     framing: Framing = "sse"
     options = cohere_request.OPTIONS
+    texts_stand_apart = True
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         return cohere_request.build(request, spec)

@@ -28,6 +28,7 @@ class GenerateWire:
     name = "gemini_generate"
     framing: Framing = "sse"
     options = gemini_request.OPTIONS
+    texts_stand_apart = True
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         try:

@@ -28,6 +28,7 @@ class OllamaChatWire:
     name = "ollama_chat"
     framing: Framing = "ndjson"
     options = ollama_request.OPTIONS
+    texts_stand_apart = True
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         return ollama_request.build(request, spec)

@@ -16,7 +16,6 @@ from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers.answered_media import fewer_images
 from exllm.providers.openai_chat_messages import MessageWriter, cache_marker
 from exllm.providers.openai_chat_reasoning import reasoning_fields
-from exllm.providers.plain_turns import plain_turns
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
 from exllm.types.options import NO_OPTIONS, Options
@@ -83,10 +82,7 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     Raises: UnsupportedOption, InvalidRequest; TypeError when `extra` holds what JSON cannot.
     """
     options = request.options
-    warnings: list[str] = []
-    messages: Any = plain_turns(request.messages) if options.cache_control is None else None
-    if messages is None:
-        messages, warnings = _write(request, spec)
+    messages, warnings = _write(request, spec)
     model = "" if "model_in_path" in spec.quirks else request.model
     body: dict[str, Any] = {"model": model, "messages": messages}
     if options is not NO_OPTIONS:

@@ -28,6 +28,7 @@ class ResponsesWire:
     framing: Framing = "sse"
     options: frozenset[str] = OPTIONS
     options_by_quirk: Mapping[str, frozenset[str]] = GRANTED_BY
+    texts_stand_apart = True
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         """See `Wire.build`. ``request.extra`` is merged last and shallowly: each of its fields replaces ours whole."""

@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 import exllm
-from exllm.call import Access, access
+from exllm.access import Access, access
 from exllm.config import Chain, ConfigSource, Env, Static
 from exllm.credentials.aws import AwsSigner
 from exllm.errors import ConfigurationError, ExLLMError, MissingExtra, PermissionDenied

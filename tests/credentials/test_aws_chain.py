@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import exllm
-from exllm.call import access
+from exllm.access import access
 from exllm.config import Chain, ConfigSource, Env, Static
 from exllm.credentials import lease as lease_module
 from exllm.credentials.aws import AwsSigner

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 
 import exllm
-from exllm.call import access
+from exllm.access import access
 from exllm.config import Chain, ConfigSource, Env, Static
 from exllm.credentials import google_tokens
 from exllm.credentials import lease as lease_module

@@ -11,7 +11,7 @@ import traceback
 import pytest
 
 import exllm
-from exllm.call import access
+from exllm.access import access
 from exllm.config import Chain, Env, Static, TokenProvider, lookup
 from exllm.errors import AuthenticationError, ConfigurationError, PermissionDenied, RateLimited
 from exllm.policies.retry import RetryPolicy

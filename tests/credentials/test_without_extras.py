@@ -26,7 +26,7 @@ for name in list(os.environ):
         del os.environ[name]
 
 import exllm
-from exllm.call import access
+from exllm.access import access
 from exllm.config import Env, Static
 from exllm.providers import registry
 

@@ -154,7 +154,7 @@ def test_all_recordings_are_here() -> None:
 
 
 def test_where_claude_is_found() -> None:
-    from exllm.call import access
+    from exllm.access import access
     from exllm.config import Static
 
     def base_of(**settings: str) -> str:

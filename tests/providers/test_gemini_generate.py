@@ -132,7 +132,7 @@ def test_defaults_of_settings_are_of_settings(settings: dict[str, str], words: s
         "name": "acme", "wire": "gemini_generate", "base_url": "https://{zone}.acme.example/v1",
         "settings": {"zone": "ACME_ZONE"}, "setting_defaults": settings, "hosts": {"x.acme.example": "acme.example"},
     }  # fmt: skip
-    from exllm.call import access
+    from exllm.access import access
     from exllm.providers.spec import parse_spec
 
     if words is not None:

@@ -532,7 +532,7 @@ def test_a_name_that_would_lead_elsewhere_is_refused(name: str) -> None:
 
 
 def test_vertex_is_reached_by_region() -> None:
-    from exllm.call import access
+    from exllm.access import access
     from exllm.config import Static
 
     def base_of(**settings: str) -> str:

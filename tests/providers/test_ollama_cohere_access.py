@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import exllm
-from exllm.call import access
+from exllm.access import access
 from exllm.config import Env, Static
 from exllm.providers import ProviderSpec, registry
 

@@ -322,7 +322,7 @@ def test_groq_takes_five_images_in_a_request() -> None:
 
 
 def test_openrouters_app_headers_come_from_config_or_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    from exllm.call import access
+    from exllm.access import access
 
     monkeypatch.setenv("OPENROUTER_APP_NAME", "Env App")
     source = Chain(Static({"openrouter": {"api_key": "k", "HTTP-Referer": "https://app.example"}}), Env())

@@ -13,7 +13,7 @@ import yaml
 
 import exllm
 from exllm import Message, Options
-from exllm.call import access
+from exllm.access import access
 from exllm.config import Static
 from exllm.providers import ProviderSpec, registry
 from exllm.providers.spec import check_quirks
@@ -100,7 +100,7 @@ def test_what_a_spec_restricts_is_something_that_its_wire_could_do(name: str) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_request_can_be_built_and_goes_to_the_providers_host(name: str) -> None:
-    from exllm.call import access
+    from exllm.access import access
 
     spec = spec_of(name)
     key = "k-0123456789"
