@@ -22,6 +22,7 @@ from exllm.types.request import Request
 SPECS = [
     spec for name in sorted(registry._built_in_names()) if isinstance(spec := registry.get(name), ProviderSpec)
 ]  # fmt: skip
+WITH_PATTERNS = [spec for spec in SPECS if getattr(registry.wire(spec.wire), "texts_stand_apart", False)]
 MODELS = {
     "bedrock_converse": ["anthropic.claude-sonnet-4-5-20250929-v1:0", "amazon.nova-lite-v1:0", "nova-lite"],
     "bedrock_invoke": [
@@ -115,9 +116,17 @@ class Counted:
         return self.wire.build(request, spec)
 
 
+def test_all_wires_of_conversations_have_patterns() -> None:
+    wires = {spec.wire for spec in WITH_PATTERNS}
+    assert wires >= {
+        "anthropic_messages", "bedrock_converse", "bedrock_invoke", "cohere_chat", "gemini_generate", "ollama_chat",
+        "openai_chat", "openai_responses",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("role", [None, "system", "developer"])
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-def test_every_wire_has_a_pattern(spec: ProviderSpec, role: str | None) -> None:
+@pytest.mark.parametrize("spec", WITH_PATTERNS, ids=lambda spec: spec.name)
+def test_the_second_call_teaches_the_pattern(spec: ProviderSpec, role: str | None) -> None:
     wire: Any = Counted(registry.wire(spec.wire))
     model = MODELS.get(spec.wire, ["some-model"])[0]
     start = [] if role is None else [Message(role, 'Be "brief".')]  # type: ignore[arg-type]
