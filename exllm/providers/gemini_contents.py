@@ -117,7 +117,7 @@ class Contents:
         ]
         text = "".join(block["text"] for block in blocks if "text" in block)
         media = [block for block in blocks if "text" not in block]
-        response: Block = {"name": name, "response": _response(text, is_error=result.is_error)}
+        response: Block = {"name": name, "response": response_of(text, is_error=result.is_error)}
         if not is_made_up(result.call_id):
             response = {"id": result.call_id, **response}
         if media and self._facts.media_results:
@@ -126,7 +126,7 @@ class Contents:
         return position, [{"functionResponse": response}, *media]
 
 
-def _response(text: str, *, is_error: bool) -> Any:
+def response_of(text: str, *, is_error: bool) -> Any:
     """What a function gave, as the object that it must be; `output` and `error` are the names Gemini gives them."""
     if is_error:
         return {"error": text}

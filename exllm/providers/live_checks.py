@@ -18,7 +18,7 @@ SNIPPET_CHARS = 200
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not JSON of the shape wanted."""
 
-_ALWAYS = frozenset({"model", "extra", "resumable", "kind", "endpoint", "audio_format"})
+_ALWAYS = frozenset({"model", "extra", "resumable", "endpoint"})
 _DEFAULTS = LiveSettings("")
 _encode = msgspec.json.Encoder().encode
 
@@ -29,8 +29,8 @@ def refuse_unsupported(settings: LiveSettings, known: frozenset[str], spec: Prov
     for name in LiveSettings.__struct_fields__:
         if name not in known and getattr(settings, name) != getattr(_DEFAULTS, name):
             raise UnsupportedOption(
-                f"realtime sessions of {spec.label} take no {name}; leave it out (extra={{...}} holds the provider's own "
-                f"session fields)",
+                f"realtime sessions of {spec.label} take no {name}; leave it out (extra={{...}} holds its own "
+                f"fields of a session)",
                 provider=spec.name,
                 model=settings.model,
             )

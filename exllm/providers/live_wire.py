@@ -67,7 +67,7 @@ class LiveProtocol(Protocol):
     """What could not go along as it was given, in words, each once."""
 
     def address(self) -> LiveAddress:
-        """Where the next connection goes; asked for anew each time, since a session that is resumed may be elsewhere."""
+        """Where the next connection goes: asked for each time, since one that is resumed may be elsewhere."""
 
     def connect(self) -> list[str | bytes]:
         """A connection was opened, the first or a new one: what to send at once. `ready` is False until answered."""

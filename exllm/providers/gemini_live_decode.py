@@ -1,0 +1,343 @@
+"""Messages of a Gemini Live session to events.
+
+A turn has no id and no opening message: it begins with the first thing that the model says or calls. Token counts come
+with the message that ends a turn, mostly.
+Source: https://ai.google.dev/api/live#server-messages
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from exllm.providers.error_mapping import error_in_stream
+from exllm.providers.gemini_decode import MISSHAPEN
+from exllm.providers.gemini_events import NOTHING, FunctionCall, UsageMetadata, is_there, plain
+from exllm.providers.gemini_grounding import AnswerText, grounded
+from exllm.providers.gemini_live_events import (
+    LivePart,
+    ServerContent,
+    ServerMessage,
+    Transcription,
+    Unknown,
+    decode_message,
+    read_loosely,
+    seconds_of,
+)
+from exllm.providers.gemini_usage import usage_of
+from exllm.providers.live_checks import UNREADABLE, nonsense
+from exllm.providers.spec import ProviderSpec
+from exllm.types.chunks import ProviderEvent
+from exllm.types.live_events import (
+    AudioOut,
+    CitationOut,
+    CodeOut,
+    GenerationComplete,
+    GoAway,
+    InputTranscript,
+    Interrupted,
+    LiveEvent,
+    MediaOut,
+    OutputTranscript,
+    ReasoningOut,
+    ResumptionUpdate,
+    SessionStarted,
+    SpeechStarted,
+    SpeechStopped,
+    TextOut,
+    ToolCall,
+    ToolCallCancelled,
+    TurnComplete,
+    TurnStarted,
+    UsageReport,
+)
+from exllm.types.parts import Citation
+from exllm.types.usage import Usage
+
+DEFAULT_RATE_HZ = 24_000
+_STARTS = frozenset({"ACTIVITY_START", "VAD_SIGNAL_TYPE_SOS", 1})
+_ENDS = frozenset({"ACTIVITY_END", "VAD_SIGNAL_TYPE_EOS", 2})
+_FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "INPUT_OTHER", "GENERATED_OTHER", "MAX_REGENERATION_REACHED"})
+_NO_FAULT = frozenset({"", "TURN_COMPLETE_REASON_UNSPECIFIED", "NEED_MORE_INPUT"})
+
+
+_decode_usage = msgspec.json.Decoder(dict[str, Any]).decode
+_SAME_BUT_NAMED = {
+    "responseTokenCount": "candidatesTokenCount",
+    "responseTokensDetails": "candidatesTokensDetails",
+}
+
+
+class MessageReader:
+    """Reads the messages of one session, over all its connections.
+
+    Attributes:
+        is_answering: the model's turn has begun and not ended.
+        was_interrupted: this turn was.
+        calls: names of the functions whose calls wait for an answer, by id.
+    """
+
+    def __init__(self, spec: ProviderSpec, model: str, *, keeps_text: bool) -> None:
+        self.is_answering = False
+        self.was_interrupted = False
+        self.calls: dict[str, str] = {}
+        self._spec = spec
+        self._model = model
+        self._keeps_text = keeps_text
+        self._text = AnswerText(keeps_text=keeps_text)
+        self._cited: set[tuple[Any, ...]] = set()
+        self._rates: dict[str, int] = {}
+
+    def read(self, data: bytes) -> list[LiveEvent]:
+        """The events of one message, in the order in which they came about."""
+        unknown: Unknown = []
+        try:
+            message = decode_message(data)
+        except UNREADABLE:
+            try:
+                message, unknown = read_loosely(data)
+            except MISSHAPEN as error:
+                raise nonsense(f"a message that makes no sense ({error})", data, self._spec) from error
+        try:
+            events = self._read(message)
+        except MISSHAPEN as error:
+            raise nonsense(f"a message that makes no sense ({error})", data, self._spec) from error
+        events += [ProviderEvent(name, value, self._spec.name) for name, value in unknown]
+        return events
+
+    def _read(self, message: ServerMessage) -> list[LiveEvent]:
+        events: list[LiveEvent] = []
+        content = message.server_content
+        if content is None:
+            self._read_other(message, events)
+        else:
+            self._read_content(content, events)
+            if _says_more(message):
+                self._read_other(message, events)
+            if content.turn_complete:
+                events.append(self._end_turn(content, message.usage_metadata))
+                return events
+        if message.usage_metadata is not NOTHING:
+            self._read_usage(message.usage_metadata, events)
+        return events
+
+    def _read_other(self, message: ServerMessage, events: list[LiveEvent]) -> None:
+        if is_there(message.error):
+            raise error_in_stream({"error": plain(message.error)}, provider=self._spec.name, model=self._model)
+        if message.setup_complete is not None:
+            events.append(SessionStarted(message.setup_complete.session_id or "", self._model))
+            if is_there(message.setup_complete.voice_consent_signature):
+                self._pass_on("voiceConsentSignature", message.setup_complete.voice_consent_signature, events)
+        if message.tool_call is not None:
+            for call in message.tool_call.function_calls or ():
+                self._read_call(call, events)
+        if message.tool_call_cancellation is not None:
+            ids = tuple(message.tool_call_cancellation.ids or ())
+            for id_ in ids:
+                self.calls.pop(id_, None)
+            events.append(ToolCallCancelled(ids))
+        if message.go_away is not None:
+            events.append(GoAway(seconds_of(message.go_away.time_left) or 0.0))
+        update = message.session_resumption_update
+        if update is not None:
+            consumed = update.last_consumed_client_message_index
+            events.append(
+                ResumptionUpdate(
+                    update.new_handle or None,
+                    bool(update.resumable),
+                    None if consumed is None else int(consumed),
+                )
+            )
+        if message.voice_activity is not None:
+            at_s = seconds_of(message.voice_activity.audio_offset)
+            self._read_activity("voiceActivity", message.voice_activity.voice_activity_type, at_s, events)
+        if message.voice_activity_detection_signal is not None:
+            kind = message.voice_activity_detection_signal.vad_signal_type
+            self._read_activity("voiceActivityDetectionSignal", kind, None, events)
+
+    # -- what the model says
+
+    def _read_content(self, content: ServerContent, events: list[LiveEvent]) -> None:
+        if content.interim_input_transcription is not None:
+            self._read_input(content.interim_input_transcription, events, interim=True)
+        if content.input_transcription is not None:
+            self._read_input(content.input_transcription, events)
+        if content.interrupted:
+            self.was_interrupted = True
+            events.append(Interrupted())
+        if content.model_turn is not None:
+            for part in content.model_turn.parts or ():
+                self._read_part(part, events)
+        if content.output_transcription is not None:
+            self._read_output(content.output_transcription, events)
+        if content.grounding_metadata is not NOTHING and is_there(content.grounding_metadata):
+            metadata = self._pass_on("groundingMetadata", content.grounding_metadata, events)
+            self._cite((citation for citation, _ in grounded(metadata, self._text)), events)
+        if content.url_context_metadata is not NOTHING and is_there(content.url_context_metadata):
+            metadata = self._pass_on("urlContextMetadata", content.url_context_metadata, events)
+            self._cite(
+                (Citation(url=page.get("retrievedUrl"), source=page) for page in metadata.get("urlMetadata") or ()),
+                events,
+            )
+        if content.generation_complete:
+            events.append(GenerationComplete())
+        if content.waiting_for_input is not None:
+            events.append(ProviderEvent("waitingForInput", content.waiting_for_input, self._spec.name))
+        if content.interaction_status is not NOTHING:
+            self._pass_on("interactionStatus", content.interaction_status, events)
+
+    def _read_part(self, part: LivePart, events: list[LiveEvent]) -> None:
+        self._begin(events)
+        blob = part.inline_data
+        if blob is not None:
+            rate = self._rates.get(blob.mime_type) or self._rate_of(blob.mime_type)
+            if rate > 0:
+                events.append(AudioOut(blob.data, rate))
+            elif part.thought:
+                events.append(ProviderEvent("thoughtImage", blob.data, self._spec.name))
+            else:
+                events.append(MediaOut(blob.data, blob.mime_type))
+        elif part.text is not None:
+            if part.thought:
+                events.append(ReasoningOut(part.text))
+            elif part.text:
+                self._text.add(part.text, 0)
+                events.append(TextOut(part.text))
+        if part.function_call is not None:
+            self._read_call(part.function_call, events)
+        if part.executable_code is not None:
+            language = str(part.executable_code.language)
+            events.append(CodeOut(code=part.executable_code.code, language=language.lower()))
+        if part.code_execution_result is not None:
+            result = part.code_execution_result
+            events.append(CodeOut(outcome=str(result.outcome), output=result.output))
+        if part.thought_signature:
+            events.append(ProviderEvent("thoughtSignature", part.thought_signature, self._spec.name))
+
+    def _read_call(self, call: FunctionCall, events: list[LiveEvent]) -> None:
+        self._begin(events)
+        arguments = msgspec.json.format(bytes(call.args), indent=-1).decode() if is_there(call.args) else "{}"
+        id_, name = call.id or "", call.name or ""
+        self.calls[id_] = name
+        events.append(ToolCall(id_, name, arguments))
+        if call.will_continue or call.partial_args:
+            data = msgspec.json.decode(msgspec.json.encode(call))
+            events.append(ProviderEvent("partialFunctionCall", data, self._spec.name))
+
+    def _read_output(self, said: Transcription, events: list[LiveEvent]) -> None:
+        if said.text or said.finished:
+            if said.text:
+                self._begin(events)
+                self._text.add(said.text, 0)
+            events.append(OutputTranscript(said.text or "", bool(said.finished)))
+        self._read_more(said, "outputTranscription", events)
+
+    def _read_input(self, said: Transcription, events: list[LiveEvent], *, interim: bool = False) -> None:
+        if said.text or said.finished:
+            events.append(
+                InputTranscript(
+                    said.text or "", bool(said.finished) and not interim, interim=interim,
+                    language=said.language_code or "",
+                )
+            )  # fmt: skip
+        self._read_more(said, "interimInputTranscription" if interim else "inputTranscription", events)
+
+    def _read_more(self, said: Transcription, name: str, events: list[LiveEvent]) -> None:
+        if said.says_more():
+            fields = {
+                wire_name: plain(value) if isinstance(value, msgspec.Raw) else value
+                for field, wire_name in zip(said.__struct_fields__, said.__struct_encode_fields__, strict=True)
+                if (value := getattr(said, field)) is not None and value is not NOTHING
+            }
+            events.append(ProviderEvent(name, fields, self._spec.name))
+
+    def _begin(self, events: list[LiveEvent]) -> None:
+        if not self.is_answering:
+            self.is_answering = True
+            events.append(TurnStarted())
+
+    def _end_turn(self, content: ServerContent, counts: msgspec.Raw) -> TurnComplete:
+        reason = "" if content.turn_complete_reason is None else str(content.turn_complete_reason)
+        usage = self._usage(counts) if counts is not NOTHING else None
+        status: Any = "completed"
+        if self.was_interrupted:
+            status = "interrupted"
+        elif reason in _FAILURES:
+            status = "failed"
+        elif reason not in _NO_FAULT:
+            status = "content_filter"
+        self.is_answering = self.was_interrupted = False
+        self._text = AnswerText(keeps_text=self._keeps_text)
+        self._cited.clear()
+        return TurnComplete(usage, status, reason)
+
+    def lose_turn(self) -> tuple[str, ...]:
+        """The connection is gone, and the model's turn with it; returns the calls that nobody waits for any more."""
+        lost = tuple(self.calls)
+        self.calls.clear()
+        self.is_answering = self.was_interrupted = False
+        self._text = AnswerText(keeps_text=self._keeps_text)
+        return lost
+
+    # -- the rest
+
+    def _read_activity(self, name: str, kind: Any, at_s: float | None, events: list[LiveEvent]) -> None:
+        if kind in _STARTS:
+            events.append(SpeechStarted(at_s))
+        elif kind in _ENDS:
+            events.append(SpeechStopped(at_s))
+        else:
+            events.append(ProviderEvent(name, kind, self._spec.name))
+
+    def _read_usage(self, counts: msgspec.Raw, events: list[LiveEvent]) -> None:
+        usage = self._usage(counts)
+        if usage is not None:
+            events.append(UsageReport(usage))
+
+    def _usage(self, raw: msgspec.Raw) -> Usage | None:
+        if not is_there(raw):
+            return None
+        counts = {_SAME_BUT_NAMED.get(name, name): value for name, value in _decode_usage(raw).items()}
+        usage = usage_of(msgspec.convert(counts, UsageMetadata), "reported", 0)
+        return None if usage.input_tokens is None and usage.output_tokens is None else usage
+
+    def _rate_of(self, media_type: str) -> int:
+        """Samples per second of audio, ``audio/pcm;rate=24000``; 0 for anything else. Remembered: it seldom changes."""
+        kind, _, parameters = media_type.partition(";")
+        rate = 0
+        if kind.strip().lower() in ("audio/pcm", "audio/l16"):
+            rate = DEFAULT_RATE_HZ
+            for parameter in parameters.split(";"):
+                name, _, value = parameter.partition("=")
+                if name.strip().lower() == "rate" and value.strip().isdecimal() and 0 < int(value) <= 1_000_000:
+                    rate = int(value)
+        if len(self._rates) < 16:
+            self._rates[media_type] = rate
+        return rate
+
+    def _cite(self, citations: Any, events: list[LiveEvent]) -> None:
+        for citation in citations:
+            key = (citation.url, citation.title, citation.text, citation.start, citation.end)
+            if key not in self._cited:  # the metadata may come again, longer
+                self._cited.add(key)
+                events.append(CitationOut(citation))
+
+    def _pass_on(self, name: str, raw: msgspec.Raw, events: list[LiveEvent]) -> Any:
+        data = plain(raw)
+        events.append(ProviderEvent(name, data, self._spec.name))
+        return data
+
+
+def _says_more(message: ServerMessage) -> bool:
+    """Whether anything stands beside the content, as it should not. Written out: it is asked for every piece."""
+    return not (
+        message.setup_complete is None
+        and message.tool_call is None
+        and message.tool_call_cancellation is None
+        and message.go_away is None
+        and message.session_resumption_update is None
+        and message.voice_activity is None
+        and message.voice_activity_detection_signal is None
+        and message.error is NOTHING
+    )
