@@ -62,6 +62,7 @@ _NAMES: dict[tuple[str, str], dict[str, str]] = {
     ("embeddings", "azure"): {"/openai/v1/": "azure", "/openai/deployments/": "azure-deployments"},
     ("openai_chat", "gemini"): {"/": "gemini-openai"},
     ("openai_chat", "ollama"): {"/": "ollama-openai"},
+    ("gemini_interactions", "gemini"): {"/": "gemini-interactions"},
     ("openai_chat", "vercel-gateway"): {"/": "vercel"},
     ("anthropic_messages", "vertex"): {"/": "vertex-anthropic"},
     ("bedrock_invoke", "bedrock"): {"/": "bedrock-invoke"},
@@ -152,7 +153,7 @@ def read(exchange: Exchange) -> tuple[Response, bool]:
 def _request(exchange: Exchange, spec: ProviderSpec) -> Request:
     """A request like the one that was recorded, as far as the answer is read by it."""
     tools = exchange.asked.get("tools")
-    searches = exchange.wire == "gemini_generate"
+    searches = exchange.wire in ("gemini_generate", "gemini_interactions")
     model = unquote(exchange.data["request"]["path"].split("/")[2]) if spec.auth.kind == "aws" else "some-model"
     return Request(
         exchange.provider,

@@ -80,7 +80,7 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
         body["generationConfig"] = config
     body |= tool_fields(options, warnings)
     body |= _plain_fields(options, spec)
-    body = _merged(body, request.extra)
+    body = merged(body, request.extra)
     warnings += check_parameters(spec, body, FIELDS)
     path = model_path(request.model, spec) + (STREAM if request.stream else WHOLE)
     return HttpRequest(path, _encoded(body, spec), warnings=tuple(warnings))
@@ -97,12 +97,12 @@ def _plain_fields(options: Options, spec: ProviderSpec) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _merged(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def merged(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """`extra` over `body`. ``extra={"generationConfig": {"mediaResolution": ...}}`` keeps our own fields."""
     for name, value in extra.items():
         ours = body.get(name)
         if isinstance(ours, dict) and isinstance(value, Mapping):
-            body[name] = _merged(dict(ours), value)
+            body[name] = merged(dict(ours), value)
         else:
             body[name] = value
     return body

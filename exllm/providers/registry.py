@@ -34,6 +34,7 @@ _WIRES: dict[str, str] = {
     "bedrock_converse": "exllm.providers.bedrock_converse:WIRE",
     "bedrock_invoke": "exllm.providers.bedrock_invoke:WIRE",
     "gemini_generate": "exllm.providers.gemini_generate:WIRE",
+    "gemini_interactions": "exllm.providers.gemini_interactions:WIRE",
 }
 _QUIRKS: dict[str, str] = {
     "openai_chat": "exllm.providers.openai_chat_quirks:QUIRKS",
@@ -44,6 +45,7 @@ _QUIRKS: dict[str, str] = {
     "bedrock_converse": "exllm.providers.bedrock_converse:QUIRKS",
     "bedrock_invoke": "exllm.providers.bedrock_invoke_families:QUIRKS",
     "gemini_generate": "exllm.providers.gemini_generate:QUIRKS",
+    "gemini_interactions": "exllm.providers.gemini_interactions:QUIRKS",
 }
 _BACKENDS: dict[str, str] = {
     "local": "exllm.local.provider:LocalProvider",

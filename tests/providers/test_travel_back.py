@@ -23,6 +23,7 @@ HOMES = {
     "cohere_chat": "cohere",
     "ollama_chat": "ollama",
     "bedrock_invoke": "bedrock-invoke",
+    "gemini_interactions": "gemini-interactions",
 }
 
 
@@ -57,7 +58,9 @@ def test_what_home_signed_comes_back_to_it_whole(wire: str) -> None:
         assert not [secret for secret in foreign - secrets if secret in now and secret not in then], answer.name
 
 
-@pytest.mark.parametrize("wire", ["anthropic_messages", "openai_responses", "gemini_generate", "bedrock_converse"])
+@pytest.mark.parametrize(
+    "wire", ["anthropic_messages", "openai_responses", "gemini_generate", "bedrock_converse", "gemini_interactions"]
+)
 def test_home_signs_something_that_is_seen_to_come_back(wire: str) -> None:
     home = target_of(HOMES[wire])
     kept = 0

@@ -27,7 +27,7 @@ from exllm.types.request import Request
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 WIRES = (
     "openai_chat", "anthropic_messages", "openai_responses", "gemini_generate", "bedrock_converse", "bedrock_invoke",
-    "ollama_chat", "cohere_chat",
+    "ollama_chat", "cohere_chat", "gemini_interactions",
 )  # fmt: skip
 _FRAMINGS: dict[str, Any] = {"sse": SSEDecoder, "ndjson": NDJSONDecoder, "aws_eventstream": EventStreamDecoder}
 _CHAT = {"gemini": "gemini-openai", "ollama": "ollama-openai", "vercel-gateway": "vercel"}
@@ -98,7 +98,7 @@ def _answer(name: str, wire_name: str, data: dict[str, Any], share: float) -> An
     response = data["response"]
     body = base64.b64decode(response["body_base64"]) if response.get("body_base64") else response["body"].encode()
     model = unquote(data["request"]["path"].split("/")[2]) if wire_name in _BEDROCK else spec.default_model or "m"
-    options = Options(web_search=True) if wire_name == "gemini_generate" else Options()
+    options = Options(web_search=True) if wire_name.startswith("gemini_") else Options()
     request = Request(provider, model, (Message("user", "Hi"),), options, stream=_is_stream(data))
     accumulator = Accumulator(provider, model)
     if _is_stream(data):
@@ -132,6 +132,8 @@ def _provider(wire: str, recorded: str) -> str:
         name = {"bedrock-mantle": "bedrock-responses"}.get(recorded, f"{recorded}-responses")
     elif wire == "anthropic_messages":
         name = {"vertex": "vertex-anthropic"}.get(recorded, recorded)
+    elif wire == "gemini_interactions":
+        name = "gemini-interactions"
     elif wire == "openai_chat":
         name = _CHAT.get(recorded, recorded)
     else:

@@ -15,6 +15,9 @@ import ollama
 import openai.types.chat
 import openai.types.responses
 from google.genai import types as genai
+from google.genai._gaos.types.interactions.content import Content as InteractionContent
+from google.genai._gaos.types.interactions.step import _STEP_VARIANTS as _STEPS
+from google.genai._gaos.types.interactions.step import Step as InteractionStep
 from mistralai.client import models as mistral
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
@@ -56,6 +59,7 @@ def _exhaust(value: Any) -> None:
     """Iterables are validated only when they are read. Fields that a model has no name for raise."""
     if isinstance(value, BaseModel):
         assert not value.model_extra, f"{type(value).__name__} has no {sorted(value.model_extra)}"
+        assert not getattr(value, "is_unknown", False), f"unknown to the SDK: {value}"
         for name in type(value).model_fields:
             _exhaust(getattr(value, name))
     elif isinstance(value, Mapping):
@@ -131,6 +135,17 @@ def _gemini(body: Body, _model: str) -> str:
     contents = [*body["contents"], *([body["systemInstruction"]] if "systemInstruction" in body else [])]
     empty = next((str(content) for content in contents if not content["parts"]), "")
     return _validated(list[genai.Content], contents) or empty
+
+
+def _interactions(body: Body, _model: str) -> str:
+    steps = body["input"] if isinstance(body["input"], list) else []
+    for step in steps:
+        if step["type"] == "function_call":
+            step.pop("signature", None)  # which the API gives, and the SDK's types lack
+    if not steps:
+        return "" if body["input"] else "no input"
+    kind = InteractionStep if steps[0]["type"] in _STEPS else InteractionContent
+    return _validated(list[kind], steps)  # type: ignore[valid-type]
 
 
 def _converse(body: Body, model: str) -> str:
@@ -220,6 +235,14 @@ def _ids_of_gemini(body: Body) -> Ids:
     return Ids(*numbered)
 
 
+def _ids_of_interactions(body: Body) -> Ids:
+    steps = [step for step in body["input"] if isinstance(step, dict)]
+    return Ids(
+        [step["id"] for step in steps if step["type"] == "function_call"],
+        [step["call_id"] for step in steps if step["type"] == "function_result"],
+    )
+
+
 def _ids_of_converse(body: Body) -> Ids:
     blocks = [block for turn in body["messages"] for block in turn["content"]]
     calls = [block["toolUse"] for block in blocks if "toolUse" in block]
@@ -265,6 +288,7 @@ TARGETS = (
     Target("openai-responses", None, _responses, _ids_of_responses, r".{1,64}"),
     Target("gemini", None, _gemini, _ids_of_gemini, r".+"),
     Target("gemini", "gemini-3-pro-preview", _gemini, _ids_of_gemini, r".+"),
+    Target("gemini-interactions", None, _interactions, _ids_of_interactions, r".+"),
     Target("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", _converse, _ids_of_converse, _BEDROCK_ID),
     Target("bedrock", "amazon.nova-lite-v1:0", _converse, _ids_of_converse, _BEDROCK_ID),
     Target("bedrock-invoke", "anthropic.claude-3-haiku-20240307-v1:0", _anthropic, _ids_of_anthropic, _ANTHROPIC_ID),

@@ -12,7 +12,7 @@ import pytest
 import exllm
 from exllm.config import Static
 from exllm.testing import MockProvider, ProviderConformance, Wait
-from tests.faults.dialects import ANTHROPIC, GEMINI, OPENAI, RESPONSES, Dialect
+from tests.faults.dialects import ANTHROPIC, GEMINI, INTERACTIONS, OPENAI, RESPONSES, Dialect
 from tests.faults.server import FaultServer, Peer
 
 
@@ -94,6 +94,14 @@ class TestGemini(OverHttp):
     model = GEMINI.name
     refused_option = {"min_p": 0.5}  # noqa: RUF012
     failing_model = "gemini/broken"
+    failing_error = exllm.InvalidRequest
+
+
+class TestInteractions(OverHttp):
+    dialect = INTERACTIONS
+    model = INTERACTIONS.name
+    refused_option = {"top_k": 3}  # noqa: RUF012
+    failing_model = "gemini-interactions/broken"
     failing_error = exllm.InvalidRequest
 
 

@@ -8,6 +8,7 @@ from tests.faults.dialects.bedrock_invoke import INVOKE
 from tests.faults.dialects.cohere_chat import COHERE
 from tests.faults.dialects.dialect import TEXT, WORDS, Dialect
 from tests.faults.dialects.gemini_generate import GEMINI
+from tests.faults.dialects.gemini_interactions import INTERACTIONS
 from tests.faults.dialects.ollama_chat import OLLAMA
 from tests.faults.dialects.openai_chat import OPENAI
 from tests.faults.dialects.openai_responses import RESPONSES
@@ -18,6 +19,7 @@ __all__ = [
     "COHERE",
     "DIALECTS",
     "GEMINI",
+    "INTERACTIONS",
     "INVOKE",
     "OLLAMA",
     "OPENAI",
@@ -27,4 +29,4 @@ __all__ = [
     "Dialect",
 ]
 
-DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, RESPONSES, OLLAMA, COHERE)
+DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, INTERACTIONS, RESPONSES, OLLAMA, COHERE)
