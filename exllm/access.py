@@ -114,7 +114,7 @@ def _facts(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
         base_url or configuration.lookup(source, spec.address_names, "base_url", spec.base_url_env) or spec.base_url
     )
     if "{" in address:
-        address = _fill(address, spec, source, signer)
+        address = fill(address, spec, source, signer)
     if spec.local and "://" not in address:
         address = _whole_address(address, spec.base_url)
     key = api_key or (None if signer else configuration.lookup(source, spec.config_names, "api_key", spec.api_key_env))
@@ -181,7 +181,8 @@ def _whole_address(host: str, example: str) -> str:
     return f"{usual.scheme}://{name}:{parts.port or usual.port}{parts.path or usual.path}"
 
 
-def _fill(address: str, spec: ProviderSpec, source: ConfigSource, signer: Signer | None) -> str:
+def fill(address: str, spec: ProviderSpec, source: ConfigSource, signer: Signer | None) -> str:
+    """`address` with its placeholders filled, but for those that `signer` fills. Raises `ConfigurationError`."""
     for name in spec.settings:
         value = configuration.lookup(source, spec.config_names, name, spec.variables_of(name))
         if value is None and signer is not None:

@@ -7,7 +7,7 @@ fix the call or setup     `ConfigurationError`, `InvalidRequest`, `UnsupportedOp
 fix the key or the bill   `AuthenticationError`, `PermissionDenied`, `QuotaExceeded`
 wait, then retry          `RateLimited`, `ServerError`, `Overloaded`
 retry                     `ConnectionFailed` and the four timeouts
-resume or retry           `StreamInterrupted`
+resume or retry           `StreamInterrupted`, `SessionLost`
 report                    `ProtocolError`, `FrameTooLarge`
 ========================  =======================================================
 
@@ -20,7 +20,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from exllm.types.message import Message
     from exllm.types.response import Response
+    from exllm.types.run import Run
 
 __all__ = [
     "AuthenticationError",
@@ -43,6 +45,7 @@ __all__ = [
     "RateLimited",
     "RequestTimeout",
     "ServerError",
+    "SessionLost",
     "StreamClosed",
     "StreamInterrupted",
     "TotalTimeout",
@@ -64,9 +67,11 @@ class ExLLMError(Exception):
         body: the error body as the provider sent it, cut to 64 KiB.
         partial: for a failed stream, the `Response` made of all that had arrived; its `finish_reason` is None.
         attempts: how many times the request was sent.
+        run: for a failed run with tools, the `Run` so far.
     """
 
     retryable: bool = False
+    run: Run | None = None
 
     def __init__(
         self,
@@ -246,6 +251,19 @@ class StreamInterrupted(ExLLMError):
     """The connection ended or broke before the answer did. `partial` holds what had arrived."""
 
     retryable = True
+
+
+class SessionLost(StreamInterrupted):
+    """A realtime session lost its connection, and no other could take its place; the cause says why.
+
+    Attributes:
+        transcript: the conversation so far, as messages that another session may begin with (``history=``).
+        partial: the answer that was under way, if one was.
+    """
+
+    def __init__(self, message: str, *, transcript: tuple[Message, ...] = (), **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.transcript = transcript
 
 
 class StreamClosed(ExLLMError):
