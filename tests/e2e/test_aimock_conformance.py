@@ -55,6 +55,12 @@ class TestGemini(_OverAimock):
 
 
 @pytest.mark.node
+class TestInteractions(_OverAimock):
+    model = "gemini-interactions/gemini-2.5-flash"
+    refused_option = {"top_k": 5}  # noqa: RUF012
+
+
+@pytest.mark.node
 class TestVertex(_OverAimock):
     model = "vertex/gemini-2.5-flash"
     refused_option = {"store": True}  # noqa: RUF012

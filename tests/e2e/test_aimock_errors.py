@@ -21,6 +21,7 @@ MODELS = pytest.mark.parametrize(
         "anthropic/claude-sonnet-4-5",
         "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0",
         "gemini/gemini-2.5-flash",
+        "gemini-interactions/gemini-2.5-flash",
         "vertex/gemini-2.5-flash",
         "ollama/llama3.2",
         "cohere/command-a-03-2025",

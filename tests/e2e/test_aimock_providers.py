@@ -12,7 +12,14 @@ from tests.e2e.test_aimock_answers import HELLO, OSLO, PARIS, WEATHER
 
 pytestmark = pytest.mark.node
 
-WIRES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate", "cohere_chat")
+WIRES = (
+    "openai_chat",
+    "openai_responses",
+    "anthropic_messages",
+    "gemini_generate",
+    "gemini_interactions",
+    "cohere_chat",
+)
 UNKNOWN_TO_AIMOCK = ("vertex-anthropic", "vertex-express", "perplexity-agent", "writer")  # their paths
 SPECS = {
     info.name: spec
@@ -31,8 +38,9 @@ SCHEMA = {
 }
 FORM_IS_SEEN = ("openai_chat", "cohere_chat")  # aimock's journal leaves it out of the others
 REASONING = ("reasoning_effort", "thinking")
-# aimock has thoughts of OpenAI's reasoning models alone, whose names it knows, and none of Cohere's.
-SHOW_NO_THOUGHTS = ("openai", "openai-responses", "cohere")
+# aimock has thoughts of OpenAI's reasoning models alone, whose names it knows, and none of Cohere's or of
+# interactions.
+SHOW_NO_THOUGHTS = ("openai", "openai-responses", "cohere", "gemini-interactions")
 
 
 def _takes(name: str, *options: str) -> bool:

@@ -30,6 +30,7 @@ BASES = {
     "bedrock": "",
     "bedrock-invoke": "",
     "gemini": "",
+    "gemini-interactions": "",
     "vertex": "/v1/projects/p/locations/global",
     "ollama": "",
     "cohere": "",
