@@ -81,25 +81,53 @@ from exllm.types.usage import Cost, Usage
 from exllm.version import __version__
 
 if TYPE_CHECKING:
-    from exllm import config, context, cost, local, model_catalog, providers, similarity, streaming, testing
+    from exllm import config, context, cost, local, model_catalog, providers, similarity, streaming, testing, tools
     from exllm.client import Client
     from exllm.default_client import chat, count_tokens, embed, stream
     from exllm.policies.budget import Budget
     from exllm.policies.retry import RetryPolicy
     from exllm.streaming.stream import Stream
+    from exllm.tools import AskUser, Deny, Halt, RunStream
     from exllm.types.callable_tool import tool
     from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
+    from exllm.types.run import Pending, Run
+    from exllm.types.run_events import (
+        RunEvent,
+        RunFinished,
+        RunSuspended,
+        ToolFinished,
+        ToolProgress,
+        ToolStarted,
+        TurnFinished,
+        TurnStarted,
+    )
     from exllm.types.token_count import TokenCount
+    from exllm.types.tool_context import ToolContext
     from exllm.types.vectors import Vectors
 
 _LAZY = {
+    "AskUser": "exllm.tools",
     "Budget": "exllm.policies.budget",
     "Client": "exllm.client",
+    "Deny": "exllm.tools",
     "EmbeddingRequest": "exllm.types.embedding",
     "EmbeddingResponse": "exllm.types.embedding",
+    "Halt": "exllm.tools",
+    "Pending": "exllm.types.run",
     "RetryPolicy": "exllm.policies.retry",
+    "Run": "exllm.types.run",
+    "RunEvent": "exllm.types.run_events",
+    "RunFinished": "exllm.types.run_events",
+    "RunStream": "exllm.tools",
+    "RunSuspended": "exllm.types.run_events",
     "Stream": "exllm.streaming.stream",
     "TokenCount": "exllm.types.token_count",
+    "ToolContext": "exllm.types.tool_context",
+    "ToolFinished": "exllm.types.run_events",
+    "ToolProgress": "exllm.types.run_events",
+    "ToolStarted": "exllm.types.run_events",
+    "TurnFinished": "exllm.types.run_events",
+    "TurnStarted": "exllm.types.run_events",
     "Vectors": "exllm.types.vectors",
     "chat": "exllm.default_client",
     "count_tokens": "exllm.default_client",
@@ -108,10 +136,11 @@ _LAZY = {
     "tool": "exllm.types.callable_tool",
 }
 _LAZY_MODULES = frozenset(
-    {"config", "context", "cost", "local", "model_catalog", "providers", "similarity", "streaming", "testing"}
+    {"config", "context", "cost", "local", "model_catalog", "providers", "similarity", "streaming", "testing", "tools"}
 )
 
 __all__ = [
+    "AskUser",
     "Audio",
     "AudioDelta",
     "AuthenticationError",
@@ -128,6 +157,7 @@ __all__ = [
     "ConnectionFailed",
     "ContextLengthExceeded",
     "Cost",
+    "Deny",
     "Document",
     "EmbeddingRequest",
     "EmbeddingResponse",
@@ -137,6 +167,7 @@ __all__ = [
     "FinishReason",
     "FirstChunkTimeout",
     "FrameTooLarge",
+    "Halt",
     "IdleTimeout",
     "Image",
     "ImageDelta",
@@ -147,6 +178,7 @@ __all__ = [
     "Options",
     "Overloaded",
     "Part",
+    "Pending",
     "PermissionDenied",
     "ProtocolError",
     "ProviderEvent",
@@ -162,6 +194,11 @@ __all__ = [
     "Response",
     "RetryPolicy",
     "Role",
+    "Run",
+    "RunEvent",
+    "RunFinished",
+    "RunStream",
+    "RunSuspended",
     "ServerError",
     "ServerTool",
     "Stream",
@@ -177,8 +214,14 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolContext",
+    "ToolFinished",
+    "ToolProgress",
     "ToolResult",
+    "ToolStarted",
     "TotalTimeout",
+    "TurnFinished",
+    "TurnStarted",
     "UnsupportedOption",
     "Usage",
     "UsageUpdate",
@@ -198,6 +241,7 @@ __all__ = [
     "streaming",
     "testing",
     "tool",
+    "tools",
 ]
 
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import msgspec
 
@@ -41,6 +41,11 @@ from exllm.types.normalise import Messages
 from exllm.types.options import DEFAULT_TIMEOUTS, OptionArguments
 from exllm.types.response import Response
 from exllm.types.token_count import TokenCount
+
+if TYPE_CHECKING:
+    from exllm.tools.run_stream import RunStream
+    from exllm.tools.settings import RunArguments
+    from exllm.types.run import Run
 
 DEFAULT_RING_CHUNKS = 256
 DEFAULT_MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -193,6 +198,68 @@ class Client:
             async with self._stream(call, api_key, base_url) as stream:
                 return await stream.collect()
         return await answer(self._backend(call, api_key, base_url), call)
+
+    def stream_run(
+        self, model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]
+    ) -> RunStream:
+        """A run as it happens: every chunk of every answer and what becomes of the calls, in order. Takes what `run`
+        takes; nothing is sent before it is entered or iterated."""
+        return _start_run(self.stream, model, messages, arguments)
+
+    async def run(
+        self, model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]
+    ) -> Run:
+        """Ask the model, make the calls that it wants, tell it the results, and so on until it has answered.
+
+        Args:
+            model: ``"provider/model"``; or a `Run` that is not over, to go on with it: one that was suspended, perhaps
+                in another process, or cancelled, or that failed.
+            messages: as for `chat`; calls at their end that have no results are made first. None with a `Run`.
+            tools: functions and `Tool`s; calls of those without a handler, or with ``manual=True``, suspend the run.
+            tool_choice: as for `chat`, for the first turn; forced in every turn the run could not end. ``"none"`` holds
+                for all.
+            answers: to what a suspended run waits for: a dict by id of the call, or one answer where one call waits;
+                see `exllm.Pending`. The run stays suspended while any is missing.
+            max_turns: how often the model may be asked, 10 by default; the status is then ``max_turns``.
+            concurrency: how many calls of a turn are made at a time, 8 by default. Results are in the model's order.
+            tool_timeout: seconds for each call whose tool has no `timeout` of its own; none by default. The model is
+                told. A sync handler's thread cannot be ended: it runs on, and what it returns is lost.
+            run_timeout: seconds for all; `TotalTimeout` then. None by default.
+            approve: called with the `ToolContext` of each call before it is made; True, False or `exllm.Deny(reason)`,
+                or None: the run is suspended until there is an answer. Without it, tools with ``needs_approval=True``
+                suspend the run.
+            before_call: called with the context of each call that was allowed; may return other arguments, as a dict of
+                JSON data, or `exllm.Deny`.
+            after_call: called with the context and the `ToolResult`; may return another. ``context.error`` is what the
+                handler raised.
+            executor: makes the calls elsewhere, see `exllm.tools.Executor`.
+            encoder: turns what handlers return into text or parts, see `exllm.tools.encode_result`.
+            state: anything, for handlers and hooks, as ``context.state``.
+            timeout, extra, api_key, base_url, include_raw: of each request, as for `stream`.
+            budget: as for `stream`; a number is the limit for the whole run.
+            options: see `Options`; a `Run` that goes on keeps those it began with, except `tools` and `response_model`.
+
+        Raises: what `stream` raises, and what hooks raise, with the run so far as ``error.run``, whose messages are
+            valid for a next request. What handlers raise is told to the model: type and message, keys masked.
+        """
+        stream = self.stream_run(model, messages, **arguments)
+        return await _whole_run(stream)
+
+    def stream_step(
+        self, model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]
+    ) -> RunStream:
+        """`step` as it happens; see `stream_run`."""
+        return _start_run(self.stream, model, messages, arguments, is_step=True)
+
+    async def step(
+        self, model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]
+    ) -> Run:
+        """One round of a run: the model's answer, and the calls in it made. Takes what `run` takes.
+
+        While there is more to do the status is ``running``: ``run = await client.step(run, tools=tools)``.
+        """
+        stream = self.stream_step(model, messages, **arguments)
+        return await _whole_run(stream)
 
     async def embed(
         self,
@@ -423,6 +490,25 @@ class Client:
             model=request.model,
         )
         return Stream(pump, partial(_running_cost, call))
+
+
+def _start_run(
+    open_stream: Any,
+    model: str | Run,
+    messages: Messages | None,
+    arguments: Mapping[str, Any],
+    *,
+    is_step: bool = False,
+) -> RunStream:
+    from exllm.tools.start import start_run  # most programs call no tools
+
+    return start_run(open_stream, model, messages, arguments, is_step=is_step)
+
+
+async def _whole_run(stream: RunStream) -> Run:
+    from exllm.tools.run_stream import whole_run
+
+    return await whole_run(stream)
 
 
 def _budgeted(backend: Backend, call: Call, key: str | None) -> Backend:

@@ -36,6 +36,9 @@ ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 # The seam that transports, backends and the pump share is data and a protocol; it belongs to the row of the framing.
 ROW_OF["exllm.streaming.source"] = ROW_OF["exllm.streaming.frame"]
 
+# The client hands out runs, and the loop of a run asks the client.
+ROW_OF["exllm.tools"] = ROW_OF["exllm.client"]
+
 # Pure, and what is signed must be what is sent.
 ROW_OF["exllm.transport.exact_url"] = ROW_OF["exllm.version"]
 

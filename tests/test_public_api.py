@@ -14,15 +14,17 @@ import exllm.testing
 
 PUBLIC = {
     exllm: """
-        Audio AudioDelta AuthenticationError Budget BudgetExceeded CacheControl Choice Chunk Citation CitationDelta
-        Client ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Document EmbeddingRequest
-        EmbeddingResponse ExLLMError FileRef Finish FinishReason FirstChunkTimeout FrameTooLarge IdleTimeout Image
-        ImageDelta InvalidRequest Message MissingExtra NotFound Options Overloaded Part PermissionDenied ProtocolError
-        ProviderEvent ProviderPart QuotaExceeded RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request
-        RequestTimeout Response RetryPolicy Role ServerError ServerTool Stream StreamClosed StreamInterrupted
-        StreamStart StreamStats Text TextDelta Timeouts TokenCount TokenLogprob Tool ToolCall ToolCallDelta ToolResult
-        TotalTimeout UnsupportedOption Usage UsageUpdate Vectors __version__ chat config context cost count_tokens embed
-        local model_catalog providers similarity stream streaming testing tool
+        AskUser Audio AudioDelta AuthenticationError Budget BudgetExceeded CacheControl Choice Chunk Citation
+        CitationDelta Client ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Deny
+        Document EmbeddingRequest EmbeddingResponse ExLLMError FileRef Finish FinishReason FirstChunkTimeout
+        FrameTooLarge Halt IdleTimeout Image ImageDelta InvalidRequest Message MissingExtra NotFound Options
+        Overloaded Part Pending PermissionDenied ProtocolError ProviderEvent ProviderPart QuotaExceeded
+        RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request RequestTimeout Response RetryPolicy
+        Role Run RunEvent RunFinished RunStream RunSuspended ServerError ServerTool Stream StreamClosed
+        StreamInterrupted StreamStart StreamStats Text TextDelta Timeouts TokenCount TokenLogprob Tool ToolCall
+        ToolCallDelta ToolContext ToolFinished ToolProgress ToolResult ToolStarted TotalTimeout TurnFinished
+        TurnStarted UnsupportedOption Usage UsageUpdate Vectors __version__ chat config context cost
+        count_tokens embed local model_catalog providers similarity stream streaming testing tool tools
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
 }
@@ -45,7 +47,10 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
 @pytest.mark.parametrize(
     ("owner", "names"),
     [
-        (exllm.Client, "aclose chat configured count_tokens default_model embed list_models stream"),
+        (
+            exllm.Client,
+            "aclose chat configured count_tokens default_model embed list_models run step stream stream_run stream_step",
+        ),
         (exllm.Stream, "aclose batches collect cost error events response stats tee text"),
     ],
 )

@@ -14,6 +14,7 @@ import msgspec
 
 from exllm.types.docstring import parse_docstring
 from exllm.types.parts import CacheControl
+from exllm.types.signature import Parameters, parameters_of
 from exllm.types.tool import Tool
 from exllm.types.typed import json_schemas_of, shown_type
 
@@ -30,6 +31,9 @@ def tool(
     schema: Mapping[str, Any] | None = None,
     strict: bool | None = None,
     cache_control: CacheControl | None = None,
+    timeout: float | None = None,
+    manual: bool = False,
+    needs_approval: bool = False,
 ) -> Tool: ...
 @overload
 def tool(
@@ -39,6 +43,9 @@ def tool(
     schema: Mapping[str, Any] | None = None,
     strict: bool | None = None,
     cache_control: CacheControl | None = None,
+    timeout: float | None = None,
+    manual: bool = False,
+    needs_approval: bool = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -49,6 +56,9 @@ def tool(
     schema: Mapping[str, Any] | None = None,
     strict: bool | None = None,
     cache_control: CacheControl | None = None,
+    timeout: float | None = None,
+    manual: bool = False,
+    needs_approval: bool = False,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a function, sync or async; bare, with arguments, or as a plain call.
 
@@ -66,12 +76,13 @@ def tool(
     which may be whatever msgspec can describe (numbers, text, dates, `Literal`, enums, unions, lists, dicts,
     dataclasses, TypedDicts, Structs, nested) and pydantic's models; ``Annotated[int, msgspec.Meta(ge=0)]`` sets limits,
     ``Annotated[str, "words"]`` describes.
-    Parameters with a default are optional. The docstring may be in Google's, Sphinx' or NumPy's style.
+    Parameters with a default are optional. One that is annotated with `ToolContext` is not the model's: a run fills it
+    in. The docstring may be in Google's, Sphinx' or NumPy's style.
 
     Args:
         name, description: in place of the function's own.
         schema: JSON Schema of the arguments, in place of the one from the signature.
-        strict, cache_control: see `Tool`.
+        strict, cache_control, timeout, manual, needs_approval: see `Tool`.
 
     Raises: TypeError that names the parameter that cannot be described; ValueError for a name that no provider takes.
     """
@@ -89,10 +100,16 @@ def tool(
             raise ValueError(
                 f"a tool's name is 1 to 64 letters, digits, '_' and '-', got {title!r}; give one: tool(..., name='...')"
             )
-        words, parameters = parse_docstring(_documentation(function))
-        made = dict(_schema(function, title, parameters, caller) if schema is None else schema)
-        plain = Tool(title, words if description is None else description, made, strict, cache_control)
-        return plain.with_handler(function)
+        words, documented = parse_docstring(_documentation(function))
+        parameters = None
+        if schema is None:
+            parameters = parameters_of(function, title, caller)
+            made = _schema(parameters, title, documented)
+        else:
+            made = dict(schema)
+        said = words if description is None else description
+        plain = Tool(title, said, made, strict, cache_control, timeout, manual, needs_approval)
+        return plain.with_handler(function, parameters)
 
     return make if function is None else make(function)
 
@@ -106,25 +123,21 @@ def _documentation(function: Callable[..., Any]) -> str | None:
     return function.__doc__
 
 
-def _schema(
-    function: Callable[..., Any], title: str, documented: Mapping[str, str], local_names: Mapping[str, Any]
-) -> dict[str, Any]:
-    parameters = _parameters(function, title)
-    hints = _hints(function, title, local_names)
+def _schema(parameters: Parameters, title: str, documented: Mapping[str, str]) -> dict[str, Any]:
     types: dict[str, Any] = {}
     descriptions: dict[str, str] = {}
-    for name in parameters:
-        if name not in hints:
+    for name in parameters.by_name:
+        if name not in parameters.types:
             raise TypeError(
                 f"tool {title!r}: parameter {name!r} has no annotation, so the model cannot be told its type"
             )
-        types[name], words = _without_words(hints[name])
+        types[name], words = _without_words(parameters.types[name])
         if words or documented.get(name):
             descriptions[name] = words or documented[name]
     schemas, components = _describe(types, title)
     properties: dict[str, Any] = {}
     required: list[str] = []
-    for name, parameter in parameters.items():
+    for name, parameter in parameters.by_name.items():
         properties[name] = schemas[name]
         if name in descriptions:
             properties[name] = {**schemas[name], "description": descriptions[name]}
@@ -139,48 +152,6 @@ def _schema(
     if components:
         schema["$defs"] = components
     return schema
-
-
-def _parameters(function: Callable[..., Any], title: str) -> dict[str, inspect.Parameter]:
-    try:
-        parameters = inspect.signature(function).parameters
-    except ValueError:
-        raise TypeError(f"tool {title!r}: Python does not know its signature; give schema={{...}}") from None
-    bound = _bound(function)
-    found: dict[str, inspect.Parameter] = {}
-    for position, (name, parameter) in enumerate(parameters.items()):
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            star = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
-            raise TypeError(f"tool {title!r}: parameter '{star}{name}' cannot be described; name each parameter")
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise TypeError(f"tool {title!r}: parameter {name!r} is positional-only, but models give arguments by name")
-        if position == 0 and name in ("self", "cls") and parameter.annotation is parameter.empty:
-            raise TypeError(f"tool {title!r}: parameter {name!r} is not bound; use tool(instance.{title}) instead")
-        if name not in bound:
-            found[name] = parameter
-    return found
-
-
-def _bound(function: Callable[..., Any]) -> frozenset[str]:
-    """Parameters that a `functools.partial` has filled in by name: not the model's business."""
-    return frozenset(function.keywords) if isinstance(function, functools.partial) else frozenset()
-
-
-def _hints(function: Callable[..., Any], title: str, local_names: Mapping[str, Any]) -> dict[str, Any]:
-    target: Any = function
-    while isinstance(target, functools.partial):
-        target = target.func
-    if inspect.isclass(target):
-        target = target.__init__
-    elif not inspect.isroutine(target):
-        target = type(target).__call__
-    try:
-        # The caller's locals: under `from __future__ import annotations` a type made in a function is only a name.
-        return typing.get_type_hints(inspect.unwrap(target), localns=dict(local_names), include_extras=True)
-    except (NameError, TypeError, SyntaxError) as error:
-        raise TypeError(
-            f"tool {title!r}: an annotation cannot be read ({error}); its types must be known where the tool is made"
-        ) from None
 
 
 def _without_words(hint: Any) -> tuple[Any, str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from exllm.types.parts import CacheControl
+
+if TYPE_CHECKING:
+    from exllm.types.signature import Parameters
 
 
 def _no_arguments() -> dict[str, Any]:
@@ -26,6 +29,9 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, tag_field
         schema: JSON Schema of the arguments object.
         strict: ask the provider to hold the model to the schema.
         cache_control: prompt-cache breakpoint after this tool.
+        timeout: seconds that a call may take in a run; None for the run's own limit.
+        manual: a run does not call the handler; it is suspended, and you answer.
+        needs_approval: a run asks before it calls the handler, see `Client.run`.
     """
 
     name: str
@@ -33,6 +39,9 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, tag_field
     schema: dict[str, Any] = msgspec.field(default_factory=_no_arguments)
     strict: bool | None = None
     cache_control: CacheControl | None = None
+    timeout: float | None = None
+    manual: bool = False
+    needs_approval: bool = False
 
     @property
     def handler(self) -> Callable[..., Any] | None:
@@ -43,9 +52,16 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, tag_field
         """
         return self.__dict__.get("__wrapped__")
 
-    def with_handler(self, handler: Callable[..., Any] | None) -> Self:
+    @property
+    def parameters(self) -> Parameters | None:
+        """What the handler takes, when it was read from its signature; no field, like `handler`."""
+        return self.__dict__.get("_parameters")
+
+    def with_handler(self, handler: Callable[..., Any] | None, parameters: Parameters | None = None) -> Self:
         """The same tool with `handler` behind it."""
-        made = type(self)(self.name, self.description, self.schema, self.strict, self.cache_control)
+        made = type(self)(*msgspec.structs.astuple(self))
+        if parameters is not None:
+            made.__dict__["_parameters"] = parameters
         if handler is not None:
             # What `functools.wraps` would set, so that `help` and `inspect.signature` see the function.
             made.__dict__["__wrapped__"] = handler
@@ -62,17 +78,16 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True, dict=True, tag_field
         return handler(*args, **kwargs)
 
     def __copy__(self) -> Self:
-        return self.with_handler(self.handler)
+        return self.with_handler(self.handler, self.parameters)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         from copy import deepcopy
 
-        plain = type(self)(self.name, self.description, deepcopy(self.schema, memo), self.strict, self.cache_control)
-        return plain.with_handler(self.handler)
+        plain = msgspec.structs.replace(self, schema=deepcopy(self.schema, memo))
+        return plain.with_handler(self.handler, self.parameters)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fields = (self.name, self.description, self.schema, self.strict, self.cache_control)
-        return _restore, (type(self), fields, _address(self.handler))
+        return _restore, (type(self), msgspec.structs.astuple(self), _address(self.handler))
 
 
 class ServerTool(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="server"):

@@ -29,7 +29,7 @@ def check_tool_choice(
         if isinstance(tool, Tool):
             names.append(tool.name)
             continue
-        own = list(_names_in(tool.definition))
+        own = list(names_in(tool.definition))
         if not own:
             return
         names += own
@@ -49,7 +49,7 @@ def _named_in(choice: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _names_in(definition: Mapping[str, Any]) -> Iterator[str]:
+def names_in(definition: Mapping[str, Any]) -> Iterator[str]:
     """What a provider's tool may be called: its name, at the top or inside, as in ``{"custom": {"name": ...}}``."""
     for part in (definition, *definition.values()):
         if isinstance(part, Mapping) and isinstance(part.get("name"), str):
