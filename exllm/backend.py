@@ -156,6 +156,7 @@ class HttpBackend:
             self._wire,
             self._max_frame_bytes,
             self._call.warnings + http.warnings,
+            self._way.base_url,
         )
 
 

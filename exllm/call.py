@@ -90,6 +90,12 @@ def prepare(
         )
         if not model_id:
             raise ConfigurationError(f"{name!r} has no default model; write '{name}/<model>'", provider=name)
+    of_model = getattr(wire, "options_of", None)
+    if of_model is not None and settings.drop_unsupported and checked is not NO_OPTIONS:
+        # Otherwise the wire itself refuses, and says what else there is to do.
+        taken = of_model(model_id, backend)
+        checked, dropped = _only_supported(checked, checked.given(), taken, model_id, name, settings)
+        warnings += dropped
     if not isinstance(extra, Mapping | None):
         raise TypeError(f"extra must be a dict of the provider's own fields, got {type(extra).__name__}")
     normal: tuple[Message, ...] = normalise_messages(messages)

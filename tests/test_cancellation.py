@@ -169,7 +169,7 @@ async def test_q08_cancelled_at_every_await_over_http(dialect: Dialect, way: Way
             await asyncio.sleep(0.0005)
         await peer.end_stream()
 
-    async with FaultServer(behave) as server:
+    async with FaultServer(behave, detour=dialect.detour) as server:
         async with client_for(dialect, server.url) as client:
             before = asyncio.all_tasks()
 
@@ -214,7 +214,7 @@ async def test_q08_a_cancelled_reader_leaves_what_had_come_and_is_seen_by_the_se
                 await peer.chunk(frame)
             left.set_result(await peer.left())
 
-        async with FaultServer(behave) as server, client_for(dialect, server.url) as client:
+        async with FaultServer(behave, detour=dialect.detour) as server, client_for(dialect, server.url) as client:
             stream = client.stream(dialect.name, "Hi")
             has_one = asyncio.Event()
 

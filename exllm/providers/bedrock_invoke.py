@@ -46,6 +46,10 @@ class InvokeWire:
     options = all_options() | EVERY_OPTION
     texts_stand_apart = True
 
+    def options_of(self, model: str, spec: ProviderSpec) -> frozenset[str]:
+        """The options that the native protocol of `model` takes, or Bedrock itself."""
+        return protocol_of(resolve(model, spec.base_url), spec).options | EVERY_OPTION
+
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         model = resolve(request.model, spec.base_url)
         family = protocol_of(model, spec)

@@ -13,7 +13,7 @@ from typing import Any
 from exllm.providers.bedrock_invoke_text import Piece, TextModel, Turn
 
 
-def _llama_3(turns: Sequence[Turn]) -> str:
+def llama_3(turns: Sequence[Turn]) -> str:
     said = "".join(f"<|start_header_id|>{turn.role}<|end_header_id|>\n\n{turn.text}<|eot_id|>" for turn in turns)
     return f"<|begin_of_text|>{said}<|start_header_id|>assistant<|end_header_id|>\n\n"
 
@@ -95,7 +95,7 @@ def _read_completion(document: dict[str, Any]) -> Piece:
 _COMPLETION_FIELDS = {"max_tokens": "max_tokens", "temperature": "temperature", "top_p": "top_p", "stop": "stop"}
 _LLAMA_FIELDS = {"max_tokens": "max_gen_len", "temperature": "temperature", "top_p": "top_p"}
 
-LLAMA_3 = TextModel("prompt", _llama_3, _LLAMA_FIELDS, _read_llama)
+LLAMA_3 = TextModel("prompt", llama_3, _LLAMA_FIELDS, _read_llama)
 LLAMA_4 = TextModel("prompt", _llama_4, _LLAMA_FIELDS, _read_llama)
 MISTRAL = TextModel("prompt", _mistral, {**_COMPLETION_FIELDS, "top_k": "top_k"}, _read_mistral)
 TITAN = TextModel(

@@ -3,8 +3,8 @@
 The lists differ in the names of their fields, and hardly in what the same name means; so one reader knows all names.
 
 Sources, each under "list models": the references of OpenAI, Anthropic, Google AI, Mistral, Cohere, Ollama, Groq, xAI,
-Together, OpenRouter, Perplexity, Vercel, Amazon Bedrock (ListFoundationModels) and Azure OpenAI; llama.cpp, vLLM and
-LM Studio.
+Together, OpenRouter, Perplexity, Vercel, Amazon Bedrock (ListFoundationModels), Azure OpenAI and Replicate (the models of
+a collection); llama.cpp, vLLM and LM Studio.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from exllm.providers.spec import ProviderSpec
 from exllm.types.model import ModelEntry
 
 _LISTS = ("data", "models", "modelSummaries")
-_IDS = ("id", "modelId", "model", "name")
+_IDS = ("id", "modelId", "model", "key", "name")
 _NAMES = ("display_name", "displayName", "modelName", "name")
-_OWNERS = ("owned_by", "organization", "providerName", "publisher")
+_OWNERS = ("owned_by", "organization", "providerName", "publisher", "owner")
 _CREATED = ("created", "created_at", "modified_at")
 _WINDOWS = (
     "context_window", "context_length", "max_context_length", "max_model_len", "inputTokenLimit", "max_input_tokens",
@@ -72,6 +72,9 @@ def _entry(row: dict[str, Any], provider: str) -> ModelEntry | None:
         return None
     if field == "name":
         model = model.removeprefix("models/")  # Gemini
+        owner = row.get("owner")
+        if isinstance(owner, str) and owner:  # Replicate
+            model = f"{owner}/{model}"
     _, name = _first_text(row, [other for other in _NAMES if other != field])
     top = row.get("top_provider")  # OpenRouter
     meta = row.get("meta")  # llama.cpp

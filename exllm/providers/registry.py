@@ -34,6 +34,7 @@ _WIRES: dict[str, str] = {
     "bedrock_converse": "exllm.providers.bedrock_converse:WIRE",
     "bedrock_invoke": "exllm.providers.bedrock_invoke:WIRE",
     "gemini_generate": "exllm.providers.gemini_generate:WIRE",
+    "replicate_predictions": "exllm.providers.replicate_predictions:WIRE",
     "gemini_interactions": "exllm.providers.gemini_interactions:WIRE",
 }
 _QUIRKS: dict[str, str] = {
@@ -45,6 +46,7 @@ _QUIRKS: dict[str, str] = {
     "bedrock_converse": "exllm.providers.bedrock_converse:QUIRKS",
     "bedrock_invoke": "exllm.providers.bedrock_invoke_families:QUIRKS",
     "gemini_generate": "exllm.providers.gemini_generate:QUIRKS",
+    "replicate_predictions": "exllm.providers.replicate_predictions:QUIRKS",
     "gemini_interactions": "exllm.providers.gemini_interactions:QUIRKS",
 }
 _BACKENDS: dict[str, str] = {

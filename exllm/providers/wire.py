@@ -35,6 +35,24 @@ class HttpRequest(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """Where an answer is, when a service answers at first with the place of it.
+
+    Attributes:
+        url: to be asked with GET: a path below the base URL, or a whole URL. The key goes to the base URL's host alone.
+        after_s: to be waited before it is asked, in seconds.
+        accept: the media type to ask for.
+        decoder: reads the stream that is there, in place of the wire's own.
+        stop_path: where a POST ends the work, once nobody waits for the answer any more; below the base URL.
+    """
+
+    url: str
+    after_s: float = 0.0
+    accept: str = "application/json"
+    decoder: StreamDecoder | None = None
+    stop_path: str | None = None
+
+
 class StreamDecoder(Protocol):
     """Turns the frames of one streamed answer into chunks; any grouping of the frames gives the same chunks."""
 
@@ -69,6 +87,9 @@ class Wire(Protocol):
     # A wire may also have ``options_by_quirk: Mapping[str, frozenset[str]]``: options that only some providers take,
     # and the quirks any of which says so. See `supported_options`. And it may have
     # ``read_headers(headers, chunks) -> list[Chunk]``: the chunks of a whole answer, with what only its headers say.
+    # ``elsewhere(body, request, spec) -> Elsewhere | None``: where the answer is to be had, if a whole body is none yet;
+    # what is had there is asked the same again. ``options_of(model, spec) -> frozenset[str]``: those of its options that
+    # one model takes. ``has_plain_frames = True``: frames hold plain text, of which nothing shows that it is cut off.
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         """The HTTP request for `request`. Raises `UnsupportedOption` or `InvalidRequest` for what cannot be said."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -11,12 +12,13 @@ from aiohttp import hdrs
 from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
 from exllm.providers.error_mapping import error_in_stream
 from exllm.providers.spec import ProviderSpec
-from exllm.providers.wire import StreamDecoder, Wire
+from exllm.providers.wire import Elsewhere, StreamDecoder, Wire
 from exllm.streaming.aws_eventstream import EventStreamDecoder
 from exllm.streaming.frame import Frame
 from exllm.streaming.ndjson import NDJSONDecoder
 from exllm.streaming.sse import SSEDecoder
 from exllm.transport.body_reader import read_whole_reads
+from exllm.transport.elsewhere import RemoteWork, call_for, stop_call
 from exllm.transport.exchange import Response
 from exllm.transport.http import HttpCall, HttpTransport, map_read_error, read_error_body, request_id, scrub
 from exllm.types.chunks import Chunk
@@ -31,6 +33,7 @@ _STREAM_TYPES = frozenset(
         "application/x-ndjson",
         "application/ndjson",
         "application/jsonl",
+        "application/stream+json",  # Cohere, version 1
         "application/vnd.amazon.eventstream",
     }
 )
@@ -59,6 +62,7 @@ class Route(msgspec.Struct, frozen=True):
     wire: Wire
     max_frame_bytes: int
     warnings: tuple[str, ...] = ()
+    base_url: str = ""
 
 
 class HttpSource:
@@ -69,13 +73,16 @@ class HttpSource:
     def __init__(self, transport: HttpTransport, route: Route) -> None:
         self._transport = transport
         self._route = route
-        self._response: Response | None = None
+        self._response: Response | None = None  # while it holds a connection
+        self._answer: Response | None = None  # the head of a whole answer, until it is handed out
         self._framing: FramingDecoder
         self._decoder: StreamDecoder
         self._failure: ExLLMError | None = None
         self._whole = False  # the answer is one body
         self._last: bytes | None = None  # what `raw` is made of, when the request asks for it
         self._is_closing = False
+        self._work: RemoteWork | None = None  # what goes on at the service, for an answer that is had elsewhere
+        self._body: bytes | None = None  # a whole answer that was read already, to see that it is one
         self.request_id: str | None = None
         self.warnings = route.warnings
         self.bytes_read = 0
@@ -91,8 +98,31 @@ class HttpSource:
     async def open(self) -> None:
         """Send the request and check the head of the response. Raises what `Wire.parse_error` makes of an error."""
         route = self._route
-        response = self._response = await self._transport.send(route.call)
-        self.request_id = request_id(response.headers)
+        decoder = None
+        response = await self._begin(route.call)
+        find = getattr(route.wire, "elsewhere", None)
+        while find is not None and self._whole:
+            self._body = await self._read_to_end(response)
+            there = self._find(find)
+            if there is None:
+                break
+            self._body, decoder = None, there.decoder
+            if self._work is None and there.stop_path is not None:
+                self._work = RemoteWork(self._transport, stop_call(there.stop_path, route.call, route.base_url))
+            await asyncio.sleep(there.after_s)
+            response = await self._begin(call_for(there, route.call, route.base_url, route.spec.auth.header))
+        if self._whole:
+            self._answer = response
+            return
+        read_whole_reads(response)
+        self._framing = _FRAMING[route.wire.framing](max_frame_bytes=route.max_frame_bytes)
+        self._decoder = decoder or route.wire.decoder(route.request, route.spec)
+
+    async def _begin(self, call: HttpCall) -> Response:
+        """Send a request and check the head of its response."""
+        route = self._route
+        response = self._response = await self._transport.send(call)
+        self.request_id = request_id(response.headers) or self.request_id
         if response.status >= 400:
             headers = {name.lower(): value for name, value in response.headers.items()}
             body = await read_error_body(response)
@@ -103,11 +133,24 @@ class HttpSource:
             error.body = (await read_error_body(response)).decode(errors="replace")
             scrub(error, route.call.secrets)
             raise
-        if self._whole:
-            return
-        read_whole_reads(response)
-        self._framing = _FRAMING[route.wire.framing](max_frame_bytes=route.max_frame_bytes)
-        self._decoder = route.wire.decoder(route.request, route.spec)
+        return response
+
+    def _find(self, find: Callable[[bytes, Request, ProviderSpec], Elsewhere | None]) -> Elsewhere | None:
+        assert self._body is not None
+        try:
+            return find(self._body, self._route.request, self._route.spec)
+        except ExLLMError as error:
+            error.request_id = self.request_id
+            raise scrub(error, self._route.call.secrets) from error.__cause__
+
+    async def _read_to_end(self, response: Response) -> bytes:
+        """A whole body. Raises `StreamInterrupted` when it breaks off."""
+        try:
+            body = await response.read()
+        except Exception as error:
+            raise map_read_error(error, self._route.call.url) from error
+        self._response = None
+        return body
 
     def _is_whole(self, response: Response) -> bool:
         """Whether the answer is one body and not a stream. The server decides, whatever it was asked for."""
@@ -160,22 +203,21 @@ class HttpSource:
             while (more := await self.read()) is not None:
                 chunks += more
             return chunks
-        response = self._response
+        response = self._answer
         assert response is not None, "open() comes first"
-        try:
-            body = await response.read()
-        except Exception as error:
-            raise map_read_error(error, self._route.call.url) from error
+        body = self._body if self._body is not None else await self._read_to_end(response)
+        self._answer = None
         self.bytes_read = len(body)
         if self._route.request.include_raw:
             self._last = body
-        self._response = None
         wire = self._route.wire
         try:
             chunks = wire.decode_body(body, self._route.request, self._route.spec)
         except ExLLMError as error:
             scrub(error, self._route.call.secrets)
             raise
+        finally:
+            self._work = None  # it is over, whatever came of it
         read_headers = getattr(wire, "read_headers", None)
         if read_headers is not None:
             chunks = read_headers({name.lower(): value for name, value in response.headers.items()}, chunks)
@@ -186,12 +228,22 @@ class HttpSource:
         if response is not None:
             response.close()
             self._is_closing = True
+        self._answer = None
+        if self._work is not None and not self._is_over():
+            self._work.stop()
 
     async def aclose(self) -> None:
         self.abort()
+        if self._work is not None:
+            await self._work.stopped()
         if self._is_closing:
             self._is_closing = False
             await asyncio.sleep(0)  # the socket itself is closed by the loop's next turn
+
+    def _is_over(self) -> bool:
+        """Whether the service has said its last word, so that no work goes on there."""
+        decoder: StreamDecoder | None = getattr(self, "_decoder", None)
+        return decoder is not None and decoder.finished
 
     def _decode(self, data: bytes) -> list[Chunk]:
         """Decode one network read. An error waits until the chunks before it have been handed out."""
@@ -232,9 +284,11 @@ class HttpSource:
         if not is_clean:
             return []
         try:
-            return self._decoder.feed(frames)
+            chunks = self._decoder.feed(frames)
         except ProtocolError:
             return self._decoder.take()
+        is_half_a_text = getattr(self._route.wire, "has_plain_frames", False) and not self._decoder.finished
+        return [] if is_half_a_text else chunks
 
     def _stray_error(self) -> ExLLMError | None:
         """The error that some services, Gemini among them, write into a stream without framing it."""
@@ -269,6 +323,6 @@ class HttpSource:
         self._response = None
 
     async def _read_whole(self) -> list[Chunk] | None:
-        if self._response is None:
+        if self._answer is None:
             return None
         return await self.read_body() or None

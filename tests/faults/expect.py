@@ -37,7 +37,7 @@ async def served(
     dialect: Dialect, *behaviours: Behaviour, **settings: Any
 ) -> AsyncIterator[tuple[FaultServer, exllm.Client]]:
     """A server with these behaviours and a client for it. At the end the server has seen every connection close."""
-    async with FaultServer(*behaviours) as server:
+    async with FaultServer(*behaviours, detour=dialect.detour) as server:
         async with client_for(dialect, server.url, **settings) as client:
             yield server, client
         await server.all_left()

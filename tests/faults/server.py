@@ -116,13 +116,19 @@ class Peer:
 
 
 Behaviour = Callable[[Peer], Awaitable[None]]
+Detour = Callable[[Received, str], bytes | None]
 
 
 class FaultServer:
     """``async with FaultServer(behaviour) as server``: listens on the loopback interface, at `url`.
 
+    Args:
+        detour: called with each request and `url`; where it gives a body, that is the answer, and no behaviour sees the
+            request: what some protocols ask for on the way to the answer proper. After a request without a body the
+            connection is closed.
+
     Attributes:
-        requests: all requests that came.
+        requests: all requests that came, but for those of the detour, which are `detoured`.
         bytes_sent: payload bytes that were handed to the operating system.
         connections: sockets that are open now.
         accepted: sockets that were ever open.
@@ -131,9 +137,14 @@ class FaultServer:
     """
 
     def __init__(
-        self, *behaviours: Behaviour, send_buffer_bytes: int | None = None, tls: ssl.SSLContext | None = None
+        self,
+        *behaviours: Behaviour,
+        send_buffer_bytes: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        detour: Detour | None = None,
     ) -> None:
         self.requests: list[Received] = []
+        self.detoured: list[Received] = []
         self.bytes_sent = 0
         self.connections = 0
         self.accepted = 0
@@ -142,6 +153,7 @@ class FaultServer:
         self._behaviours = list(behaviours)
         self._send_buffer_bytes = send_buffer_bytes
         self._tls = tls
+        self._detour = detour or (lambda request, url: None)
         self.tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
@@ -189,6 +201,14 @@ class FaultServer:
             writer.transport.set_write_buffer_limits(high=self._send_buffer_bytes)
         try:
             while (request := await _read_request(reader, writer)) is not None:
+                if (answer := self._detour(request, self.url)) is not None:
+                    self.detoured.append(request)
+                    peer = Peer(self, request, reader, writer)
+                    if request.body:  # something follows on it
+                        await peer.answer(answer)
+                        continue
+                    await peer.answer(answer, "200 OK", "application/json", ("connection", "close"))
+                    break
                 self.requests.append(request)
                 index = min(len(self.requests), len(self._behaviours)) - 1
                 peer = Peer(self, request, reader, writer)

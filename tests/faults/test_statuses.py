@@ -282,7 +282,7 @@ async def test_q15_a_retryable_error_in_the_stream_before_any_content_is_tried_a
         assert len(server.requests) == 3
     assert "".join(texts) == TEXT
     assert stream.stats.attempts == 3
-    assert stream.response.usage.input_tokens == 9
+    assert stream.response.usage.input_tokens == (9 if dialect.counts_tokens else None)
 
 
 async def test_q15_a_lasting_error_in_the_stream_is_not_tried_again(dialect: Dialect) -> None:
@@ -310,14 +310,14 @@ async def test_an_answer_tried_again_has_nothing_of_the_failed_attempt(dialect: 
         return frame.replace(b"chatcmpl-1", b"of-failure").replace(b"msg_1", b"of-failure").replace(b": 9", b": 7777")
 
     async def failing(peer: Peer) -> None:
-        await peer.stream([renamed(dialect.opening[0]), dialect.error("broke", True)])
+        await peer.stream([*map(renamed, dialect.opening[:1]), dialect.error("broke", True)])
 
     policy = exllm.RetryPolicy(attempts=2, base_s=0.001)
     async with served(dialect, failing, dialect.reply(), retry=policy) as (_, client):
         stream = client.stream(dialect.name, "Hi")
         response = await stream.collect()
     assert response.id != "of-failure"
-    assert response.usage.input_tokens == 9
+    assert response.usage.input_tokens == (9 if dialect.counts_tokens else None)
 
 
 async def test_a_rate_limit_in_a_body_with_status_200_is_an_error(dialect: Dialect) -> None:

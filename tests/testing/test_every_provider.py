@@ -22,6 +22,8 @@ from tests.faults.thread import server_thread
 
 KEY = "sk-test-0123456789"
 AWS_KEYS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG", "region": "us-east-1"}
+BROKEN = {"bedrock_invoke": "anthropic.broken", "replicate_predictions": "some/broken"}
+"""Models that are not answered for, where a name must have a form."""
 REFUSABLE = {"top_k": 3, "seed": 3, "min_p": 0.5, "store": True, "betas": ["some"]}
 
 
@@ -52,7 +54,7 @@ def _behave(dialect: Dialect) -> Behaviour:
     fine, broken = dialect.reply(), dialect.refuse("400 Bad Request")
 
     async def behave(peer: Peer) -> None:
-        asked = peer.request.json.get("model") or peer.request.path  # some name the model there
+        asked = (peer.request.body and peer.request.json.get("model")) or peer.request.path  # some name it there
         await (broken if "broken" in asked else fine)(peer)
 
     return behave
@@ -62,7 +64,10 @@ def _behave(dialect: Dialect) -> Behaviour:
 def servers() -> Iterator[dict[str, FaultServer]]:
     """A server for each wire, for all tests."""
     with ExitStack() as stack:
-        yield {wire: stack.enter_context(server_thread(_behave(dialect))) for wire, dialect in BY_WIRE.items()}
+        yield {
+            wire: stack.enter_context(server_thread(_behave(dialect), detour=dialect.detour))
+            for wire, dialect in BY_WIRE.items()
+        }
 
 
 class TestEveryProvider(ProviderConformance):
@@ -72,8 +77,9 @@ class TestEveryProvider(ProviderConformance):
     def _provider(self, request: pytest.FixtureRequest, servers: dict[str, FaultServer]) -> None:
         spec = _spec(request.param)
         options = supported_options(registry.wire(spec.wire), spec)
+        self.reports_usage = BY_WIRE[spec.wire].counts_tokens
         self.model = _model(spec, BY_WIRE[spec.wire])
-        self.failing_model = f"{spec.name}/{'anthropic.' if spec.wire == 'bedrock_invoke' else ''}broken"
+        self.failing_model = f"{spec.name}/{BROKEN.get(spec.wire, 'broken')}"
         self.refused_option = next({name: value} for name, value in REFUSABLE.items() if name not in options)
         self._config = _config(spec, servers[spec.wire].url)
 

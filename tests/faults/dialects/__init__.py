@@ -12,6 +12,7 @@ from tests.faults.dialects.gemini_interactions import INTERACTIONS
 from tests.faults.dialects.ollama_chat import OLLAMA
 from tests.faults.dialects.openai_chat import OPENAI
 from tests.faults.dialects.openai_responses import RESPONSES
+from tests.faults.dialects.replicate_predictions import REPLICATE
 
 __all__ = [
     "ANTHROPIC",
@@ -23,10 +24,11 @@ __all__ = [
     "INVOKE",
     "OLLAMA",
     "OPENAI",
+    "REPLICATE",
     "RESPONSES",
     "TEXT",
     "WORDS",
     "Dialect",
 ]
 
-DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, INTERACTIONS, RESPONSES, OLLAMA, COHERE)
+DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, INTERACTIONS, RESPONSES, OLLAMA, COHERE, REPLICATE)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from tests.faults.server import Behaviour, Peer, Received
+from tests.faults.server import Behaviour, Detour, Peer, Received
 
 WORDS = ("The ", "quick ", "brown ", "fox ", "jumps.")
 TEXT = "".join(WORDS)
@@ -24,7 +24,7 @@ class Dialect(NamedTuple):
         error: the frame of an error inside a stream, for a message and whether it is worth a retry.
         error_body: an error body, for a message.
         body: a whole, unstreamed answer, for its text.
-        tool_frames: the frames of one tool call, for the fragments of its arguments.
+        tool_frames: the frames of one tool call, for the fragments of its arguments; None where there are no tools.
         frame: one frame around these bytes, whatever they are, that the wire must look into.
         early_input_tokens: what the opening says of the usage, where it says anything.
         content_type: of a streamed answer.
@@ -32,6 +32,8 @@ class Dialect(NamedTuple):
         ends_with_body: there is no terminal event; the answer is over when the body is.
         calls_come_whole: the arguments of a call are never sent in fragments.
         names_status: an error inside a stream names an HTTP status.
+        counts_tokens: answers say how many tokens they took.
+        detour: what the server answers by itself, uncounted, on the way to the answer proper; see `FaultServer`.
     """
 
     provider: str
@@ -43,7 +45,7 @@ class Dialect(NamedTuple):
     error: Callable[[str, bool], bytes]
     error_body: Callable[[str], bytes]
     body: Callable[[str], bytes]
-    tool_frames: Callable[[Sequence[str]], list[bytes]]
+    tool_frames: Callable[[Sequence[str]], list[bytes]] | None
     frame: Callable[[bytes], bytes] = lambda payload: b"data: %b\n\n" % payload
     early_input_tokens: int | None = None
     content_type: str = "text/event-stream"
@@ -51,6 +53,8 @@ class Dialect(NamedTuple):
     ends_with_body: bool = False
     calls_come_whole: bool = False
     names_status: bool = False
+    counts_tokens: bool = True
+    detour: Detour | None = None
 
     @property
     def name(self) -> str:
