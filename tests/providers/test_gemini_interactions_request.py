@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import exllm
+from exllm.cost import calculate
 from exllm.errors import InvalidRequest
 from exllm.providers.gemini_interactions import WIRE
 from exllm.types.message import Message
@@ -27,6 +28,7 @@ from exllm.types.parts import (
     ToolResult,
 )
 from exllm.types.request import Request
+from exllm.types.usage import Usage
 from tests.providers.gemini_interactions_recordings import MODEL, SPEC, sent, sent_by_sdk
 
 PNG = b"\x89PNG"
@@ -281,3 +283,10 @@ def test_results_before_words_of_the_same_message_stand_before_them() -> None:
     said = Message("assistant", (ToolCall("c1", "look", "{}"),))
     steps = sent([Message("user", "?"), said, Message("user", (Text("Well?"), ToolResult("c1", "seen")))])["input"]
     assert [step["type"] for step in steps] == ["user_input", "function_call", "function_result", "user_input"]
+
+
+def test_models_cost_what_they_cost_over_the_other_protocol() -> None:
+    usage = Usage(input_tokens=1000, output_tokens=100, provenance="reported")
+    ours = calculate(f"gemini-interactions/{MODEL}", usage)
+    assert ours.total
+    assert ours == calculate(f"gemini/{MODEL}", usage)
