@@ -127,9 +127,22 @@ class Pricer:
             rates = self.rates(used or 0, conditions)
             if used is None and made is None and quantities is NONE and not usage.search_requests:
                 raise NoPrice("the provider reported no token counts")
+            if usage.billed_input_tokens is not None or usage.billed_output_tokens is not None:
+                usage = _as_billed(usage)
+                used, made = usage.input_tokens, usage.output_tokens
             return _charge(rates, usage, used or 0, made or 0, quantities)
         except NoPrice as error:
             return Cost(reason=str(error))
+
+
+def _as_billed(usage: Usage) -> Usage:
+    """What is on the bill. Which of these tokens were cached, or of which kind they are, it does not tell."""
+    used, made = usage.billed_input_tokens, usage.billed_output_tokens
+    return Usage(
+        input_tokens=usage.input_tokens if used is None else used,
+        output_tokens=usage.output_tokens if made is None else made,
+        search_requests=usage.search_requests,
+    )
 
 
 def _with_tier(conditions: Conditions, tier: str) -> Conditions:

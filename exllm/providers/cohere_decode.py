@@ -34,7 +34,7 @@ from exllm.providers.cohere_events import (
     decode_body,
     decode_event,
 )
-from exllm.providers.cohere_usage import billed_units, usage_of
+from exllm.providers.cohere_usage import usage_of
 from exllm.providers.error_mapping import error_in_stream
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import (
@@ -223,9 +223,6 @@ class CohereChatDecoder:
             raise self._failure(change)
         if self._logprobs:
             chunks.append(ProviderEvent("logprobs", msgspec.to_builtins(self._logprobs), self._provider))
-        billed = billed_units(change.usage) if change.usage is not None else None
-        if billed is not None:
-            chunks.append(ProviderEvent("billed_units", billed, self._provider))
         reason = FINISH_REASONS.get(raw or "", "tool_calls" if raw is None and self._call_count else "stop")
         chunks.append(Finish(reason, raw=raw))
         self.finished = True

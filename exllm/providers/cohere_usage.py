@@ -1,16 +1,14 @@
 """Cohere's token counts in our words.
 
-`tokens` is what the model read and wrote, `billed_units` what is on the bill: without the provider's own preamble, for
-one. Ours are the first, as with every provider; the second are passed on as the `ProviderEvent` ``billed_units``.
+`tokens` is what the model read and wrote, `billed_units` what is on the bill: without Cohere's own preambles and the
+forms in which tools and documents are put before the model, often a tenth of the first. `Usage.input_tokens` is the
+first, as with every provider; the cost comes from the second, in `Usage.billed_input_tokens`.
 Tokens of images are counted apart from `input_tokens`; ours includes them.
-Source: https://docs.cohere.com/reference/chat#response.body.usage, and the recorded answers in the tests.
+Sources: https://docs.cohere.com/reference/chat#response.body.usage,
+https://docs.cohere.com/docs/how-does-cohere-pricing-work, and the recorded answers in the tests.
 """
 
 from __future__ import annotations
-
-from typing import Any
-
-import msgspec
 
 from exllm.providers.cohere_events import BilledUnits, TokenCounts, UsageCounts
 from exllm.types.usage import Usage
@@ -38,16 +36,10 @@ def usage_of(counts: UsageCounts) -> Usage:
         reasoning_tokens=_whole(tokens.reasoning_tokens),
         image_tokens=images,
         search_requests=_whole(billed.search_units),
+        billed_input_tokens=_whole(billed.input_tokens),
+        billed_output_tokens=_whole(billed.output_tokens),
         provenance="reported",
     )
-
-
-def billed_units(counts: UsageCounts) -> dict[str, Any] | None:
-    """What is billed, as it was reported."""
-    billed = counts.billed_units
-    if billed is None:
-        return None
-    return {name: value for name, value in msgspec.structs.asdict(billed).items() if value is not None} or None
 
 
 def _whole(count: float | None) -> int | None:

@@ -33,6 +33,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     rejected_prediction_tokens: int | None = None
     search_requests: int | None = None  # server-side web searches, billed per request
     service_tier: str | None = None
+    billed_input_tokens: int | None = None  # where the bill is not for all that the model read (Cohere)
+    billed_output_tokens: int | None = None
     reported_cost_usd: float | None = None  # what the provider itself says the call cost
     provenance: Provenance = "unknown"
 

@@ -256,3 +256,16 @@ def test_the_quick_way_and_the_long_way_come_to_the_same(used: int, made: int, r
     quick = _pricer(FULL).cost(usage)
     long = _pricer(FULL).cost(usage, Quantities(requests=0))
     assert quick.total == pytest.approx(long.total, rel=1e-12, abs=1e-15)
+
+
+def test_where_a_bill_is_for_fewer_tokens_than_were_read_these_count() -> None:
+    """Cohere reads its own preambles, and does not bill them; how many of those billed were cached it does not say."""
+    usage = Usage(
+        input_tokens=1_508, output_tokens=67, cached_input_tokens=1_472, reasoning_tokens=20, billed_input_tokens=98,
+        billed_output_tokens=35,
+    )  # fmt: skip
+    cost = _pricer(Rates(input=2.5, output=10, cache_read=0.1)).cost(usage)
+    assert cost.total == pytest.approx((98 * 2.5 + 35 * 10) / 1e6)
+    assert (cost.cached_input, cost.reasoning) == (None, None)
+    only_input = Usage(input_tokens=100, output_tokens=10, billed_input_tokens=0)
+    assert _pricer(Rates(input=2.5, output=10)).cost(only_input).total == pytest.approx(100 / 1e6)

@@ -99,8 +99,7 @@ def test_a_stream_begins_with_its_id_and_ends_with_its_counts() -> None:
         StreamStart("1"),
         TextDelta("Hi"),
         TextDelta(" there"),
-        UsageUpdate(Usage(9, 5, 14, provenance="reported")),
-        ProviderEvent("billed_units", {"input_tokens": 4.0, "output_tokens": 5.0}, "cohere"),
+        UsageUpdate(Usage(9, 5, 14, billed_input_tokens=4, billed_output_tokens=5, provenance="reported")),
         Finish("stop", raw="COMPLETE"),
     ]
 
@@ -170,7 +169,10 @@ def test_calls_without_a_reason_are_calls() -> None:
         ),
         (
             {"billed_units": {"input_tokens": 4.0, "output_tokens": 5.0, "search_units": 2.0}, "cached_tokens": 3.0},
-            Usage(4, 5, 9, cached_input_tokens=3, search_requests=2, provenance="reported"),
+            Usage(
+                4, 5, 9, cached_input_tokens=3, search_requests=2, billed_input_tokens=4, billed_output_tokens=5,
+                provenance="reported",
+            ),
         ),
         ({}, Usage(provenance="reported")),
     ],
@@ -312,7 +314,7 @@ def test_those_of_thoughts_wait_for_the_text_or_are_passed_on() -> None:
     thought = probable("Hm", -0.5, field="thinking")
     reply = response([thought, *text(1, "Hi", "!"), end()])
     assert reply.logprobs == (TokenLogprob("Hm", -0.5),)
-    (event, _) = [chunk for chunk in decode([START, thought, end()]) if isinstance(chunk, ProviderEvent)]
+    (event,) = [chunk for chunk in decode([START, thought, end()]) if isinstance(chunk, ProviderEvent)]
     assert (event.event, event.data[0]["text"]) == ("logprobs", "Hm")
 
 
