@@ -35,7 +35,8 @@ VARIABLE = "EXLLM_CATALOG"
 _DATED = re.compile(r"^(.+?)[-@:](?:20\d\d-?[01]\d-?[0-3]\d|latest|preview-\d\d-20\d\d)$")
 # What tells a second way to a service from the first: another protocol, another kind of key.
 _PROTOCOL = re.compile(
-    r"-(?:responses|invoke|converse|openai|anthropic|live|realtime|deployments|entra|mantle|agent|express|interactions)$"
+    r"-(?:responses|completions|fim|generate|v1|invoke|converse|openai|anthropic|live|realtime|deployments|entra|mantle"
+    r"|agent|express|interactions)$"
 )
 _MOST_GUESSES = 4096  # ids that are not in the catalog, remembered so that they cost nothing the second time
 

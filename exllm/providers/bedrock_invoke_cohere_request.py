@@ -11,12 +11,10 @@ from exllm.errors import InvalidRequest
 from exllm.providers.answered_media import first_open
 from exllm.providers.anthropic_content import call_input
 from exllm.providers.bedrock_invoke_family import media_in_words
+from exllm.providers.cohere_v1_request import tool_definition
 from exllm.providers.spec import ProviderSpec
 from exllm.types.parts import ProviderPart, Reasoning, Refusal, Text, ToolCall, ToolResult
 from exllm.types.request import Request
-from exllm.types.tool import ServerTool, Tool
-
-_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "List", "object": "Dict"}
 
 
 def build_body(request: Request, spec: ProviderSpec) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -72,7 +70,9 @@ def build_body(request: Request, spec: ProviderSpec) -> tuple[dict[str, Any], tu
     if results:
         body["tool_results"] = results
     if request.options.tools:
-        body["tools"] = [_tool(tool, warnings) for tool in request.options.tools]
+        body["tools"] = [
+            tool_definition(tool, lambda words: warnings.append(f"Command R {words}")) for tool in request.options.tools
+        ]
     return body, tuple(dict.fromkeys(warnings))
 
 
@@ -90,20 +90,3 @@ def _result(
             for inner in part.content
         )
     return {"call": {"name": call.name, "parameters": call_input(call.arguments)}, "outputs": [{"text": text}]}
-
-
-def _tool(tool: Tool | ServerTool, warnings: list[str]) -> dict[str, Any]:
-    if isinstance(tool, ServerTool):
-        return tool.definition
-    required = tool.schema.get("required") or ()
-    definitions: dict[str, Any] = {}
-    for name, schema in (tool.schema.get("properties") or {}).items():
-        kind = _TYPES.get(schema.get("type", "string") if isinstance(schema, dict) else "string")
-        if kind is None or kind in ("List", "Dict") or (isinstance(schema, dict) and "enum" in schema):
-            warnings.append(f"Command R knows only the type of {tool.name}'s {name}, not the rest of its schema")
-        definitions[name] = {
-            "description": schema.get("description", "") if isinstance(schema, dict) else "",
-            "type": kind or "str",
-            "required": name in required,
-        }
-    return {"name": tool.name, "description": tool.description, "parameter_definitions": definitions}

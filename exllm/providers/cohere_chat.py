@@ -1,6 +1,6 @@
 """The wire of Cohere's own `/v2/chat`: citations, documents, plans for tools, thoughts, safety modes.
 
-Version 1 of the API, with another shape of messages, events and tools, is not spoken.
+Version 1 of the API, with another shape of messages, events and tools, is `cohere_v1`.
 Sources: https://docs.cohere.com/reference/chat, https://docs.cohere.com/reference/chat-stream,
 https://docs.cohere.com/reference/errors
 """
@@ -25,7 +25,16 @@ _BLOCKED = 498
 """The input or the output was blocked; with Groq the same status tells that there is no capacity."""
 
 
-class CohereChatWire:
+class CohereErrors:
+    """Error responses, of both versions of the API."""
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
+        error = error_for_body(400 if status == _BLOCKED else status, headers, body, provider=spec.name)
+        error.status = status
+        return error
+
+
+class CohereChatWire(CohereErrors):
     """See `Wire`."""
 
     name = "cohere_chat"
@@ -45,11 +54,6 @@ class CohereChatWire:
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
         return CohereChatDecoder(spec.name, request.model).whole(body)
-
-    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
-        error = error_for_body(400 if status == _BLOCKED else status, headers, body, provider=spec.name)
-        error.status = status
-        return error
 
 
 WIRE = CohereChatWire()

@@ -90,7 +90,7 @@ class MessageWriter:
 
     def _message(self, role: str, content: str | tuple[Part, ...]) -> Block:
         if role == "tool":
-            raise self._refusal("a message of the role 'tool' holds ToolResult parts, so that it names its call")
+            raise self.refusal("a message of the role 'tool' holds ToolResult parts, so that it names its call")
         written: Block = {"role": _ROLES.get(role, role)}
         if isinstance(content, str):
             written["content"] = content
@@ -113,7 +113,7 @@ class MessageWriter:
             case ProviderPart():
                 self.warn(f"knows nothing of the parts of {part.provider}'s answers; they were left out")
                 return None
-        raise self._refusal(f"a {role} message of {self._spec.label} cannot hold a {type(part).__name__}")
+        raise self.refusal(f"a {role} message of {self._spec.label} cannot hold a {type(part).__name__}")
 
     def _media(self, part: Media) -> Block | None:
         match part:
@@ -123,7 +123,7 @@ class MessageWriter:
                 data = self._document_data(part)
                 self.documents.append({"id": document_id(len(self.documents)), "data": data})
                 return None
-        raise self._refusal(f"a user message of {self._spec.label} cannot hold a {type(part).__name__}")
+        raise self.refusal(f"a user message of {self._spec.label} cannot hold a {type(part).__name__}")
 
     def _image(self, image: Image) -> Block:
         if image.url is not None:
@@ -139,7 +139,7 @@ class MessageWriter:
     def _document_data(self, document: Document) -> Block:
         kind = (document.media_type or "").partition(";")[0].strip().lower()
         if document.data is None or not (kind.startswith("text/") or kind in _TEXT_TYPES):
-            raise self._refusal(
+            raise self.refusal(
                 f"{self._spec.label} takes documents of text as data, got {document.media_type or 'a URL'}"
             )
         if document.citations is False:
@@ -147,7 +147,7 @@ class MessageWriter:
         try:
             text = document.data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise self._refusal(f"the document {document.title or kind!r} is not UTF-8 text") from error
+            raise self.refusal(f"the document {document.title or kind!r} is not UTF-8 text") from error
         data: Block = {"text": text}
         if document.title is not None:
             data["title"] = document.title
@@ -229,7 +229,8 @@ class MessageWriter:
         if getattr(part, "cache_control", None) is not None:
             self.warn("takes no cache_control; the breakpoints were not sent")
 
-    def _refusal(self, words: str) -> InvalidRequest:
+    def refusal(self, words: str) -> InvalidRequest:
+        """The error for what cannot be sent."""
         return InvalidRequest(words, provider=self._spec.name)
 
 

@@ -19,7 +19,7 @@ from exllm.types.request import Request
 from exllm.types.tool import ServerTool, Tool
 
 # Ours -> the wire's name, where the value is the same.
-_FIELDS = {
+SAME = {
     "temperature": "temperature",
     "max_tokens": "max_tokens",
     "top_p": "p",
@@ -31,12 +31,12 @@ _FIELDS = {
     "logprobs": "logprobs",
 }
 
-OPTIONS = frozenset({*_FIELDS, "tools", "tool_choice", "response_format", "reasoning_effort", "thinking"})
+OPTIONS = frozenset({*SAME, "tools", "tool_choice", "response_format", "reasoning_effort", "thinking"})
 
 # The body's fields of the reference, so that none of them is taken for a misspelt one.
 FIELDS = frozenset(
     {
-        *_FIELDS.values(), "model", "messages", "stream", "tools", "strict_tools", "documents", "citation_options",
+        *SAME.values(), "model", "messages", "stream", "tools", "strict_tools", "documents", "citation_options",
         "response_format", "safety_mode", "tool_choice", "thinking", "priority",
     }
 )  # fmt: skip
@@ -59,16 +59,23 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
     }
     if writer.documents:
         body["documents"] = writer.documents
-    body |= {name: value for ours, name in _FIELDS.items() if (value := getattr(options, ours)) is not None}
+    body |= {name: value for ours, name in SAME.items() if (value := getattr(options, ours)) is not None}
     body |= _tool_fields(options, spec, writer)
-    wanted = _response_format(options.response_format)
+    wanted = response_format(options.response_format)
     if wanted is not None:
         body["response_format"] = wanted
     thinking = _thinking(options, spec, writer)
     if thinking is not None:
         body["thinking"] = thinking
+    return written(body, request, spec, writer, FIELDS)
+
+
+def written(
+    body: dict[str, Any], request: Request, spec: ProviderSpec, writer: MessageWriter, fields: frozenset[str]
+) -> HttpRequest:
+    """The request of `body` and ``request.extra``; `fields` are those of the endpoint's reference."""
     body |= request.extra
-    strange = check_parameters(spec, body, FIELDS)
+    strange = check_parameters(spec, body, fields)
     try:
         content = _encode(body)
     except (TypeError, ValueError, RecursionError) as error:
@@ -128,7 +135,8 @@ def _tool(tool: Tool | ServerTool, writer: MessageWriter) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _response_format(wanted: str | dict[str, Any] | None) -> dict[str, Any] | None:
+def response_format(wanted: str | dict[str, Any] | None, schema_field: str = "json_schema") -> dict[str, Any] | None:
+    """Cohere's object; `schema_field` is where a schema goes in it."""
     match wanted:
         case None:
             return None
@@ -142,7 +150,7 @@ def _response_format(wanted: str | dict[str, Any] | None) -> dict[str, Any] | No
             pass
         case _:
             schema = wanted
-    return {"type": "json_object", "json_schema": schema}
+    return {"type": "json_object", schema_field: schema}
 
 
 def _thinking(options: Options, spec: ProviderSpec, writer: MessageWriter) -> dict[str, Any] | None:

@@ -1,7 +1,6 @@
 """The wire of Ollama's own `/api/chat`: newline-delimited JSON, thinking, images, and the knobs of the runner.
 
-It does not cover `/api/generate`, the raw completion of one prompt: what exllm calls a request is a conversation, and
-the server answers one there with the same templates and more (tools, thinking, roles).
+The completion of one prompt, `/api/generate`, is `ollama_generate`.
 Sources: https://docs.ollama.com/api/chat, https://docs.ollama.com/api/errors
 """
 

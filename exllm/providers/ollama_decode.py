@@ -53,6 +53,9 @@ _ID_LETTERS = 12
 class OllamaChatDecoder:
     """See `StreamDecoder`. One per answer."""
 
+    _decode = staticmethod(decode_line)
+    _named_fields = NAMED_FIELDS
+
     __slots__ = (
         "_begun_at",
         "_call_count",
@@ -83,7 +86,7 @@ class OllamaChatDecoder:
             return chunks
         self._undelivered = chunks
         append = chunks.append
-        decode, text_delta = decode_line, TextDelta  # locals are faster
+        decode, text_delta = self._decode, TextDelta  # locals are faster
         for frame in frames:
             try:
                 line = decode(frame.data)
@@ -194,7 +197,7 @@ class OllamaChatDecoder:
                 chunks.append(TextDelta("", logprobs=self._take_logprobs()))
             else:
                 chunks.append(ProviderEvent("logprobs", msgspec.to_builtins(self._logprobs), self._provider))
-        metrics = {name: value for name, value in msgspec.json.decode(data).items() if name not in NAMED_FIELDS}
+        metrics = {name: value for name, value in msgspec.json.decode(data).items() if name not in self._named_fields}
         if metrics:
             chunks.append(ProviderEvent("metrics", metrics, self._provider))
         used, made = line.prompt_eval_count, line.eval_count

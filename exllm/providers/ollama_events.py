@@ -1,6 +1,7 @@
-"""The lines of an answer of Ollama's `/api/chat`: only the fields that are read.
+"""The lines of an answer of Ollama's `/api/chat` and `/api/generate`: only the fields that are read.
 
-Source: https://docs.ollama.com/api/chat and ``api/types.go`` of https://github.com/ollama/ollama (`ChatResponse`).
+Source: https://docs.ollama.com/api and ``api/types.go`` of https://github.com/ollama/ollama (`ChatResponse`,
+`GenerateResponse`).
 """
 
 from __future__ import annotations
@@ -50,6 +51,24 @@ class Line(msgspec.Struct, gc=False):
     eval_count: int | None = None
 
 
+class GenerateLine(Line, gc=False):
+    """One line of `/api/generate`; what stands in a message there stands beside the rest here."""
+
+    response: str | None = None
+    thinking: str | None = None
+    tool_calls: list[CallPiece] | None = None
+    image: str | None = None
+    context: list[int] | None = None
+    completed: int | None = None  # steps of an image in the making, of `total`
+    total: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.response is not None or self.thinking is not None:
+            self.message = MessagePiece(
+                self.response, self.thinking, self.tool_calls, [self.image] if self.image else None
+            )
+
+
 class Head(msgspec.Struct, gc=False):
     """What every line repeats, read once."""
 
@@ -60,5 +79,8 @@ class Head(msgspec.Struct, gc=False):
 NAMED_FIELDS = frozenset({"model", "created_at", *Line.__struct_fields__})
 """What the chunks have a name for. All else of the last line is passed on: times in nanoseconds, a remote host."""
 
+GENERATE_FIELDS = frozenset({"model", "created_at", *GenerateLine.__struct_fields__})
+
 decode_line = msgspec.json.Decoder(Line).decode
+decode_generate_line = msgspec.json.Decoder(GenerateLine).decode
 decode_head = msgspec.json.Decoder(Head).decode

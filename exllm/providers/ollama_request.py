@@ -58,22 +58,26 @@ _encode = msgspec.json.Encoder().encode
 
 
 def build(request: Request, spec: ProviderSpec) -> HttpRequest:
-    """See `Wire.build`.
-
-    `request.extra` is merged last; its `options` are merged into ours one by one, and names that belong among them are
-    found there wherever they stand.
-    """
-    options = request.options
+    """See `Wire.build` and `written`."""
     check_limits(spec, request.messages)
     writer = MessageWriter(spec)
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": writer.write(request.messages),
-        "stream": request.stream,  # said always: the server streams where nothing is said
-    }
+    body: dict[str, Any] = {"model": request.model, "messages": writer.write(request.messages)}
+    if request.options.tools is not None:
+        body["tools"] = [_tool(tool, writer) for tool in request.options.tools]
+    return written(body, request, spec, writer, FIELDS)
+
+
+def written(
+    body: dict[str, Any], request: Request, spec: ProviderSpec, writer: MessageWriter, fields: frozenset[str]
+) -> HttpRequest:
+    """The request of `body`, which says what is asked, with all that says how to answer.
+
+    `request.extra` is merged last; its `options` are merged into ours one by one, and names that belong among them are
+    found there wherever they stand. `fields` are those of the endpoint's reference.
+    """
+    options = request.options
+    body["stream"] = request.stream  # said always: the server streams where nothing is said
     run_options = {name: value for ours, name in _RUN_OPTIONS.items() if (value := getattr(options, ours)) is not None}
-    if options.tools is not None:
-        body["tools"] = [_tool(tool, writer) for tool in options.tools]
     think = _think(options, spec, writer)
     if think is not None:
         body["think"] = think
@@ -91,7 +95,7 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
     if run_options:
         body["options"] = run_options
     body |= extra
-    strange = check_parameters(spec, body, FIELDS)
+    strange = check_parameters(spec, body, fields)
     try:
         content = _encode(body)
     except (TypeError, ValueError, RecursionError) as error:

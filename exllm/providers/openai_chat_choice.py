@@ -8,7 +8,7 @@ answers in the tests.
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, TypeVar
 
 from exllm.errors import ProtocolError
 from exllm.providers.gemini_signatures import OWN
@@ -30,6 +30,7 @@ from exllm.types.chunks import (
 )
 from exllm.types.parts import Citation
 
+T = TypeVar("T")
 _UNLIKELY = -9999.0  # OpenAI's own number for a token so unlikely that it has no log probability
 
 
@@ -186,13 +187,23 @@ def _citation(annotation: dict[str, Any]) -> Citation:
 
 
 def _text_probabilities(logprobs: Logprobs) -> tuple[TokenLogprob, ...] | None:
-    if logprobs.content is None and logprobs.tokens:
-        values = logprobs.token_logprobs or []
-        return tuple(
-            TokenLogprob(token, _UNLIKELY if value is None else value)
-            for token, value in zip(logprobs.tokens, [*values, *[None] * len(logprobs.tokens)], strict=False)
-        )
-    return _probabilities(logprobs.content)
+    tokens = logprobs.tokens
+    if logprobs.content is not None or not tokens:
+        return _probabilities(logprobs.content)
+    values, tops = logprobs.token_logprobs or [], logprobs.top_logprobs or []
+    return tuple(
+        TokenLogprob(token, _UNLIKELY if value is None else value, None, _most_likely(top))
+        for token, value, top in zip(tokens, _filled(values, tokens), _filled(tops, tokens), strict=False)
+    )
+
+
+def _filled(values: list[T], tokens: list[str]) -> list[T | None]:
+    """`values`, and None for the tokens that have none."""
+    return [*values, *[None] * (len(tokens) - len(values))]
+
+
+def _most_likely(top: dict[str, float | None] | None) -> tuple[TokenLogprob, ...]:
+    return tuple(TokenLogprob(token, _UNLIKELY if value is None else value) for token, value in (top or {}).items())
 
 
 def _probabilities(tokens: list[TokenPiece] | None) -> tuple[TokenLogprob, ...] | None:

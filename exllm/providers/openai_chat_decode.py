@@ -62,6 +62,8 @@ class OpenAIChatDecoder:
     make it `finished`, as the usage comes after it.
     """
 
+    _body_type: type[Body] = Body
+
     __slots__ = (
         "_audio_type",
         "_choices",
@@ -267,7 +269,7 @@ class OpenAIChatDecoder:
         if decoder is None:
             decoder = self._choices[index] = ChoiceDecoder(index, self._request.provider, self._audio_type)
             if not whole:
-                self._silent[index] = Event([ChoiceEvent(Delta(), index=index)])
+                self._silent[index] = self._saying_nothing(index)
         try:
             decoder.decode(delta, choice.logprobs, self._out, whole=whole)
         except ProtocolError as error:
@@ -276,6 +278,10 @@ class OpenAIChatDecoder:
             raise self._failure({"error": choice.error})
         if choice.finish_reason:
             self._finish(index, choice.finish_reason)
+
+    def _saying_nothing(self, index: int) -> Event:
+        """The frame of a choice without its text, when there is nothing else to it."""
+        return Event([ChoiceEvent(Delta(), index=index)])
 
     def _sources(self, name: str, listed: list[Any]) -> None:
         """Perplexity's and xAI's sources of the whole answer, which come again with every frame."""
@@ -311,7 +317,7 @@ class OpenAIChatDecoder:
         """The chunks of an unstreamed answer: `data`, read as `body` where it is what it should be."""
         if body is None:
             try:
-                body, surprises = decode_forgiving(data, Body)
+                body, surprises = decode_forgiving(data, self._body_type)
             except ProtocolError as error:
                 raise self._blamed(error) from error.__cause__
             self._surprised(surprises)

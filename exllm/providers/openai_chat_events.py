@@ -76,6 +76,7 @@ class Logprobs(msgspec.Struct, gc=False):
     refusal: list[TokenPiece] | None = None
     tokens: list[str] | None = None  # Together
     token_logprobs: list[float | None] | None = None  # Together
+    top_logprobs: list[dict[str, float | None] | None] | None = None  # of `tokens`: text completion
 
 
 class ChoiceEvent(msgspec.Struct, gc=False):

@@ -97,7 +97,7 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     path = spec.paths.chat
     if "{" in path:
         path = path.replace("{model}", quote(request.model, safe=""))
-    return HttpRequest(path, _encode(body, spec), warnings=tuple(warnings))
+    return HttpRequest(path, encode_body(body, spec), warnings=tuple(warnings))
 
 
 def _write(request: Request, spec: ProviderSpec) -> tuple[list[dict[str, Any]], list[str]]:
@@ -117,7 +117,8 @@ def _add_options(body: dict[str, Any], options: Options, spec: ProviderSpec, war
     body.update(reasoning_fields(options, spec))
 
 
-def _encode(body: dict[str, Any], spec: ProviderSpec) -> bytes:
+def encode_body(body: dict[str, Any], spec: ProviderSpec) -> bytes:
+    """The body as JSON. Raises `InvalidRequest` for text that is none; TypeError for what JSON cannot hold."""
     try:
         return msgspec.json.encode(body)
     except UnicodeEncodeError as error:

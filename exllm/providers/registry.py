@@ -27,10 +27,13 @@ SPECS_DIRECTORY = Path(__file__).parent / "specs"
 
 _WIRES: dict[str, str] = {
     "openai_chat": "exllm.providers.openai_chat:WIRE",
+    "openai_completions": "exllm.providers.openai_completions:WIRE",
     "openai_responses": "exllm.providers.openai_responses:WIRE",
     "anthropic_messages": "exllm.providers.anthropic_messages:WIRE",
     "ollama_chat": "exllm.providers.ollama_chat:WIRE",
+    "ollama_generate": "exllm.providers.ollama_generate:WIRE",
     "cohere_chat": "exllm.providers.cohere_chat:WIRE",
+    "cohere_v1": "exllm.providers.cohere_v1:WIRE",
     "bedrock_converse": "exllm.providers.bedrock_converse:WIRE",
     "bedrock_invoke": "exllm.providers.bedrock_invoke:WIRE",
     "gemini_generate": "exllm.providers.gemini_generate:WIRE",
@@ -39,10 +42,13 @@ _WIRES: dict[str, str] = {
 }
 _QUIRKS: dict[str, str] = {
     "openai_chat": "exllm.providers.openai_chat_quirks:QUIRKS",
+    "openai_completions": "exllm.providers.openai_completions:QUIRKS",
     "openai_responses": "exllm.providers.openai_responses_quirks:QUIRKS",
     "anthropic_messages": "exllm.providers.anthropic_messages:QUIRKS",
     "ollama_chat": "exllm.providers.ollama_chat:QUIRKS",
+    "ollama_generate": "exllm.providers.ollama_generate:QUIRKS",
     "cohere_chat": "exllm.providers.cohere_chat:QUIRKS",
+    "cohere_v1": "exllm.providers.cohere_v1:QUIRKS",
     "bedrock_converse": "exllm.providers.bedrock_converse:QUIRKS",
     "bedrock_invoke": "exllm.providers.bedrock_invoke_families:QUIRKS",
     "gemini_generate": "exllm.providers.gemini_generate:QUIRKS",

@@ -323,14 +323,21 @@ def test_command_r_is_told_the_results_of_its_calls() -> None:
 
 
 def test_what_command_r_cannot_know_of_a_schema_is_said() -> None:
-    tool = Tool("pick", "", {"type": "object", "properties": {"of": {"type": "array", "items": {"type": "string"}}}})
+    letters = {"type": "array", "items": {"type": "string"}}
+    of = {"type": "array", "items": {"type": "string", "enum": ["a"]}}
+    tool = Tool("pick", "", {"type": "object", "properties": {"of": of, "letters": letters}})
     http = build(COMMAND, tools=[tool])
-    assert msgspec.json.decode(http.body)["tools"][0]["parameter_definitions"]["of"]["type"] == "List"
-    assert "pick's of" in http.warnings[0]
+    parameters = msgspec.json.decode(http.body)["tools"][0]["parameter_definitions"]
+    assert {name: parameter["type"] for name, parameter in parameters.items()} == {
+        "of": "List[str]", "letters": "List[str]"
+    }  # fmt: skip
+    (warning,) = http.warnings
+    assert "pick's of" in warning
 
 
 CALLS = [{"name": "look", "parameters": {"at": "x"}}]
 CITED = [{"start": 0, "end": 5, "text": "Hello", "document_ids": ["d1"]}]
+SOURCE = {**CITED[0], "sources": [{"type": "document", "id": "d1", "document": {}}]}
 
 
 def test_answers_of_command_r() -> None:
@@ -346,17 +353,18 @@ def test_answers_of_command_r() -> None:
     answered = whole(
         COMMAND,
         {
-            "response_id": "g1", "text": "Hello", "generation_id": "x", "citations": CITED, "finish_reason": "COMPLETE",
+            "response_id": "x", "text": "Hello", "generation_id": "g1", "citations": CITED, "finish_reason": "COMPLETE",
             "tool_calls": CALLS,
         },
     )  # fmt: skip
     assert streamed.usage == COUNTED
     for response in (streamed, answered):
         assert (response.id, response.text, response.finish_reason) == ("g1", "Hello", "tool_calls")
-        assert [(call.id, call.name, call.arguments) for call in response.tool_calls] == [
-            ("call_0", "look", '{"at":"x"}')
-        ]
-        assert [(cited.text, cited.start, cited.end) for cited in response.citations] == [("Hello", 0, 5)]
+        (call,) = response.tool_calls
+        assert (call.name, call.parse_arguments()) == ("look", {"at": "x"})
+        assert call.id == streamed.tool_calls[0].id
+        assert call.id
+        assert [(cited.start, cited.end, cited.source) for cited in response.citations] == [(0, 5, SOURCE)]
     assert whole(COMMAND, {"text": "", "finish_reason": "MAX_TOKENS"}).finish_reason == "length"
     assert whole(COMMAND, {"text": "", "finish_reason": "ERROR_TOXIC"}).finish_reason == "content_filter"
     with pytest.raises(ServerError):

@@ -28,6 +28,7 @@ WITHOUT_DEFAULT_MODEL = {
     "azure-deployments",
     "sagemaker",  # or of an endpoint
     "vllm",  # it serves what it was started with, under that name only
+    "vllm-completions",
     "nim",
     "anyscale",
     "watsonx",  # the gateway's models are those that somebody set up

@@ -6,11 +6,14 @@ from tests.faults.dialects.anthropic_messages import ANTHROPIC
 from tests.faults.dialects.bedrock_converse import BEDROCK
 from tests.faults.dialects.bedrock_invoke import INVOKE
 from tests.faults.dialects.cohere_chat import COHERE
+from tests.faults.dialects.cohere_v1 import COHERE_V1
 from tests.faults.dialects.dialect import TEXT, WORDS, Dialect
 from tests.faults.dialects.gemini_generate import GEMINI
 from tests.faults.dialects.gemini_interactions import INTERACTIONS
 from tests.faults.dialects.ollama_chat import OLLAMA
+from tests.faults.dialects.ollama_generate import GENERATE
 from tests.faults.dialects.openai_chat import OPENAI
+from tests.faults.dialects.openai_completions import COMPLETIONS
 from tests.faults.dialects.openai_responses import RESPONSES
 from tests.faults.dialects.replicate_predictions import REPLICATE
 
@@ -18,8 +21,11 @@ __all__ = [
     "ANTHROPIC",
     "BEDROCK",
     "COHERE",
+    "COHERE_V1",
+    "COMPLETIONS",
     "DIALECTS",
     "GEMINI",
+    "GENERATE",
     "INTERACTIONS",
     "INVOKE",
     "OLLAMA",
@@ -31,4 +37,7 @@ __all__ = [
     "Dialect",
 ]
 
-DIALECTS = (OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, INTERACTIONS, RESPONSES, OLLAMA, COHERE, REPLICATE)
+DIALECTS = (
+    OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, INTERACTIONS, RESPONSES, OLLAMA, COHERE, REPLICATE, COMPLETIONS,
+    GENERATE, COHERE_V1,
+)  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.faults.dialects.dialect import Dialect
 
-_HEAD = {"model": "llama3.2", "created_at": "2025-11-19T20:00:00.123456789Z"}
-_END = {
+HEAD = {"model": "llama3.2", "created_at": "2025-11-19T20:00:00.123456789Z"}
+END = {
     "done": True,
     "done_reason": "stop",
     "total_duration": 1145673125,
@@ -21,33 +21,33 @@ _END = {
 }
 
 
-def _line(document: dict[str, Any]) -> bytes:
+def line(document: dict[str, Any]) -> bytes:
     return json.dumps(document).encode() + b"\n"
 
 
 def _message(message: dict[str, Any], **fields: Any) -> bytes:
-    return _line({**_HEAD, "message": {"role": "assistant", "content": "", **message}, "done": False, **fields})
+    return line({**HEAD, "message": {"role": "assistant", "content": "", **message}, "done": False, **fields})
 
 
 def _error(message: str, retryable: bool) -> bytes:
     """The server names neither kind nor status: only its words tell a refusal from a failure."""
-    return _line({"error": message if retryable else f"{message}: the input length exceeds the context length"})
+    return line({"error": message if retryable else f"{message}: the input length exceeds the context length"})
 
 
 def _body(text: str) -> bytes:
-    return _message({"content": text}, **_END)
+    return _message({"content": text}, **END)
 
 
 def _tool(fragments: Sequence[str]) -> list[bytes]:
     function = {"index": 0, "name": "look", "arguments": json.loads("".join(fragments))}
-    return [_message({"tool_calls": [{"id": "call_1", "function": function}]}), _message({}, **_END)]
+    return [_message({"tool_calls": [{"id": "call_1", "function": function}]}), _message({}, **END)]
 
 
 OLLAMA = Dialect(
     "ollama",
     "llama3.2",
     (_message({}),),
-    (_message({}, **_END),),
+    (_message({}, **END),),
     lambda text: _message({"content": text}),
     (b"\n",),
     _error,
