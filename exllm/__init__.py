@@ -81,7 +81,19 @@ from exllm.types.usage import Cost, Usage
 from exllm.version import __version__
 
 if TYPE_CHECKING:
-    from exllm import config, context, cost, local, model_catalog, providers, similarity, streaming, testing, tools
+    from exllm import (
+        config,
+        context,
+        cost,
+        local,
+        media,
+        model_catalog,
+        providers,
+        similarity,
+        streaming,
+        testing,
+        tools,
+    )
     from exllm.client import Client
     from exllm.default_client import chat, count_tokens, embed, stream
     from exllm.policies.budget import Budget
@@ -136,7 +148,19 @@ _LAZY = {
     "tool": "exllm.types.callable_tool",
 }
 _LAZY_MODULES = frozenset(
-    {"config", "context", "cost", "local", "model_catalog", "providers", "similarity", "streaming", "testing", "tools"}
+    {
+        "config",
+        "context",
+        "cost",
+        "local",
+        "media",
+        "model_catalog",
+        "providers",
+        "similarity",
+        "streaming",
+        "testing",
+        "tools",
+    }
 )
 
 __all__ = [
@@ -234,6 +258,7 @@ __all__ = [
     "count_tokens",
     "embed",
     "local",
+    "media",
     "model_catalog",
     "providers",
     "similarity",

@@ -21,6 +21,7 @@ from exllm.cost.running import RunningCost
 from exllm.cost.text_tokens import guess_input_tokens, tokens_of_text
 from exllm.embedding_call import embed_by, embed_over_http, prepare_embedding
 from exllm.errors import ConfigurationError, ExLLMError
+from exllm.image_questions import DESCRIBE, EXTRACT_TEXT, ImageSource, ask_about
 from exllm.model_lists import DEFAULT_KINDS, ModelLists, catalog_models, of_kinds, with_catalog
 from exllm.policies.budget import BudgetArgument, budgets_of
 from exllm.policies.retry import RetryPolicy, RetrySchedule
@@ -359,6 +360,47 @@ class Client:
 
         asked = way if not local and asks_provider(call) else None
         return await count_anyhow(self._transport, call, asked, local=local, fallback=fallback)
+
+    async def analyze_images(
+        self,
+        model: str,
+        images: ImageSource | Sequence[ImageSource],
+        question: str = DESCRIBE,
+        *,
+        fetch: bool = False,
+        max_side_px: int | None = None,
+        **arguments: Any,
+    ) -> Response:
+        """The answer to a question about one image or several, PDF documents among them.
+
+        Args:
+            images: paths, addresses, bytes or open files, see `exllm.media.load`; or parts that are made already.
+            question: what is asked, word for word; the images come before it.
+            fetch: get images at addresses here, instead of leaving that to the provider.
+            max_side_px: send none that is larger; see `exllm.media.fit`, which also makes each fit the provider.
+            arguments: whatever `chat` takes.
+
+        Raises: what `exllm.media.load`, `exllm.media.fit` and `chat` raise.
+        """
+        return await ask_about(
+            lambda messages: self.chat(model, messages, **arguments), model, images, question,
+            fetch=fetch, max_side_px=max_side_px,
+        )  # fmt: skip
+
+    async def extract_text(
+        self,
+        model: str,
+        images: ImageSource | Sequence[ImageSource],
+        *,
+        instruction: str = EXTRACT_TEXT,
+        fetch: bool = False,
+        max_side_px: int | None = None,
+        **arguments: Any,
+    ) -> Response:
+        """The text in images, as `analyze_images` with an instruction that asks for nothing else."""
+        return await self.analyze_images(
+            model, images, instruction, fetch=fetch, max_side_px=max_side_px, **arguments
+        )  # fmt: skip
 
     # -- providers
 

@@ -195,7 +195,7 @@ def _matrix(numpy: Any, vectors: Matrix) -> Any:
 
 def _rows(vectors: Matrix) -> Sequence[Vector]:
     if isinstance(vectors, Vectors):
-        return vectors  # unpacks a row when it is asked for
+        return vectors[:]
     rows = [_plain(row) for row in vectors]
     for row in islice(rows, 1, None):
         if len(row) != len(rows[0]):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exllm.context.estimate import estimate_tokens
     from exllm.context.fit import STRATEGIES, fit_messages
-    from exllm.context.image_header import image_size
+    from exllm.types.image_header import image_size
     from exllm.context.summary import summarize_messages
     from exllm.context.window import ContextStats, context_stats, context_window, validate_context
     from exllm.types.token_count import TokenCount
@@ -44,7 +44,7 @@ _LAZY = {
     "context_window": "exllm.context.window",
     "estimate_tokens": "exllm.context.estimate",
     "fit_messages": "exllm.context.fit",
-    "image_size": "exllm.context.image_header",
+    "image_size": "exllm.types.image_header",
     "summarize_messages": "exllm.context.summary",
     "validate_context": "exllm.context.window",
 }

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from exllm.context.families import Family, family_of
-from exllm.context.image_header import image_size
+from exllm.types.image_header import image_size
 from exllm.context.image_tokens import ImageRule, image_rule
 from exllm.context.text_tokens import text_tokens
 from exllm.types.message import Message

@@ -48,7 +48,19 @@ _BY_START = (
     (b"fLaC", "audio/flac"),
     (b"OggS", "audio/ogg"),
     (b"ID3", "audio/mpeg"),
+    (b"BM", "image/bmp"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
 )
+_BY_BRAND = {
+    b"heic": "image/heic",
+    b"heix": "image/heic",
+    b"mif1": "image/heif",
+    b"avif": "image/avif",
+    b"M4A ": "audio/mp4",
+    b"qt  ": "video/quicktime",
+}
 _KIND: dict[type[Any], str] = {Image: "image/", Audio: "audio/"}
 
 
@@ -147,7 +159,7 @@ def _read(part: M) -> M:
 
 
 def _guess(kind: type[Any], path: Path, data: bytes) -> str | None:
-    found = _by_content(data)
+    found = media_type_of(data)
     suffix = path.suffix.lower()
     if found is None:
         found = _BY_SUFFIX.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0]
@@ -156,17 +168,19 @@ def _guess(kind: type[Any], path: Path, data: bytes) -> str | None:
     return found if found is not None and found.startswith(_KIND[kind]) else None
 
 
-def _by_content(data: bytes) -> str | None:
+def media_type_of(data: bytes) -> str | None:
+    """What kind of file `data` is the beginning of, by its first bytes (a hundred do); None where they do not tell."""
     for start, media_type in _BY_START:
         if data.startswith(start):
             return media_type
     if data[:4] == b"RIFF":
-        return {b"WAVE": "audio/wav", b"WEBP": "image/webp"}.get(data[8:12])
+        return {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/x-msvideo"}.get(data[8:12])
+    if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
+        return "audio/aiff"
     if data[4:8] == b"ftyp":
-        brand = data[8:12]
-        if brand in (b"heic", b"heix", b"mif1"):
-            return "image/heic"
-        return {b"avif": "image/avif", b"M4A ": "audio/mp4"}.get(brand)
+        return _BY_BRAND.get(data[8:12], "video/mp4")
+    if len(data) > 1 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:  # ADTS
+        return "audio/aac"
     if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2:  # MPEG audio frame, layer III
         return "audio/mpeg"
     return None

@@ -18,6 +18,7 @@ from tests.cli.command import environment
 from tests.faults.dialects import OPENAI, TEXT
 from tests.faults.server import FaultServer
 from tests.integrations.web import serving
+from tests.media.pictures import picture
 
 FOLDER = Path(__file__).parents[2] / "examples"
 LIMIT_S = 30.0
@@ -52,6 +53,17 @@ async def test_tee_to_file_shows_the_text_and_logs_every_chunk(tmp_path: Path) -
     assert await _run("tee_to_file.py", str(path), "mock", "Hi") == f"{SENTENCE}\n"
     chunks = [msgspec.json.decode(line, type=exllm.Chunk) for line in path.read_bytes().splitlines()]
     assert "".join(chunk.text for chunk in chunks) == SENTENCE
+
+
+async def test_ask_about_images_sends_them(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture(8, 8))
+    assert await _run("ask_about_images.py", "What is it?", "mock", str(tmp_path / "a.png")) == f"{SENTENCE}\n"
+
+
+async def test_find_similar_puts_the_nearest_first() -> None:
+    lines = (await _run("find_similar.py", "mock", "a cat on the roof")).splitlines()
+    assert len(lines) == 4
+    assert lines[0].endswith("The cat sleeps on the warm roof.")
 
 
 async def test_several_providers_all_answer_or_say_why_not() -> None:
