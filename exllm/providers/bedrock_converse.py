@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from exllm.errors import ExLLMError
 from exllm.providers import bedrock_converse_decode, bedrock_converse_request, bedrock_errors
+from exllm.providers.bedrock_converse_plain import plain_answer
 from exllm.providers.bedrock_models import answering_model
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Framing, HttpRequest
@@ -42,6 +43,8 @@ class ConverseWire:
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
         answering = answering_model(request.model, spec.base_url)
+        if (chunks := plain_answer(body, spec.name, answering)) is not None:
+            return chunks
         return bedrock_converse_decode.read_body(body, spec.name, request.model, answering)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from exllm.errors import ExLLMError
 from exllm.providers import cohere_request
 from exllm.providers.cohere_decode import CohereChatDecoder
+from exllm.providers.cohere_plain import plain_answer
 from exllm.providers.error_mapping import error_for_body
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Framing, HttpRequest
@@ -53,7 +54,7 @@ class CohereChatWire(CohereErrors):
         return CohereChatDecoder(spec.name, request.model)
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
-        return CohereChatDecoder(spec.name, request.model).whole(body)
+        return plain_answer(body, spec.name) or CohereChatDecoder(spec.name, request.model).whole(body)
 
 
 WIRE = CohereChatWire()

@@ -144,7 +144,7 @@ class AnswerDecoder:
             return
         if not self._has_begun:
             self._has_begun = True
-            chunks.append(StreamStart(answer.response_id, answer.model_version, _unix_time(answer.create_time)))
+            chunks.append(StreamStart(answer.response_id, answer.model_version, unix_time(answer.create_time)))
         for position, candidate in enumerate(answer.candidates or ()):
             index = candidate.index or 0
             reader = self._candidates.get(index)
@@ -273,7 +273,8 @@ class _PartsOf:
         return self._parts[position]
 
 
-def _unix_time(text: str | None) -> int | None:
+def unix_time(text: str | None) -> int | None:
+    """Seconds since 1970, None for what is no time."""
     try:
         return int(datetime.fromisoformat(text).timestamp()) if text else None
     except ValueError:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from exllm.errors import ExLLMError, InvalidRequest
 from exllm.providers import error_mapping, gemini_decode, gemini_request
+from exllm.providers.gemini_plain import plain_answer
 from exllm.providers.gemini_tools import has_own_tools
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Framing, HttpRequest
@@ -46,6 +47,8 @@ class GenerateWire:
         return gemini_decode.AnswerDecoder(spec.name, request.model, keeps_text=keeps_text)
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
+        if (chunks := plain_answer(body, spec.name)) is not None:
+            return chunks
         keeps_text = has_own_tools(request.options, request.extra)
         return gemini_decode.decode_body(body, spec.name, request.model, keeps_text=keeps_text)
 

@@ -12,6 +12,7 @@ from exllm.errors import ExLLMError
 from exllm.providers import ollama_request
 from exllm.providers.error_mapping import error_for_body
 from exllm.providers.ollama_decode import OllamaChatDecoder
+from exllm.providers.ollama_plain import plain_answer
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Framing, HttpRequest
 from exllm.types.chunks import Chunk
@@ -40,7 +41,7 @@ class OllamaChatWire:
         return OllamaChatDecoder(spec.name, request.model)
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
-        return OllamaChatDecoder(spec.name, request.model).whole(body)
+        return plain_answer(body, spec.name) or OllamaChatDecoder(spec.name, request.model).whole(body)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
         return error_for_body(status, headers, body, provider=spec.name)

@@ -155,7 +155,7 @@ class OllamaChatDecoder:
         head = decode_head(data)
         self._started = True
         self._begun_at = head.created_at or ""
-        chunks.append(StreamStart(None, head.model or None, _unix_time(self._begun_at)))
+        chunks.append(StreamStart(None, head.model or None, unix_time(self._begun_at)))
 
     def _message(
         self, message: MessagePiece, logprobs: list[TokenPiece] | None, data: bytes, chunks: list[Chunk]
@@ -229,7 +229,8 @@ def _logprob(piece: TokenPiece) -> TokenLogprob:
     return TokenLogprob(piece.token, piece.logprob, piece.bytes, tuple(map(_logprob, piece.top_logprobs or ())))
 
 
-def _unix_time(text: str) -> int | None:
+def unix_time(text: str) -> int | None:
+    """Seconds since 1970, None for what is no time."""
     try:
         return int(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):

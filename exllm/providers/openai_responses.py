@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from exllm.errors import ExLLMError
 from exllm.providers.error_mapping import error_for_body
-from exllm.providers.openai_responses_decode import ResponsesDecoder
+from exllm.providers.openai_responses_decode import ResponsesDecoder, offers_server_tools
+from exllm.providers.openai_responses_plain import plain_answer
 from exllm.providers.openai_responses_quirks import GRANTED_BY, QUIRKS
 from exllm.providers.openai_responses_request import OPTIONS, build_request
 from exllm.providers.spec import ProviderSpec
@@ -44,7 +45,8 @@ class ResponsesWire:
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
         """See `Wire.decode_body`. A response that is made in the background has no `Finish` yet."""
-        return ResponsesDecoder(request, spec.name).whole(body)
+        plain = None if offers_server_tools(request) else plain_answer(body)
+        return plain or ResponsesDecoder(request, spec.name).whole(body)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes, spec: ProviderSpec) -> ExLLMError:
         """See `Wire.parse_error`."""

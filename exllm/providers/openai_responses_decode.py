@@ -65,17 +65,21 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError, *UNREADABLE)
 """What reading a field of the wrong type raises; told as a `ProtocolError` that shows the event."""
 
-# Fields of a response that the chunks have a name for, or that only repeat the request; all others are passed on.
-_NAMED_FIELDS = frozenset(
+ECHOED_FIELDS = frozenset(
     {
-        "access_programs", "background", "billing", "completed_at", "conversation", "created_at", "error",
-        "frequency_penalty", "id", "image", "incomplete_details", "instructions", "max_output_tokens",
-        "max_tool_calls", "metadata", "model", "object", "output", "output_text", "parallel_tool_calls",
-        "presence_penalty", "previous_response_id", "prompt", "prompt_cache_key", "prompt_cache_options",
-        "prompt_cache_retention", "reasoning", "safety_identifier", "service_tier", "status", "store", "temperature",
-        "text", "tool_choice", "tool_usage", "tools", "top_logprobs", "top_p", "truncation", "usage", "user",
+        "access_programs", "background", "billing", "completed_at", "conversation", "frequency_penalty", "image",
+        "instructions", "max_output_tokens", "max_tool_calls", "metadata", "object", "output_text",
+        "parallel_tool_calls", "presence_penalty", "previous_response_id", "prompt", "prompt_cache_key",
+        "prompt_cache_options", "prompt_cache_retention", "reasoning", "safety_identifier", "store", "temperature",
+        "text", "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user",
     }
 )  # fmt: skip
+"""Fields of a response that only repeat the request, or what other fields say."""
+_NAMED_FIELDS = ECHOED_FIELDS | {
+    "created_at", "error", "id", "incomplete_details", "model", "output", "service_tier", "status", "tool_usage",
+    "usage",
+}  # fmt: skip
+"""With those that the chunks have a name for. All others are passed on."""
 _YOURS = frozenset({"function", "custom"})  # types of tools that the caller runs
 _UNDER_WAY = frozenset({"queued", "in_progress"})
 """Of a response that the provider makes in the background: it can be asked for by its id."""
@@ -103,7 +107,7 @@ class ResponsesDecoder:
         self.finished = False
         self._provider = provider
         self._model = request.model
-        self._decoder = ItemDecoder(provider, keep_ids=_offers_server_tools(request))
+        self._decoder = ItemDecoder(provider, keep_ids=offers_server_tools(request))
         self._items = OutputItems(self._decoder)
         self._response_id: str | None = None
         # The text that is being written: a piece that continues it costs two comparisons.
@@ -329,7 +333,8 @@ class ResponsesDecoder:
         )
 
 
-def _offers_server_tools(request: Request) -> bool:
+def offers_server_tools(request: Request) -> bool:
+    """Whether the answer may hold items of tools that the provider runs."""
     tools = request.options.tools or ()
     given = [tool.definition.get("type") for tool in tools if isinstance(tool, ServerTool)]
     more = request.extra.get("tools")

@@ -81,8 +81,8 @@ class Wire(Protocol):
     options: frozenset[str]
     """The options that this protocol can express; others raise `UnsupportedOption`, or are dropped on request."""
 
-    # A wire may say ``texts_stand_apart = True``: of a conversation of texts, nothing in the request depends on what they
-    # say but these strings themselves. See `PlainRequests`.
+    # A wire may say ``texts_stand_apart = True``: of a conversation of texts, nothing in the request depends on what
+    # they say but these strings themselves. See `PlainRequests`.
     #
     # A wire may also have ``options_by_quirk: Mapping[str, frozenset[str]]``: options that only some providers take,
     # and the quirks any of which says so. See `supported_options`. And it may have

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from functools import reduce
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exllm.streaming.accumulator import Accumulator, fold, merge_usage
-from exllm.types.chunks import Chunk, Finish, ReasoningDelta, StreamStart, TextDelta, ToolCallDelta, UsageUpdate
+from exllm.types.chunks import (
+    Chunk,
+    Finish,
+    ProviderEvent,
+    ReasoningDelta,
+    StreamStart,
+    TextDelta,
+    ToolCallDelta,
+    UsageUpdate,
+)
 from exllm.types.usage import Usage
 
 COUNT = st.none() | st.integers(0, 3)
@@ -48,11 +58,12 @@ CHUNKS: st.SearchStrategy[Chunk] = st.one_of(
     st.builds(UsageUpdate, USAGES),
     st.builds(Finish, st.sampled_from(["stop", "length"]), st.integers(0, 1), st.none() | st.just("end")),
     st.just(ReasoningDelta("hm")),
+    st.builds(ProviderEvent, st.just("metrics"), st.just({"a": 1}), st.just("p"), st.booleans(), st.integers(0, 1)),
     st.just(ToolCallDelta(0, "c", "f", "{}")),
 )
 
 
-@given(st.lists(CHUNKS, max_size=4) | st.lists(CHUNKS, min_size=4, max_size=4))
+@given(st.lists(CHUNKS, max_size=4) | st.lists(CHUNKS, min_size=4, max_size=7))
 def test_a_whole_answer_is_folded_alike_in_both_ways(chunks: list[Chunk]) -> None:
     accumulator = Accumulator("p", "m")
     accumulator.add(chunks)
@@ -64,12 +75,14 @@ def test_a_whole_answer_is_folded_alike_in_both_ways(chunks: list[Chunk]) -> Non
     st.builds(TextDelta, st.sampled_from(["", "a"]), st.integers(0, 1), st.integers(0, 1)),
     st.builds(UsageUpdate, USAGES),
     st.builds(Finish, st.sampled_from(["stop", "length"]), st.integers(0, 1), st.none() | st.just("end")),
-    st.booleans(),
+    st.lists(st.builds(ProviderEvent, st.just("metrics"), st.just({"a": 1}), st.just("p"), st.booleans()), max_size=3),
+    st.randoms(use_true_random=False),
 )
 def test_a_plain_answer_is_folded_alike_in_both_ways(
-    start: Chunk, text: Chunk, usage: Chunk, finish: Chunk, usage_first: bool
+    start: Chunk, text: Chunk, usage: Chunk, finish: Chunk, beside: list[Chunk], order: random.Random
 ) -> None:
-    chunks = [start, text, usage, finish] if usage_first else [start, text, finish, usage]
+    chunks = [start, text, usage, finish, *beside]
+    order.shuffle(chunks)
     accumulator = Accumulator("p", "m")
     accumulator.add(chunks)
     assert fold(chunks, "p", "m") == accumulator.response()
