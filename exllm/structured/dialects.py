@@ -1,0 +1,76 @@
+"""What each provider takes of JSON Schema, as data."""
+
+from __future__ import annotations
+
+import msgspec
+
+_SIZES = frozenset({"minItems", "maxItems"})
+_RANGES = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """A subset of JSON Schema.
+
+    Attributes:
+        keeps: keywords that limit values, of those that it knows.
+        formats: values of ``format`` that it knows; None for all.
+        all_required: every field must be required; one that may be missing is sent as null.
+        closed: objects must have ``additionalProperties: false``, so there are no maps.
+        tuples: it has ``prefixItems``.
+        anything: it has the schema without any limit, ``{}``.
+        recursion: definitions may refer to themselves.
+        most_min_items: the largest ``minItems``; None for any.
+        patterns: it has ``pattern``: for all, for those that start with ``^`` and end with ``$`` ("anchored"), or none.
+    """
+
+    name: str
+    keeps: frozenset[str] = frozenset()
+    formats: frozenset[str] | None = frozenset()
+    all_required: bool = False
+    closed: bool = False
+    tuples: bool = False
+    anything: bool = True
+    recursion: bool = True
+    most_min_items: int | None = None
+    patterns: str = ""
+
+
+OPENAI = Dialect(
+    "openai",  # https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
+    keeps=_SIZES | _RANGES | {"multipleOf"},
+    formats=frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}),
+    all_required=True,
+    closed=True,
+    anything=False,
+    patterns="all",
+)
+ANTHROPIC = Dialect(
+    "anthropic",  # https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations
+    keeps=frozenset({"minItems"}),
+    formats=frozenset({
+        "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
+    }),
+    closed=True,
+    anything=False,
+    recursion=False,
+    most_min_items=1,
+)  # fmt: skip
+GEMINI = Dialect(
+    "gemini",  # https://ai.google.dev/gemini-api/docs/structured-output#json_schema_support
+    keeps=_SIZES | {"minimum", "maximum"},
+    formats=frozenset({"date-time", "date", "time"}),
+    tuples=True,
+)
+COHERE = Dialect(
+    "cohere",  # https://docs.cohere.com/docs/structured-outputs#unsupported-schema-features
+    formats=frozenset({"date-time", "uuid", "date", "time"}),
+    closed=True,
+    anything=False,
+)
+GRAMMAR = Dialect(
+    "grammar",  # https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md#json-schemas--gbnf
+    keeps=_SIZES | {"minLength", "maxLength"},
+    formats=frozenset({"date", "time", "date-time"}),
+    tuples=True,
+    patterns="anchored",
+)
