@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from exllm.policies.budget import Budget
     from exllm.policies.retry import RetryPolicy
     from exllm.streaming.stream import Stream
-    from exllm.tools import AskUser, Deny, Halt, RunStream
+    from exllm.tools import AskUser, Deny, Halt, RunStream, mcp
     from exllm.types.callable_tool import tool
     from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
     from exllm.types.run import Pending, Run
@@ -258,6 +258,7 @@ __all__ = [
     "count_tokens",
     "embed",
     "local",
+    "mcp",
     "media",
     "model_catalog",
     "providers",
@@ -276,6 +277,8 @@ def __getattr__(name: str) -> Any:
 
     if name in _LAZY_MODULES:
         return importlib.import_module(f"exllm.{name}")
+    if name == "mcp":
+        return importlib.import_module("exllm.tools.mcp")
     if name in _LAZY:
         value = getattr(importlib.import_module(_LAZY[name]), name)
         globals()[name] = value

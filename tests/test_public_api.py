@@ -24,7 +24,7 @@ PUBLIC = {
         StreamInterrupted StreamStart StreamStats Text TextDelta Timeouts TokenCount TokenLogprob Tool ToolCall
         ToolCallDelta ToolContext ToolFinished ToolProgress ToolResult ToolStarted TotalTimeout TurnFinished
         TurnStarted UnsupportedOption Usage UsageUpdate Vectors __version__ chat config context cost
-        count_tokens embed local media model_catalog providers similarity stream streaming testing tool tools
+        count_tokens embed local mcp media model_catalog providers similarity stream streaming testing tool tools
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
 }
@@ -49,7 +49,8 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
     [
         (
             exllm.Client,
-            "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models run step stream stream_run stream_step",
+            "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models run step "
+            "stream stream_run stream_step",
         ),
         (exllm.Stream, "aclose batches collect cost error events response stats tee text"),
     ],

@@ -37,7 +37,7 @@ def handler_parameters(tool: Tool) -> Parameters | None:
     if tool.parameters is not None or tool.handler is None:
         return tool.parameters
     try:
-        return parameters_of(tool.handler, tool.name)
+        return parameters_of(tool.handler, tool.name, takes_any=True)
     except TypeError:
         return None
 

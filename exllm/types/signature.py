@@ -26,15 +26,22 @@ class Parameters(typing.NamedTuple):
     context: str | None = None
 
 
-def parameters_of(function: Callable[..., Any], title: str, local_names: Mapping[str, Any] | None = None) -> Parameters:
+def parameters_of(
+    function: Callable[..., Any],
+    title: str,
+    local_names: Mapping[str, Any] | None = None,
+    *,
+    takes_any: bool = False,
+) -> Parameters:
     """What `function` takes, as the tool called `title`.
 
     Args:
         local_names: of where the tool is made, for annotations that are only names there.
+        takes_any: ``**arguments`` is no fault: a schema says what there may be.
 
     Raises: TypeError for a parameter that no model can fill in, or an annotation that cannot be read.
     """
-    by_name = _by_name(function, title)
+    by_name = _by_name(function, title, takes_any=takes_any)
     hints = _hints(function, title, local_names or {})
     context = next((name for name in by_name if _is_context(hints.get(name))), None)
     if context is not None:
@@ -48,7 +55,7 @@ def _is_context(hint: Any) -> bool:
     return hint is ToolContext
 
 
-def _by_name(function: Callable[..., Any], title: str) -> dict[str, inspect.Parameter]:
+def _by_name(function: Callable[..., Any], title: str, *, takes_any: bool) -> dict[str, inspect.Parameter]:
     try:
         parameters = inspect.signature(function).parameters
     except ValueError:
@@ -56,6 +63,8 @@ def _by_name(function: Callable[..., Any], title: str) -> dict[str, inspect.Para
     bound = _bound(function)
     found: dict[str, inspect.Parameter] = {}
     for position, (name, parameter) in enumerate(parameters.items()):
+        if takes_any and parameter.kind is parameter.VAR_KEYWORD:
+            continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             star = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
             raise TypeError(f"tool {title!r}: parameter '{star}{name}' cannot be described; name each parameter")
