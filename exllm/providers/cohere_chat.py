@@ -54,7 +54,7 @@ class CohereChatWire(CohereErrors):
         return CohereChatDecoder(spec.name, request.model)
 
     def decode_body(self, body: bytes, request: Request, spec: ProviderSpec) -> list[Chunk]:
-        return plain_answer(body, spec.name) or CohereChatDecoder(spec.name, request.model).whole(body)
+        return plain_answer(body) or CohereChatDecoder(spec.name, request.model).whole(body)
 
 
 WIRE = CohereChatWire()

@@ -11,8 +11,8 @@ from typing import Literal
 import msgspec
 
 from exllm.providers.cohere_events import UsageCounts
-from exllm.providers.cohere_usage import billed_units, usage_of
-from exllm.types.chunks import Chunk, Finish, FinishReason, ProviderEvent, StreamStart, TextDelta, UsageUpdate
+from exllm.providers.cohere_usage import usage_of
+from exllm.types.chunks import Chunk, Finish, FinishReason, StreamStart, TextDelta, UsageUpdate
 
 _REASONS: dict[str, FinishReason] = {"COMPLETE": "stop", "MAX_TOKENS": "length"}
 
@@ -46,7 +46,7 @@ class _Body(_Struct):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-def plain_answer(body: bytes, provider: str) -> list[Chunk] | None:
+def plain_answer(body: bytes) -> list[Chunk] | None:
     """The chunks of `body`, or None when it is anything but a message of text."""
     try:
         answer = _decode(body)
@@ -56,9 +56,4 @@ def plain_answer(body: bytes, provider: str) -> list[Chunk] | None:
     text, reason = answer.message.content[0].text, answer.finish_reason
     if not text:
         return None
-    chunks: list[Chunk] = [StreamStart(answer.id or None), TextDelta(text), UsageUpdate(usage)]
-    billed = billed_units(answer.usage)
-    if billed is not None:
-        chunks.append(ProviderEvent("billed_units", billed, provider))
-    chunks.append(Finish(_REASONS[reason], raw=reason))
-    return chunks
+    return [StreamStart(answer.id or None), TextDelta(text), UsageUpdate(usage), Finish(_REASONS[reason], raw=reason)]

@@ -190,7 +190,7 @@ WIRES: dict[str, Ways] = {
         2,
     ),
     "cohere_chat": Ways(
-        lambda body: cohere_plain.plain_answer(body, "p"),
+        cohere_plain.plain_answer,
         lambda body: CohereChatDecoder("p", "m").whole(body),
         COHERE,
         ["tool_plan", "tool_calls", "citations", "logprobs", "error", "search_units", "image_tokens", "thinking"],
