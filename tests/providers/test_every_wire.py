@@ -29,7 +29,7 @@ from tests.rechunk import slicings
 from tests.recorded import RECORDINGS, exchanges, read
 
 FRAMINGS = {"sse": SSEDecoder, "ndjson": NDJSONDecoder, "aws_eventstream": EventStreamDecoder}
-FEW_RECORDED = {"openai_completions": 7, "ollama_generate": 6, "cohere_v1": 8}
+FEW_RECORDED = {"openai_completions": 6, "ollama_generate": 6, "cohere_v1": 8}
 PLACE = {"place": 'São Paulo \u2028 \U0001f600 "quoted" \\ back', "days": [1, 2, {"at": None}], "empty": ""}
 
 WITH_TOOLS = [dialect for dialect in DIALECTS if dialect.tool_frames is not None]
