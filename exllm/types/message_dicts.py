@@ -1,5 +1,5 @@
-"""Messages given as dicts: in our own shape, in OpenAI's (Chat Completions; of Responses the messages), or in
-Anthropic's (Messages).
+"""Messages given as dicts: in our own shape, in OpenAI's (Chat Completions, Responses), in Anthropic's (Messages), or
+in Gemini's (generateContent).
 
 The shapes are told apart block by block, by what only one of them has. None means absent, as in the SDKs' own dumps.
 A field without a meaning here is refused, not dropped.
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from exllm.errors import ConfigurationError, InvalidRequest
-from exllm.types import anthropic_shape, openai_shape, responses_shape
+from exllm.types import anthropic_shape, gemini_shape, openai_shape, responses_shape
 from exllm.types.block_fields import Block, pop_cache_control, pop_text, result_content
 from exllm.types.message import Message
 from exllm.types.parts import (
@@ -50,6 +50,10 @@ def message_from_dict(data: Block, where: str) -> Message:
     Raises: InvalidRequest, TypeError; both name the field.
     """
     fields = {name: value for name, value in data.items() if value is not None}
+    if "parts" in fields and "content" not in fields:
+        return gemini_shape.message(fields, where)
+    if responses_shape.is_item(fields):
+        return responses_shape.item(fields, where)
     role = fields.pop("role", None)
     if role is None:
         raise InvalidRequest(f"{where} has no 'role'; a message is {{'role': 'user', 'content': ...}}")

@@ -30,13 +30,15 @@ from exllm.types.parts import (
     ToolCall,
     ToolResult,
 )
+from exllm.types.responses_shape import is_item
 
 __all__ = ["Messages", "has_paths", "load_media", "normalise_messages"]
 
 Messages = str | Message | Mapping[str, Any] | Sequence[str | Message | Mapping[str, Any]]
 """What `chat` and `stream` take: a string (what the user says), a `Message`, a dict, or a list of these.
 
-A dict is ``{"role": ..., "content": ...}`` with content in our shape, in OpenAI's (Chat Completions) or in Anthropic's.
+A dict is ``{"role": ..., "content": ...}`` with content in our shape, in OpenAI's (Chat Completions, Responses) or in
+Anthropic's; an item of Responses; or ``{"role": ..., "parts": ...}``, as Gemini has it.
 """
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
@@ -65,9 +67,22 @@ def normalise_messages(messages: Messages) -> tuple[Message, ...]:
     if not messages:
         raise InvalidRequest("the list of messages is empty; there is nothing to answer")
     normal: list[Message] = []
+    after_item = False
     for index, message in enumerate(messages):
-        normal += _one(message, f"messages[{index}]")
+        found = _one(message, f"messages[{index}]")
+        item = type(message) is not Message and _is_item(message)
+        if (item or after_item) and normal and normal[-1].role == found[0].role != "user":  # of one turn
+            found = (Message(found[0].role, (*normal.pop().parts, *found[0].parts)), *found[1:])
+        after_item = item
+        normal += found
     return tuple(normal)
+
+
+def _is_item(given: object) -> bool:
+    """Whether a message was written as an item of OpenAI's Responses API, of which a turn may have several."""
+    if isinstance(given, Mapping):
+        return is_item(given)
+    return hasattr(given, "model_dump") and is_item(given.model_dump())
 
 
 def _one(given: object, where: str) -> Sequence[Message]:

@@ -1,6 +1,7 @@
-"""Content parts of messages as OpenAI's Responses API has them.
+"""Items, and content parts of messages, as OpenAI's Responses API has them.
 
-Items that are no messages (``function_call``, ``reasoning``) are not read.
+An item that is no message becomes a message by itself; those of one turn are joined by the caller. Items that have no
+common form (searches, compactions, ...) go back to OpenAI as they came.
 Source: https://developers.openai.com/api/reference/resources/responses/methods/create, `input`
 """
 
@@ -11,9 +12,85 @@ from typing import Any
 
 import msgspec
 
-from exllm.types.block_fields import pop_text
+from exllm.errors import InvalidRequest
+from exllm.types.block_fields import Block, pop_text, result_content, to_json
 from exllm.types.media import decode_base64, read_data_url
-from exllm.types.parts import Citation, Document, FileRef, Image, Part, Text
+from exllm.types.message import Message
+from exllm.types.parts import (
+    Citation,
+    Document,
+    FileRef,
+    Image,
+    Part,
+    ProviderPart,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+
+_PROVIDER = "openai-responses"
+# The forms in which `exllm.providers.openai_responses_reasoning` and `.openai_responses_calls` keep what goes back.
+_REASONING, _CALL, _CUSTOM = "openai_reasoning:", "openai_call:", "custom"
+
+_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+_OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
+_OF_MODEL = frozenset(
+    {
+        "apply_patch_call", "code_interpreter_call", "compaction", "computer_call", "file_search_call",
+        "image_generation_call", "item_reference", "local_shell_call", "mcp_approval_request", "mcp_call",
+        "mcp_list_tools", "shell_call", "tool_search_call", "tool_search_output", "web_search_call",
+    }
+)  # fmt: skip
+_OF_CALLER = frozenset(
+    {
+        "apply_patch_call_output", "computer_call_output", "local_shell_call_output", "mcp_approval_response",
+        "shell_call_output",
+    }
+)  # fmt: skip
+_ITEMS = frozenset({*_CALLS, *_OUTPUTS, *_OF_MODEL, *_OF_CALLER, "reasoning"})
+
+
+def is_item(fields: Block) -> bool:
+    """Whether a dict is an item that is no message."""
+    return "role" not in fields and fields.get("type") in _ITEMS
+
+
+def item(fields: dict[str, Any], where: str) -> Message:
+    """The message that an item means. Raises `InvalidRequest` that names the place."""
+    kind = fields["type"]
+    try:
+        if kind in _CALLS:
+            return Message("assistant", (_call(kind, fields, where),))
+        if kind in _OUTPUTS:
+            output = result_content(fields["output"], where)
+            return Message("tool", (ToolResult(fields["call_id"], output),))
+        if kind == "reasoning":
+            return Message("assistant", tuple(_reasoning(fields, where)))
+    except KeyError as error:
+        raise InvalidRequest(f"{where}: an item of type {kind!r} needs {error.args[0]!r}") from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InvalidRequest(f"{where}: {kind!r} item of the wrong shape: {error}") from None
+    return Message("assistant" if kind in _OF_MODEL else "tool", (ProviderPart(_PROVIDER, fields),))
+
+
+def _call(kind: str, fields: dict[str, Any], where: str) -> ToolCall:
+    said = {"type", "id", "status", "call_id", "name", _CALLS[kind]}
+    rest = {name: value for name, value in fields.items() if name not in said and value != {"type": "direct"}}
+    signature = _CUSTOM if kind == "custom_tool_call" else None
+    if rest:
+        signature = _CALL + to_json({"provider": _PROVIDER, "kind": kind, "fields": rest}, where)
+    return ToolCall(fields["call_id"], fields["name"], pop_text(dict(fields), _CALLS[kind]), signature=signature)
+
+
+def _reasoning(fields: dict[str, Any], where: str) -> list[Reasoning]:
+    """Summaries and content are parts of their own; the last one has what else goes back."""
+    summaries, contents = fields.get("summary") or [], fields.get("content") or []
+    texts = [pop_text(dict(each), "text") for each in (*summaries, *contents)] or [""]
+    facts = {"provider": _PROVIDER, "summaries": len(summaries), "encrypted": fields.get("encrypted_content")}
+    id_, last = fields.get("id"), len(texts) - 1
+    signature = _REASONING + to_json({name: value for name, value in facts.items() if value}, where)
+    return [Reasoning(text, signature if place == last else None, id=id_) for place, text in enumerate(texts)]
 
 
 def said(_kind: str, fields: dict[str, Any], where: str) -> Part:
