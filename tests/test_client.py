@@ -275,25 +275,36 @@ async def test_q12_a_thousand_streams_through_a_pool_of_ten() -> None:
 
 @by_dialect
 async def test_q23_nothing_is_added_to_what_was_said(dialect: Dialect) -> None:
+    said = ["Hi", "Hello.", "And?"] if dialect.takes_conversations else ["Hi"]
     async with served(dialect, dialect.reply()) as (server, client):
-        messages = [
-            {"role": "user", "content": "Hi"},
-            {"role": "assistant", "content": "Hello."},
-            {"role": "user", "content": "And?"},
-        ]
-        await client.chat(dialect.name, messages)
+        await client.chat(
+            dialect.name, [{"role": role, "content": text} for role, text in zip(SIDES, said, strict=False)]
+        )
         body = server.requests[0].json
-        assert not {"system", "systemInstruction", "instructions"} & body.keys()
-        contents = [
-            message.get("content", message.get("parts"))
-            for message in next(body[name] for name in ("messages", "contents", "input") if name in body)
-        ]
-        said = [
-            part["text"] if isinstance(part, dict) else part
-            for content in contents
-            for part in (content if isinstance(content, list) else [content])
-        ]
-        assert said == ["Hi", "Hello.", "And?"]
+    assert not {"system", "systemInstruction", "instructions", "preamble"} & body.keys()
+    assert _words_of(body) == said
+
+
+SIDES = ("user", "assistant", "user")
+
+
+def _words_of(body: dict[str, Any]) -> list[str]:
+    """What a request says, in whatever words its protocol has for it."""
+    if isinstance(body.get("input"), dict):  # Replicate: what the model itself takes
+        body = body["input"]
+    if "prompt" in body:
+        return [body["prompt"]]
+    if "message" in body:
+        return [*(entry["message"] for entry in body.get("chat_history", ())), body["message"]]
+    contents = [
+        message.get("content", message.get("parts"))
+        for message in next(body[name] for name in ("messages", "contents", "input") if name in body)
+    ]
+    return [
+        part["text"] if isinstance(part, dict) else part
+        for content in contents
+        for part in (content if isinstance(content, list) else [content])
+    ]
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,10 @@ class Dialect(NamedTuple):
         is_streamed: whether a request asks for a stream.
         ends_with_body: there is no terminal event; the answer is over when the body is.
         calls_come_whole: the arguments of a call are never sent in fragments.
+        takes_conversations: more than one message.
         names_status: an error inside a stream names an HTTP status.
         counts_tokens: answers say how many tokens they took.
+        settings: what a config holds besides, for the address of the server.
         detour: what the server answers by itself, uncounted, on the way to the answer proper; see `FaultServer`.
     """
 
@@ -53,7 +55,9 @@ class Dialect(NamedTuple):
     ends_with_body: bool = False
     calls_come_whole: bool = False
     names_status: bool = False
+    takes_conversations: bool = True
     counts_tokens: bool = True
+    settings: Callable[[str], dict[str, str]] = lambda url: {}
     detour: Detour | None = None
 
     @property

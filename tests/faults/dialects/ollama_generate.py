@@ -25,4 +25,5 @@ GENERATE = Dialect(
     None,
     OLLAMA.frame,
     content_type=OLLAMA.content_type,
+    takes_conversations=False,
 )

@@ -32,4 +32,5 @@ COMPLETIONS = Dialect(
     OPENAI.error_body,
     _body,
     None,
+    takes_conversations=False,
 )

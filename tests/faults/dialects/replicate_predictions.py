@@ -69,5 +69,6 @@ REPLICATE = Dialect(
     lambda payload: b"event: error\ndata: %b\n\n" % payload,
     is_streamed=lambda request: request.path.startswith(STREAM),
     counts_tokens=False,
+    takes_conversations=False,
     detour=detour,
 )
