@@ -22,13 +22,12 @@ def bind(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises: ArgumentsError with all that is wrong, and where, for the model to read.
     """
-    parameters = tool.parameters
-    if parameters is not None:
+    parameters = handler_parameters(tool)
+    if parameters is not None and parameters.is_schema:
         _check_names(parameters, arguments)
         return _converted(parameters, arguments, all_described=True)
     if problems := problems_of(arguments, tool.schema):
         raise ArgumentsError("; ".join(problems))
-    parameters = handler_parameters(tool)
     return arguments if parameters is None else _converted(parameters, arguments, all_described=False)
 
 
@@ -37,7 +36,7 @@ def handler_parameters(tool: Tool) -> Parameters | None:
     if tool.parameters is not None or tool.handler is None:
         return tool.parameters
     try:
-        return parameters_of(tool.handler, tool.name, takes_any=True)
+        return parameters_of(tool.handler, tool.name, is_schema=False)
     except TypeError:
         return None
 

@@ -23,7 +23,7 @@ from exllm.types.tool_choice import names_in
 
 _CALL_ARGUMENTS = ("timeout", "extra", "api_key", "base_url", "include_raw")
 _RULES = frozenset(CallRules.__dataclass_fields__) - {"tools", "manual_names"}
-_NOT_KEPT = frozenset({"tools", "response_model"})
+_NOT_KEPT = frozenset({"tools", "response_model", "validators"})
 _HOLDS_ON = frozenset({"auto", "none"})
 
 
@@ -85,7 +85,7 @@ def start_run(
 def _kept(options: Options) -> dict[str, Any]:
     """What a stored run goes on with: plain data, and nothing that could hold a key."""
     given = {name: value for name, value in options.given().items() if name not in _NOT_KEPT}
-    plain: dict[str, Any] = msgspec.to_builtins(given)
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(given))
     return plain
 
 

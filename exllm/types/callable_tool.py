@@ -101,12 +101,16 @@ def tool(
                 f"a tool's name is 1 to 64 letters, digits, '_' and '-', got {title!r}; give one: tool(..., name='...')"
             )
         words, documented = parse_docstring(_documentation(function))
-        parameters = None
+        parameters: Parameters | None
         if schema is None:
             parameters = parameters_of(function, title, caller)
             made = _schema(parameters, title, documented)
         else:
             made = dict(schema)
+            try:
+                parameters = parameters_of(function, title, caller, is_schema=False)
+            except TypeError:  # it gets whatever the schema allows
+                parameters = None
         said = words if description is None else description
         plain = Tool(title, said, made, strict, cache_control, timeout, manual, needs_approval)
         return plain.with_handler(function, parameters)

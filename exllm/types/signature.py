@@ -19,11 +19,13 @@ class Parameters(typing.NamedTuple):
         by_name: without those that a `functools.partial` has filled in.
         types: their annotations, where they have one.
         context: the name of the parameter that gets the `ToolContext`, which is not among the others.
+        is_schema: the tool's schema was made of them; else one was given, and they may be anything.
     """
 
     by_name: dict[str, inspect.Parameter]
     types: dict[str, Any]
     context: str | None = None
+    is_schema: bool = True
 
 
 def parameters_of(
@@ -31,22 +33,22 @@ def parameters_of(
     title: str,
     local_names: Mapping[str, Any] | None = None,
     *,
-    takes_any: bool = False,
+    is_schema: bool = True,
 ) -> Parameters:
     """What `function` takes, as the tool called `title`.
 
     Args:
         local_names: of where the tool is made, for annotations that are only names there.
-        takes_any: ``**arguments`` is no fault: a schema says what there may be.
+        is_schema: see `Parameters`; otherwise ``**arguments`` is no fault.
 
     Raises: TypeError for a parameter that no model can fill in, or an annotation that cannot be read.
     """
-    by_name = _by_name(function, title, takes_any=takes_any)
+    by_name = _by_name(function, title, takes_any=not is_schema)
     hints = _hints(function, title, local_names or {})
     context = next((name for name in by_name if _is_context(hints.get(name))), None)
     if context is not None:
         del by_name[context]
-    return Parameters(by_name, {name: hints[name] for name in by_name if name in hints}, context)
+    return Parameters(by_name, {name: hints[name] for name in by_name if name in hints}, context, is_schema)
 
 
 def _is_context(hint: Any) -> bool:
