@@ -26,7 +26,7 @@ from exllm.providers.gemini_events import (
     is_there,
     plain,
 )
-from exllm.providers.gemini_finish import reason_word
+from exllm.providers.gemini_finish import block_word
 from exllm.providers.gemini_template import NO_SHAPE, Shape, shape_of
 from exllm.providers.gemini_usage import says_more, usage_of
 from exllm.providers.openai_chat_template import string_inside
@@ -54,6 +54,7 @@ class AnswerDecoder:
         "_candidates",
         "_has_begun",
         "_keeps_text",
+        "_last_said",
         "_left_to_learn",
         "_model",
         "_provider",
@@ -72,6 +73,7 @@ class AnswerDecoder:
         self._has_begun = False
         self._candidates: dict[int, CandidateReader] = {}
         self._blocked: Finish | None = None
+        self._last_said: dict[str, bytes] = {}
         self._usage: UsageMetadata | None = None
         self._usage_raw = b""
         self._shape = NO_SHAPE
@@ -157,7 +159,7 @@ class AnswerDecoder:
         if is_there(answer.usage_metadata):
             self._read_usage(answer, chunks)
         if is_there(answer.model_status):
-            chunks.append(ProviderEvent("modelStatus", plain(answer.model_status), self._provider))
+            self._pass_on("modelStatus", answer.model_status, plain(answer.model_status), chunks)
 
     def _read_shaped(self, index: int, raw_text: bytes, raw_counts: bytes, chunks: list[Chunk]) -> bool:
         """An object of which all but text and counts is known. False where they are not what they should be."""
@@ -188,12 +190,18 @@ class AnswerDecoder:
         """What was found in the prompt. A blocked one has no candidates."""
         feedback = answer.prompt_feedback
         assert feedback is not None
-        word = reason_word(feedback.block_reason)
+        word = block_word(feedback.block_reason)
         if word is not None:
             self._blocked = Finish("content_filter", raw=word, message=feedback.block_reason_message)
         if is_there(feedback.safety_ratings):
             data = {"safetyRatings": plain(feedback.safety_ratings)}
-            chunks.append(ProviderEvent("promptFeedback", data, self._provider))
+            self._pass_on("promptFeedback", feedback.safety_ratings, data, chunks)
+
+    def _pass_on(self, event: str, raw: msgspec.Raw, data: Any, chunks: list[Chunk]) -> None:
+        """Tell what the chunks have no name for, unless it was said with the object before already."""
+        if self._last_said.get(event) != bytes(raw):
+            self._last_said[event] = bytes(raw)
+            chunks.append(ProviderEvent(event, data, self._provider))
 
     def _read_usage(self, answer: Answer, chunks: list[Chunk]) -> None:
         """The counts so far. They come with every object and are final in the last."""

@@ -38,14 +38,26 @@ _EXPLANATIONS = {
 }
 # What both APIs number alike; only asked for with enum-encoding=int.
 _NUMBERED = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
-_UNSPECIFIED = (None, "", 0, "FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED")
+_NUMBERED_BLOCKS = {1: "SAFETY", 2: "OTHER", 3: "BLOCKLIST", 4: "PROHIBITED_CONTENT"}
+_UNSPECIFIED = (
+    None, "", 0, "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"
+)  # fmt: skip
 
 
 def reason_word(reason: str | int | None) -> str | None:
-    """The name of a finish or block reason; None where it says nothing."""
+    """The name of a reason to finish; None where it says nothing."""
+    return _word(reason, _NUMBERED)
+
+
+def block_word(reason: str | int | None) -> str | None:
+    """The name of a reason to block the prompt; None where it says nothing."""
+    return _word(reason, _NUMBERED_BLOCKS)
+
+
+def _word(reason: str | int | None, numbered: dict[int, str]) -> str | None:
     if reason in _UNSPECIFIED:
         return None
-    return reason if isinstance(reason, str) else _NUMBERED.get(reason or 0, str(reason))
+    return reason if isinstance(reason, str) else numbered.get(reason or 0, str(reason))
 
 
 def common_reason(word: str, *, has_calls: bool) -> FinishReason:

@@ -10,6 +10,7 @@ from typing import Any
 
 from exllm.errors import InvalidRequest
 from exllm.providers.gemini_interactions_tools import tool_choice_of
+from exllm.providers.gemini_models import model_facts
 from exllm.types.options import Options
 
 _SAME_BUT_SPELT = {
@@ -25,12 +26,12 @@ _FORMS = frozenset({"text", "image", "audio", "video"})
 _JSON = "application/json"
 
 
-def generation_config(options: Options, warnings: list[str]) -> dict[str, Any]:
+def generation_config(options: Options, model: str, warnings: list[str]) -> dict[str, Any]:
     """The fields that were asked for. Raises `InvalidRequest` for what the API has no words for."""
     config: dict[str, Any] = {
         theirs: value for ours, theirs in _SAME_BUT_SPELT.items() if (value := getattr(options, ours)) is not None
     }
-    config |= _thinking(options, warnings)
+    config |= _thinking(options, model, warnings)
     if (choice := tool_choice_of(options)) is not None:
         config["tool_choice"] = choice
     if options.audio is not None and (speech := _speech(options.audio)):
@@ -38,7 +39,7 @@ def generation_config(options: Options, warnings: list[str]) -> dict[str, Any]:
     return config
 
 
-def _thinking(options: Options, warnings: list[str]) -> dict[str, Any]:
+def _thinking(options: Options, model: str, warnings: list[str]) -> dict[str, Any]:
     """All models are told how long to think in words. Thoughts are shown only where `thinking` asks for them."""
     asked, effort = options.thinking, options.reasoning_effort
     config: dict[str, Any] = {}
@@ -47,7 +48,7 @@ def _thinking(options: Options, warnings: list[str]) -> dict[str, Any]:
     elif asked is True:
         config = {"thinking_summaries": "auto"}
     elif asked is False or asked == 0:
-        config = {"thinking_level": _least(warnings)}
+        config = {"thinking_level": _least(model, warnings)}
     elif asked is not None:
         raise InvalidRequest(
             "the Interactions API takes no number of tokens to think; use reasoning_effort, and max_tokens for all"
@@ -57,18 +58,23 @@ def _thinking(options: Options, warnings: list[str]) -> dict[str, Any]:
     if "thinking_level" in config:
         raise InvalidRequest("thinking sets how long to think already; leave out reasoning_effort")
     if effort == "none":
-        return {**config, "thinking_level": _least(warnings)}
-    if effort == "max":
-        warnings.append("the Interactions API knows no effort 'max'; the level xhigh was sent")
-        effort = "xhigh"
-    if effort not in _LEVELS:
+        return {**config, "thinking_level": _least(model, warnings)}
+    level = {"max": "xhigh", "minimal": _least_level(model)}.get(effort, effort)
+    if level not in _LEVELS:
         raise InvalidRequest(f"reasoning_effort must be none, max or one of {', '.join(_LEVELS)}, got {effort!r}")
-    return {**config, "thinking_level": effort}
+    if level != effort:
+        warnings.append(f"{model} knows no effort {effort!r}; the level {level} was sent")
+    return {**config, "thinking_level": level}
 
 
-def _least(warnings: list[str]) -> str:
-    warnings.append("the Interactions API cannot keep a model from thinking; the least was asked for, minimal")
-    return "minimal"
+def _least(model: str, warnings: list[str]) -> str:
+    level = _least_level(model)
+    warnings.append(f"the Interactions API cannot keep a model from thinking; the least was asked for, {level}")
+    return level
+
+
+def _least_level(model: str) -> str:
+    return "minimal" if model_facts(model).has_minimal else "low"
 
 
 def _speech(audio: dict[str, Any]) -> Any:

@@ -61,7 +61,7 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
     fields = {
         "system_instruction": writer.system,
         "tools": tools_of(options, warnings) or None,
-        "generation_config": generation_config(options, warnings) or None,
+        "generation_config": generation_config(options, request.model, warnings) or None,
         "response_format": response_format(options),
         "safety_settings": _safety(options, spec),
         "service_tier": options.service_tier,

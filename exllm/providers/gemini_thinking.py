@@ -54,9 +54,12 @@ def _effort(effort: str, model: str, warnings: list[str]) -> dict[str, Any]:
     if effort not in _BUDGET:
         raise InvalidRequest(f"reasoning_effort must be none or one of {', '.join(_BUDGET)}, got {effort!r}")
     if model_facts(model).levels:
-        if effort == "max":
-            warnings.append(f"{model} knows no effort 'max'; the level XHIGH was sent")
-        return {"thinkingLevel": _LEVEL.get(effort) or effort.upper()}
+        level = _LEVEL.get(effort) or effort.upper()
+        if level == "MINIMAL" and not model_facts(model).has_minimal:
+            level = "LOW"
+        if level != effort.upper():
+            warnings.append(f"{model} knows no effort {effort!r}; the level {level} was sent")
+        return {"thinkingLevel": level}
     budget = _BUDGET[effort]
     warnings.append(f"{model} knows no effort; {effort!r} was sent as a thinking budget of {budget} tokens")
     return {"thinkingBudget": budget}
@@ -67,7 +70,11 @@ def _least(model: str, warnings: list[str]) -> dict[str, Any]:
     facts = model_facts(model)
     if facts.can_rest:
         return {"thinkingBudget": 0}
-    least: dict[str, Any] = {"thinkingLevel": "MINIMAL"} if facts.levels else {"thinkingBudget": _LEAST_BUDGET}
+    least: dict[str, Any] = (
+        {"thinkingLevel": "MINIMAL" if facts.has_minimal else "LOW"}
+        if facts.levels
+        else {"thinkingBudget": _LEAST_BUDGET}
+    )
     (value,) = least.values()
     warnings.append(f"{model} cannot be kept from thinking; the least was asked for, {value}")
     return least

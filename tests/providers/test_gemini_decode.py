@@ -374,6 +374,34 @@ def test_no_reason_is_no_end(reason: Any) -> None:
         decode(answer(text("x"), reason=reason))
 
 
+@pytest.mark.parametrize(
+    ("reason", "word"), [(1, "SAFETY"), (3, "BLOCKLIST"), (4, "PROHIBITED_CONTENT"), (99, "99"), ("JAILBREAK",) * 2]
+)
+def test_a_reason_to_block_is_no_reason_to_finish(reason: str | int, word: str) -> None:
+    """As a number it means something else: with enum-encoding=int."""
+    (choice,) = fold(decode({"promptFeedback": {"blockReason": reason}})).choices
+    assert (choice.finish_reason, choice.raw_finish_reason) == ("content_filter", word)
+
+
+@pytest.mark.parametrize("reason", ["BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", 0])
+def test_a_prompt_without_a_reason_to_block_it_is_not_blocked(reason: str | int) -> None:
+    answer = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+    response = fold(decode({**answer, "promptFeedback": {"blockReason": reason}}))
+    assert (response.text, response.finish_reason) == ("Hi", "stop")
+    _, error = decode_stream([b'data: {"promptFeedback": {"blockReason": %b}}' % json.dumps(reason).encode(), b"\n\n"])
+    assert type(error) is StreamInterrupted
+
+
+def test_what_comes_again_with_every_object_is_told_once() -> None:
+    status = {"modelStatus": {"modelStage": "DEPRECATED"}}
+    feedback = {"promptFeedback": {"safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT"}]}}
+    pieces = [{"candidates": [{"content": {"parts": [{"text": text}]}}], **status, **feedback} for text in "abc"]
+    pieces[-1]["candidates"][0]["finishReason"] = "STOP"  # type: ignore[index]
+    chunks = decode(*pieces)
+    told = [chunk.event for chunk in chunks if isinstance(chunk, ProviderEvent)]
+    assert sorted(told) == ["modelStatus", "promptFeedback"]
+
+
 def test_a_blocked_prompt_is_filtered_content() -> None:
     feedback = {"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": "No.", "safetyRatings": [{"blocked": True}]}
     chunks = decode({"promptFeedback": feedback, "usageMetadata": {"promptTokenCount": 4, "totalTokenCount": 4}})
