@@ -37,6 +37,7 @@ from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport
 from exllm.transport.model_list import fetch_models
 from exllm.transport.sessions import TransportSettings
 from exllm.types.embedding import EmbeddingResponse
+from exllm.types.live_settings import LiveArguments
 from exllm.types.model import ModelEntry
 from exllm.types.normalise import Messages
 from exllm.types.options import DEFAULT_TIMEOUTS, OptionArguments
@@ -44,6 +45,9 @@ from exllm.types.response import Response
 from exllm.types.token_count import TokenCount
 
 if TYPE_CHECKING:
+    from exllm.live.reconnect import Reconnect
+    from exllm.live.session import LiveSession
+    from exllm.streaming.ring import Overflow
     from exllm.tools.run_stream import RunStream
     from exllm.tools.settings import RunArguments
     from exllm.types.run import Run
@@ -207,9 +211,7 @@ class Client:
         takes; nothing is sent before it is entered or iterated."""
         return _start_run(self.stream, model, messages, arguments)
 
-    async def run(
-        self, model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]
-    ) -> Run:
+    async def run(self, model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]) -> Run:
         """Ask the model, make the calls that it wants, tell it the results, and so on until it has answered.
 
         Args:
@@ -252,15 +254,64 @@ class Client:
         """`step` as it happens; see `stream_run`."""
         return _start_run(self.stream, model, messages, arguments, is_step=True)
 
-    async def step(
-        self, model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]
-    ) -> Run:
+    async def step(self, model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]) -> Run:
         """One round of a run: the model's answer, and the calls in it made. Takes what `run` takes.
 
         While there is more to do the status is ``running``: ``run = await client.step(run, tools=tools)``.
         """
         stream = self.stream_step(model, messages, **arguments)
         return await _whole_run(stream)
+
+    def live(
+        self,
+        model: str,
+        *,
+        auto_tools: bool = False,
+        concurrency: int = 8,
+        tool_timeout: float | None = None,
+        state: Any = None,
+        audio_overflow: Overflow = "block",
+        audio_capacity: int = 1024,
+        reconnect: Reconnect | None = None,
+        timeout: Timeout = None,
+        extra: Mapping[str, Any] | None = None,
+        api_key: str | None = None,
+        live_url: str | None = None,
+        **settings: Unpack[LiveArguments],
+    ) -> LiveSession:
+        """A realtime session, to speak and listen at the same time; nothing is sent before it is entered.
+
+        Args:
+            model: ``"provider/model"``, or a provider alone for its default realtime model.
+            auto_tools: make the calls of the model by itself, side by side, and send the results; `tools` must hold
+                functions. Calls of tools without one are left to you.
+            concurrency, tool_timeout, state: of these calls, as for `run`.
+            audio_overflow: what happens to the model's audio when `audio_capacity` pieces of it wait to be taken:
+                ``"block"`` stops reading the socket, ``"drop"`` loses new pieces, ``"overwrite"`` old ones. Anything
+                else is never lost.
+            reconnect: how hard to try when the connection is lost, see `exllm.live.Reconnect`.
+            timeout: total seconds until the session can be used, or `Timeouts`: `connect`, `first_chunk` (until the
+                service has taken the settings, 30 s), `idle` (longest silence of the service, none), `total` (until it
+                can be used). Of the client's own timeouts the first two count.
+            extra: the provider's own session fields, merged last.
+            api_key: for this session, in place of the config's; may be a short-lived token of the provider.
+            live_url: scheme and host, in place of the provider's and of ``live_url`` in its config.
+            settings: see `exllm.live.LiveSettings`; `turn_detection` may be its kind alone.
+
+        Raises: ConfigurationError, UnsupportedOption, InvalidRequest, TypeError, ValueError, all before any I/O.
+        """
+        from exllm.live.call import prepare_live
+        from exllm.live.session import LiveSession
+
+        transport = self._transport
+        call = prepare_live(
+            self._settings, self._ways, model, settings,
+            timeout=timeout, api_key=api_key, live_url=live_url, extra=extra, reconnect=reconnect,
+            auto_tools=auto_tools, concurrency=concurrency, tool_timeout=tool_timeout, state=state,
+            audio_overflow=audio_overflow, audio_capacity=audio_capacity, max_message_bytes=self._max_frame_bytes,
+            proxy_for=transport.pool.proxy_for, ssl_context=transport.settings.ssl_context,
+        )  # fmt: skip
+        return LiveSession(call)
 
     async def embed(
         self,

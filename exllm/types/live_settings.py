@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
 import msgspec
 
 from exllm.types.message import Message
+from exllm.types.normalise import Messages
 from exllm.types.tool import ServerTool, Tool
 
 
@@ -97,3 +99,46 @@ class LiveSettings(msgspec.Struct, frozen=True):
     endpoint: str | None = None
     non_blocking_tools: bool | tuple[str, ...] = ()
     extra: dict[str, Any] = {}
+
+
+class LiveArguments(TypedDict, total=False):
+    """The same settings as keyword arguments of `Client.live`; `LiveSettings` explains them."""
+
+    instructions: str | None
+    modalities: Sequence[Literal["text", "audio"]] | Literal["text", "audio"] | None
+    voice: str | None
+    language: str | None
+    speed: float | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    max_tokens: int | None
+    seed: int | None
+    thinking: Any
+    reasoning_effort: str | None
+    tools: Sequence[Any] | None
+    tool_choice: Any
+    parallel_tool_calls: bool | None
+    history: Messages | None
+    turn_detection: TurnDetection | Mapping[str, Any] | Literal["server", "semantic", "manual"] | None
+    turn_coverage: Literal["activity", "all", "activity_and_video"] | None
+    input_transcription: bool | str | Mapping[str, Any] | None
+    output_transcription: bool | None
+    input_rate_hz: int | None
+    output_rate_hz: int | None
+    audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] | None
+    noise_reduction: Literal["near_field", "far_field"] | None
+    media_resolution: Literal["low", "medium", "high"] | None
+    proactive_audio: bool | None
+    affective_dialog: bool | None
+    context_compression: bool | Mapping[str, Any] | None
+    truncation: Any
+    resumable: bool | None
+    resumption_handle: str | None
+    include: Sequence[str] | None
+    tracing: Any
+    prompt: Any
+    safety_settings: Any
+    kind: Literal["conversation", "transcription"] | None
+    endpoint: str | None
+    non_blocking_tools: bool | Sequence[str] | None

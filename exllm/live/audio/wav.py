@@ -1,0 +1,141 @@
+"""WAV files of PCM, in and out."""
+
+from __future__ import annotations
+
+import os
+import struct
+import wave
+from types import TracebackType
+from typing import IO, Self
+
+from exllm.live.audio.g711 import alaw_decode, ulaw_decode
+from exllm.live.audio.resample import Resampler
+from exllm.live.audio.samples import to_pcm
+
+_PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+
+
+def write_wav(path: str | os.PathLike[str], pcm: bytes, rate_hz: int) -> None:
+    """Write PCM (16 bits, mono) as a WAV file."""
+    with Recording(path) as recording:
+        recording.write(pcm, rate_hz)
+
+
+def read_wav(path: str | os.PathLike[str]) -> tuple[bytes, int]:
+    """The sound of a WAV file as PCM (16 bits, mono, channels mixed) and its sample rate.
+
+    Reads whole numbers of 8 to 32 bits, floats, and G.711. Raises OSError; ValueError for what is no such file.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise ValueError(f"{os.fspath(path)} is no WAV file")
+    kind = channels = rate_hz = bits = 0
+    at = 12
+    while at + 8 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        chunk = data[at + 8 : at + 8 + size]
+        if name == b"fmt " and len(chunk) >= 16:
+            kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
+            if kind == _EXTENSIBLE and len(chunk) >= 26:
+                kind = int.from_bytes(chunk[24:26], "little")
+        elif name == b"data":
+            if not (channels and rate_hz):
+                break
+            return _mixed(_samples(chunk, kind, bits, path), channels), rate_hz
+        at += 8 + size + size % 2
+    raise ValueError(f"{os.fspath(path)} has no sound in it that can be read")
+
+
+class Recording:
+    """A WAV file that sound is written to as it comes; finished by `close`, or with the block.
+
+    Audio of another sample rate than the first piece is brought to that one. G.711 becomes PCM.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.rate_hz = 0
+        self._resampler: Resampler | None = None
+        self._file: IO[bytes] | None = open(path, "wb")  # noqa: SIM115 - closed by `close`
+        self._wave: wave.Wave_write | None = None
+
+    def write(self, data: bytes, rate_hz: int, media_type: str = "audio/pcm") -> None:
+        """Add a piece. After `close` it does nothing."""
+        if self._file is None:
+            return
+        decode = _DECODERS.get(media_type.partition(";")[0])
+        if decode is not None:
+            data = decode(data)
+        if self._wave is None:
+            self._open(rate_hz)
+        if rate_hz != self.rate_hz:
+            if self._resampler is None or self._resampler.from_hz != rate_hz:
+                self._resampler = Resampler(rate_hz, self.rate_hz)
+            data = self._resampler.feed(data)
+        assert self._wave is not None
+        self._wave.writeframesraw(data[: len(data) // 2 * 2])
+
+    def close(self) -> None:
+        """Finish the file. Idempotent."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            if self._wave is None:
+                self._open(24_000, file)
+            assert self._wave is not None
+            self._wave.close()
+        finally:
+            file.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing more is written."""
+        return self._file is None
+
+    def _open(self, rate_hz: int, file: IO[bytes] | None = None) -> None:
+        self.rate_hz = rate_hz
+        target = file or self._file
+        assert target is not None
+        self._wave = wave.open(target, "wb")  # noqa: SIM115 - closed by `close`
+        self._wave.setnchannels(1)
+        self._wave.setsampwidth(2)
+        self._wave.setframerate(rate_hz)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_DECODERS = {"audio/pcmu": ulaw_decode, "audio/pcma": alaw_decode}
+
+
+def _samples(data: bytes, kind: int, bits: int, path: str | os.PathLike[str]) -> list[int]:
+    """All samples, of all channels, as 16-bit numbers."""
+    width = bits // 8
+    data = data[: len(data) // max(width, 1) * max(width, 1)]
+    if kind == _PCM and bits == 8:
+        return [(byte - 128) << 8 for byte in data]
+    if kind == _PCM and width in (2, 3, 4):
+        high = width - 2  # the two highest bytes are the 16-bit sample
+        return [
+            int.from_bytes(data[at + high : at + width], "little", signed=True) for at in range(0, len(data), width)
+        ]
+    if kind == _FLOAT and width in (4, 8):
+        values = struct.unpack(f"<{len(data) // width}{'f' if width == 4 else 'd'}", data)
+        return [round(max(-1.0, min(1.0, value)) * 32767) for value in values]
+    if kind in (_ALAW, _ULAW):
+        decoded = alaw_decode(data) if kind == _ALAW else ulaw_decode(data)
+        return list(struct.unpack(f"<{len(decoded) // 2}h", decoded))
+    raise ValueError(f"{os.fspath(path)} holds sound of format {kind} with {bits} bits, which cannot be read")
+
+
+def _mixed(samples: list[int], channels: int) -> bytes:
+    if channels > 1:
+        whole = len(samples) // channels * channels
+        samples = [sum(samples[at : at + channels]) // channels for at in range(0, whole, channels)]
+    return to_pcm(samples)

@@ -1,0 +1,593 @@
+"""One realtime session: its connections, one after another, and the task that reads them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from exllm.errors import (
+    ConnectionFailed,
+    ExLLMError,
+    FirstChunkTimeout,
+    IdleTimeout,
+    ProtocolError,
+    SessionLost,
+    StreamClosed,
+    TotalTimeout,
+)
+from exllm.live.audio.wav import Recording
+from exllm.live.call import LiveCall
+from exllm.live.outbox import Outbox
+from exllm.live.queue import EventQueue
+from exllm.live.reconnect import STABLE_S, Tries
+from exllm.live.spending import Spending
+from exllm.live.stats import LiveStats
+from exllm.live.tool_calls import ToolCalls
+from exllm.live.transcript import Transcript
+from exllm.policies.retry import RetrySchedule
+from exllm.providers.live_wire import LiveProtocol
+from exllm.streaming.interrupt import TimeLimit
+from exllm.streaming.loop_end import end_with_loop
+from exllm.transport.http import scrub
+from exllm.transport.websocket import WebSocket, WebSocketCall, WebSocketEnded, open_websocket
+from exllm.types.live_events import (
+    AudioOut,
+    GoAway,
+    Interrupted,
+    LiveEvent,
+    OutputTranscript,
+    Reconnected,
+    Reconnecting,
+    ResumptionUpdate,
+    TextOut,
+    ToolCall,
+    ToolCallCancelled,
+    TurnComplete,
+    TurnStarted,
+    UsageReport,
+)
+from exllm.types.live_settings import LiveSettings
+from exllm.types.parts import ToolResult
+from exllm.types.response import Choice, Response
+from exllm.types.tool import Tool
+
+CLEAN_UP_S = 1.0
+"""How long a cancelled `aclose` waits for the session's tasks, which were cancelled before it."""
+
+LEAVE_EARLY_S = 1.0
+"""How long before a connection is closed by the service it is left at the latest."""
+
+
+class _Left(Exception):
+    """The connection is left because the service is going to close it."""
+
+
+class LiveEngine:
+    """Owns the socket, the queue, the outbox and the tasks of one session.
+
+    One task (`_run`) connects, reads the socket, and connects anew; another (`Outbox.work`) writes what the protocol
+    has to say. At the end, a failure or `aclose`, the socket is closed and all tasks end.
+    """
+
+    def __init__(self, call: LiveCall) -> None:
+        settings = call.settings
+        bytes_per_s = call.input_rate_hz * (2 if settings.audio_format == "pcm16" else 1)
+        self.call = call
+        self.settings = settings
+        self.protocol: LiveProtocol
+        self.queue = EventQueue(call.audio_capacity, call.audio_overflow)
+        self.outbox = Outbox(int(call.reconnect.pending_audio_s * bytes_per_s))
+        self.transcript = Transcript(settings.history)
+        self.spending = Spending(call.provider, settings.model)
+        self.tools = ToolCalls(self, call.rules) if call.rules is not None else None
+        self.resumption_handle = settings.resumption_handle
+        self.error: ExLLMError | None = None
+        self.is_done = False
+        self.started_at = math.nan
+        self.ready_at: float | None = None
+        self.first_audio_at: float | None = None
+        self.ended_at: float | None = None
+        self.connections = 0
+        self.reconnects = 0
+        self.messages_in = 0
+        self.audio_in_bytes = 0
+        self.tool_calls = 0
+        self.recordings: list[Recording] = []
+        self.warnings = call.warnings
+        self._bytes_in = 0  # of connections that were left
+        self._socket: WebSocket | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._opened: asyncio.Future[None] | None = None
+        self._turn: str | None = None  # the model's, while it goes on
+        self._leave_at = math.inf  # when the connection must be left
+        self._is_leaving = False
+        self._is_stable = False  # the connection has served: a turn was completed over it
+        self._tries: Tries | None = None
+        self._tried_at = 0.0
+
+    # -- life
+
+    async def enter(self) -> None:
+        """Connect; return when the session may be used. Raises why it may not."""
+        if self._task is not None or self.is_done:
+            raise StreamClosed("the session was entered before; client.live(...) makes a new one")
+        loop = asyncio.get_running_loop()
+        self.started_at = time.monotonic()
+        self._opened = loop.create_future()
+        end_with_loop(self)
+        self._task = loop.create_task(self._run(), name="exllm-live")
+        await asyncio.shield(self._opened)
+
+    async def aclose(self) -> None:
+        """Close the connection and end all tasks; returns when both is done. Idempotent.
+
+        Whoever waits for an event, or for something to be sent, gets `StreamClosed`.
+        """
+        self.stop(StreamClosed("the session was closed", provider=self.call.provider, model=self.call.settings.model))
+        try:
+            if self._socket is not None:
+                await self._socket.aclose()
+            if tasks := self._tasks():
+                await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            self.abort_socket()
+            if tasks := self._tasks():
+                await asyncio.wait(tasks, timeout=CLEAN_UP_S)  # they were cancelled, too, and only have to clean up
+            raise
+
+    def stop(self, reason: ExLLMError) -> None:
+        """End the session from within its loop, for `reason`: nothing more is read, and nothing sent."""
+        self.queue.abort(reason)
+        self._end(reason)
+        self.finish()
+
+    def finish(self) -> None:
+        """Nobody will take another event: end what goes along with them, such as recordings."""
+        while self.recordings:
+            self.recordings.pop().close()
+
+    def abandon(self) -> None:
+        """Close the socket now. For the garbage collector, which runs in any thread. Raises RuntimeError when the loop
+        is closed."""
+        assert self._task is not None
+        loop = self._task.get_loop()
+        if loop.is_running() and loop is not _running_loop():
+            loop.call_soon_threadsafe(self._abandoned)
+        else:
+            self._abandoned()
+
+    def loop_ends(self) -> None:
+        """See `EndsWithLoop`."""
+        self.stop(StreamClosed("the event loop ended before the session did"))
+        self.abort_socket()
+
+    def change(self, settings: LiveSettings, tools: dict[str, Tool]) -> None:
+        """The session has other settings from here on."""
+        self.settings = settings
+        if self.tools is not None:
+            self.tools.rules = dataclasses.replace(self.tools.rules, tools=tools)
+
+    @property
+    def is_unused(self) -> bool:
+        """It was not entered."""
+        return self._task is None
+
+    @property
+    def is_open(self) -> bool:
+        """It was entered, and has not come to its end."""
+        return self._task is not None and not self.is_done
+
+    @property
+    def bytes_in(self) -> int:
+        """Over all connections."""
+        return self._bytes_in + (self._socket.bytes_received if self._socket is not None else 0)
+
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """Those of the arguments, and those of the protocol."""
+        told = self.protocol.warnings if self._task is not None and self.connections else []
+        return (*self.warnings, *told)
+
+    def statistics(self, now: float) -> LiveStats:
+        """The figures at the time `now` of `time.monotonic`."""
+        queue, outbox, tools = self.queue, self.outbox, self.tools
+        events, audio = queue.events.statistics(), queue.audio.statistics()
+
+        def after(moment: float | None) -> float | None:
+            return None if moment is None else moment - self.started_at
+
+        return LiveStats(
+            duration_s=0.0 if self._task is None else (self.ended_at or now) - self.started_at,
+            ready_s=after(self.ready_at),
+            first_audio_s=after(self.first_audio_at),
+            connections=self.connections,
+            reconnects=self.reconnects,
+            messages_in=self.messages_in,
+            bytes_in=self.bytes_in,
+            events=queue.count,
+            audio_in_bytes=self.audio_in_bytes,
+            audio_dropped=audio.dropped,
+            audio_overwritten=audio.overwritten,
+            audio_discarded=queue.discarded,
+            waiting_events=events.size,
+            waiting_audio=audio.size,
+            events_high_water=events.high_water,
+            audio_high_water=audio.high_water,
+            paused_s=events.paused_s + audio.paused_s,
+            waited_for_events_s=queue.waited_s(),
+            messages_out=outbox.messages,
+            bytes_out=outbox.bytes_sent,
+            audio_out_bytes=outbox.audio_bytes,
+            send_waited_s=outbox.waited_s,
+            buffered_bytes=outbox.buffered_bytes,
+            buffered_high_water=outbox.buffered_high_water,
+            pending=outbox.pending,
+            pending_dropped_bytes=outbox.dropped_bytes,
+            tool_calls=self.tool_calls,
+            tools_finished=0 if tools is None else tools.finished,
+            tools_cancelled=0 if tools is None else tools.cancelled,
+        )
+
+    def _abandoned(self) -> None:
+        self.stop(StreamClosed("the session was abandoned"))
+        self.abort_socket()
+
+    def abort_socket(self) -> None:
+        """Close the socket now, without a goodbye."""
+        if self._socket is not None:
+            self._socket.abort()
+
+    def _tasks(self) -> list[asyncio.Task[Any]]:
+        tools = self.tools.tasks if self.tools is not None else ()
+        mine = asyncio.current_task()
+        return [task for task in (self._task, self._writer, *tools) if task is not None and task is not mine]
+
+    def _end(self, error: ExLLMError | None) -> None:
+        """The session is over; a second call does nothing."""
+        if self.is_done:
+            return
+        self.is_done = True
+        self.error = error
+        self.ended_at = time.monotonic()
+        closed = error or StreamClosed("the service ended the session", provider=self.call.provider)
+        self.outbox.fail(closed)
+        if self._opened is not None and not self._opened.done():
+            self._opened.set_exception(closed)
+            self._opened.exception()  # whoever enters may have been cancelled
+        for task in self._tasks():
+            task.cancel()
+
+    # -- the task
+
+    async def _run(self) -> None:
+        try:
+            await self._begin()
+            while True:
+                cause = await self._converse()
+                if cause is None:
+                    self.queue.close()
+                    self._end(None)
+                    return
+                await self._reconnect(cause)
+        except ExLLMError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - it leaves as one of ours
+            self._fail(_unforeseen(error))
+        finally:
+            await self._leave()
+
+    def _fail(self, error: ExLLMError) -> None:
+        way, call = self.call.way, self.call
+        scrub(error, (*([way.secret] if way.secret else ()), *(way.signer.secrets if way.signer is not None else ())))
+        error.provider = error.provider or call.provider
+        error.model = error.model or call.settings.model
+        answer = self.transcript.answer()
+        if answer is not None and error.partial is None:
+            error.partial = Response((Choice(answer),), model=call.settings.model, provider=call.provider)
+        self.queue.fail(error)
+        self._end(error)
+
+    async def _begin(self) -> None:
+        """The first connection: as often as the retry policy says."""
+        schedule, clock = RetrySchedule(self.call.retry), asyncio.get_running_loop().time
+        total_s = _limit(self.call.timeouts.total)
+        deadline = clock() + total_s
+        try:
+            with TimeLimit(deadline):
+                await self._prepare()
+                while True:
+                    try:
+                        await self._connect()
+                        break
+                    except ExLLMError as error:
+                        wait_s = schedule.wait_s(error, deadline - clock())
+                        if wait_s is None:
+                            raise
+                    await asyncio.sleep(wait_s)
+        except TimeoutError as error:
+            if isinstance(error, ExLLMError):
+                raise
+            raise TotalTimeout(f"no session with {self.call.spec.label} within {total_s:g} s") from None
+        self.ready_at = time.monotonic()
+        assert self._opened is not None
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    async def _prepare(self) -> None:
+        """What only the credentials know: the project that a model's full name begins with."""
+        call, values = self.call, {}
+        if call.unfilled:
+            signer = call.way.signer
+            assert signer is not None
+            for name in call.unfilled:
+                url, _ = await signer.sign("GET", f"https://{{{name}}}", {}, b"")
+                values[name] = url.removeprefix("https://")
+        self.protocol = call.protocol(values)
+
+    async def _connect(self) -> None:
+        """One try: connect, and wait until the service has taken the settings."""
+        call, protocol, clock = self.call, self.protocol, asyncio.get_running_loop().time
+        limits, events = call.timeouts, list[LiveEvent]()
+        self._leave_at, self._is_leaving, self._is_stable = math.inf, False, False
+        address = protocol.address()
+        secret = call.way.secret
+        is_token = secret is not None and call.spec.live.is_token(secret)
+        headers = dict(call.way.headers)
+        if is_token and call.spec.live.token_parameter:
+            headers.pop(call.spec.auth.header, None)
+        try:
+            socket = self._socket = await open_websocket(
+                WebSocketCall(
+                    call.url + address.path,
+                    {**headers, **address.headers},
+                    call.provider,
+                    call.settings.model,
+                    address.subprotocols,
+                    call.spec.live.token_parameter if is_token else "",
+                    secret,
+                    call.way.signer,
+                    None if limits.connect == math.inf else limits.connect,
+                    call.max_message_bytes,
+                    call.proxy,
+                    call.ssl_context,
+                )
+            )
+            self.connections += 1
+            self.outbox.attach(socket, protocol)
+            self._writer = asyncio.get_running_loop().create_task(self._write(), name="exllm-live-writer")
+            self.outbox.post(protocol.connect() + protocol.replies())
+            setup_s = _limit(limits.first_chunk)
+            try:
+                with TimeLimit(clock() + setup_s):
+                    while not protocol.ready:
+                        events += await self._receive(socket)
+            except TimeoutError as error:
+                if isinstance(error, ExLLMError):
+                    raise
+                raise FirstChunkTimeout(
+                    f"{call.spec.label} did not answer the session's settings within {setup_s:g} s"
+                ) from None
+        except WebSocketEnded as ended:
+            await self._leave()
+            end = protocol.closed(ended.code, ended.reason)
+            raise (end.error or ConnectionFailed(f"{call.spec.label} closed the connection at once")) from None
+        except BaseException:
+            await self._leave()
+            raise
+        finally:
+            for event in events:  # an error that was told before the connection was closed
+                await self._take(event)
+        self._tried_at = clock()
+        self.outbox.open()
+
+    async def _write(self) -> None:
+        try:
+            await self.outbox.work()
+        except Exception as error:  # noqa: BLE001 - it leaves as one of ours
+            self._fail(error if isinstance(error, ExLLMError) else _unforeseen(error))
+
+    async def _leave(self) -> None:
+        """Close the connection, and end the task that writes to it."""
+        socket, writer = self._socket, self._writer
+        self.outbox.pause()
+        if writer is not None:
+            writer.cancel()
+        if socket is not None:
+            try:
+                await socket.aclose()
+            finally:
+                self._bytes_in += socket.bytes_received
+                self._socket = None
+        if writer is not None:
+            await asyncio.wait([writer])
+            self._writer = None
+
+    async def _converse(self) -> ExLLMError | None:
+        """Read until the connection is over. Returns why another one is needed, None when the session is over.
+
+        Raises what ends the session.
+        """
+        socket, protocol, clock = self._socket, self.protocol, asyncio.get_running_loop().time
+        assert socket is not None, "it was opened before"
+        idle_s = _limit(self.call.timeouts.idle)
+        try:
+            while True:
+                quiet_at = clock() + idle_s
+                try:
+                    with TimeLimit(min(self._leave_at, quiet_at)):
+                        events = await self._receive(socket)
+                except TimeoutError as error:
+                    if isinstance(error, ExLLMError):
+                        raise
+                    if clock() < quiet_at:
+                        raise _Left from None
+                    raise IdleTimeout(f"{self.call.spec.label} said nothing for {idle_s:g} s") from None
+                for event in events:
+                    await self._take(event)
+                if self._is_leaving and self._turn is None:
+                    raise _Left
+        except _Left:
+            await self._leave()
+            return ConnectionFailed("the service announced that it would close the connection")
+        except WebSocketEnded as ended:
+            end = protocol.closed(ended.code, ended.reason)
+            await self._leave()
+            if end.error is None and not end.resumable:
+                return None
+            cause = end.error or ConnectionFailed("the service closed the connection")
+            if not end.resumable:
+                raise cause from None
+            return cause
+        except ExLLMError as error:
+            await self._leave()
+            if not error.retryable or isinstance(error, IdleTimeout):
+                raise
+            return error
+
+    async def _receive(self, socket: WebSocket) -> list[LiveEvent]:
+        frame = await socket.receive()
+        self.messages_in += 1
+        events = self.protocol.receive(frame)
+        self.outbox.post(self.protocol.replies())
+        return events
+
+    # -- another connection
+
+    async def _reconnect(self, cause: ExLLMError) -> None:
+        """Go on over a new connection. Raises SessionLost when that cannot be done."""
+        clock, policy = asyncio.get_running_loop().time, self.call.reconnect
+        if self._turn is not None:
+            turn, self._turn = self._turn, None
+            await self._take(TurnComplete(status="interrupted", reason="connection_lost", turn=turn))
+        if self._tries is None or self._is_stable or clock() - self._tried_at >= STABLE_S:
+            self._tries = Tries(policy, clock())
+        tries, failed = self._tries, cause
+        while True:
+            resumed_by = self.protocol.resumes_by
+            if resumed_by == "new" and not policy.anew and self.transcript.messages():
+                raise self._lost("the service can neither resume the conversation nor be told it", cause) from failed
+            wait_s = tries.wait_s(failed, clock())
+            if wait_s is None:
+                raise self._lost(f"no new connection after {tries.made} tries", cause) from failed
+            tries.made += 1
+            await self._take(Reconnecting(tries.made, cause.message, wait_s))
+            await asyncio.sleep(wait_s)
+            try:
+                with TimeLimit(clock() + tries.left_s(clock())):
+                    await self._connect()
+                break
+            except ExLLMError as error:
+                if not error.retryable:
+                    raise self._lost("the service refuses a new connection", cause) from error
+                failed = error
+            except TimeoutError:
+                raise self._lost(f"no new connection within {policy.within_s:g} s", cause) from failed
+        self.reconnects += 1
+        await self._take(Reconnected(tries.made, resumed_by))
+
+    def _lost(self, words: str, cause: ExLLMError) -> SessionLost:
+        return SessionLost(
+            f"the session is lost: {words} ({cause.message})", transcript=self.transcript.messages(), code=cause.code
+        )
+
+    # -- events
+
+    async def _take(self, event: LiveEvent) -> None:
+        """An event happened: what the session itself has to do about it, and then the application."""
+        note = _NOTES.get(type(event))
+        if note is not None:
+            note(self, event)
+        self.transcript.add(event)
+        await self.queue.put(event)
+
+    async def tell(self, event: LiveEvent) -> None:
+        """An event of the session itself."""
+        await self.queue.put(event)
+
+    async def say_results(self, results: list[ToolResult], **how: Any) -> None:
+        """Answer tool calls. Raises what cannot be said, and why the session is over."""
+
+        def build() -> list[str | bytes]:
+            messages = self.protocol.tool_results(results, **how)
+            self.transcript.answer_calls(results)
+            return messages
+
+        await self.outbox.say(build)
+
+    def _audio(self, event: AudioOut) -> None:
+        self.audio_in_bytes += len(event.data)
+        if self.first_audio_at is None:
+            self.first_audio_at = time.monotonic()
+        self._turn = event.turn
+
+    def _answering(self, event: TurnStarted | TextOut | OutputTranscript) -> None:
+        self._turn = event.turn
+
+    def _interrupted(self, event: Interrupted) -> None:
+        self.queue.discard_audio(event.turn)
+
+    def _completed(self, event: TurnComplete) -> None:
+        self._turn = None
+        self._is_stable = True
+        self.spending.add(event.usage)
+
+    def _used(self, event: UsageReport) -> None:
+        self.spending.add(event.usage)
+
+    def _going_away(self, event: GoAway) -> None:
+        if not self._is_leaving:
+            self._is_leaving = True
+            clock = asyncio.get_running_loop().time
+            self._leave_at = clock() + max(event.time_left_s - LEAVE_EARLY_S, event.time_left_s / 2)
+
+    def _resumable(self, event: ResumptionUpdate) -> None:
+        if event.handle is not None:
+            self.resumption_handle = event.handle
+
+    def _called(self, event: ToolCall) -> None:
+        self.tool_calls += 1
+        if self.tools is not None:
+            self.tools.start(event)
+
+    def _cancelled(self, event: ToolCallCancelled) -> None:
+        if self.tools is not None:
+            self.tools.cancel(event.ids)
+
+
+_NOTES: dict[type[msgspec.Struct], Callable[[LiveEngine, Any], None]] = {
+    AudioOut: LiveEngine._audio,
+    TextOut: LiveEngine._answering,
+    OutputTranscript: LiveEngine._answering,
+    TurnStarted: LiveEngine._answering,
+    Interrupted: LiveEngine._interrupted,
+    TurnComplete: LiveEngine._completed,
+    UsageReport: LiveEngine._used,
+    GoAway: LiveEngine._going_away,
+    ResumptionUpdate: LiveEngine._resumable,
+    ToolCall: LiveEngine._called,
+    ToolCallCancelled: LiveEngine._cancelled,
+}
+
+
+def _unforeseen(error: Exception) -> ProtocolError:
+    unforeseen = ProtocolError(f"the session failed in an unforeseen way: {type(error).__name__}: {error}")
+    unforeseen.__cause__ = error
+    return unforeseen
+
+
+def _limit(seconds: float | None) -> float:
+    return math.inf if seconds is None else seconds
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,358 @@
+"""What the application speaks and listens to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from exllm.errors import ConfigurationError, ExLLMError, InvalidRequest, StreamClosed
+from exllm.live.audio.g711 import alaw_encode, ulaw_encode
+from exllm.live.audio.resample import Resampler
+from exllm.live.audio.wav import Recording
+from exllm.live.call import LiveCall, changed, input_rate_hz, tools_by_name
+from exllm.live.engine import LiveEngine
+from exllm.live.stats import LiveStats
+from exllm.tools.encoding import encode_result
+from exllm.types.live_events import AudioOut, LiveEvent, ToolCall
+from exllm.types.live_settings import LiveSettings
+from exllm.types.message import Message
+from exllm.types.normalise import Messages, has_paths, normalise_messages
+from exllm.types.parts import Image, ToolResult
+from exllm.types.usage import Cost, Usage
+
+_G711 = {"g711_ulaw": ulaw_encode, "g711_alaw": alaw_encode}
+
+
+class LiveSession:
+    """One realtime conversation: speak and listen at the same time.
+
+    ::
+
+        async with client.live("gemini", voice="Kore") as session:
+            await session.send("Hello")
+            async for event in session:
+                match event:
+                    case exllm.live.AudioOut(data=pcm): play(pcm)
+                    case exllm.live.TurnComplete(): break
+
+    ``async with`` connects, and closes the connection when the block is left, however it is left. Events may be taken
+    by one task while others send. What is said goes out in the order in which it was said; every method that sends
+    waits while the socket is full, and while the session makes a new connection (audio is kept then, up to a bound, see
+    `Reconnect`).
+
+    Methods that send raise `UnsupportedOption` and `InvalidRequest` for what the provider's protocol cannot say, and
+    `ExLLMError` subclasses once the session is over. Iterating raises why the session is over, after everything that
+    had arrived was handed out; it just ends where the service closed the session in good order.
+
+    Made by `Client.live`; not meant to be constructed otherwise.
+    """
+
+    def __init__(self, call: LiveCall) -> None:
+        self._engine = LiveEngine(call)
+        self._call = call
+        self._resampler: Resampler | None = None
+
+    # -- life
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._engine.enter()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if kind is not None and issubclass(kind, asyncio.CancelledError):
+            self._engine.abort_socket()  # whoever cancels does not want to wait for goodbyes
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection, and end the session's tasks and tool calls, before this returns. Idempotent; any task
+        may call it. Whoever waits for an event meanwhile gets `StreamClosed`."""
+        await self._engine.aclose()
+
+    def __del__(self) -> None:
+        engine = getattr(self, "_engine", None)  # absent when __init__ failed
+        if engine is None or not engine.is_open:
+            return
+        try:
+            engine.abandon()
+        except RuntimeError:  # its loop is closed, and the connection with it
+            return
+        warnings.warn(
+            f"a realtime session with {engine.call!r} was abandoned; its connection was closed. "
+            f"Use `async with client.live(...) as session`, or `await session.aclose()`.",
+            ResourceWarning,
+            stacklevel=2,
+        )
+
+    # -- listening
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> LiveEvent:
+        engine = self._engine
+        if engine.is_unused:
+            raise StreamClosed("the session was not entered: `async with client.live(...) as session`")
+        event = engine.queue.take()
+        if event is None:
+            try:
+                event = await engine.queue.get()
+            except (StopAsyncIteration, ExLLMError):
+                engine.finish()
+                raise
+        if engine.recordings and type(event) is AudioOut:
+            for recording in engine.recordings:
+                recording.write(event.data, event.rate_hz, event.media_type)
+        return event
+
+    def record(self, path: str | os.PathLike[str]) -> Recording:
+        """Write the model's speech, as it is taken from the session, to a WAV file: what was thrown away at an
+        interruption is not in it.
+
+        The file is finished when the recording or the session is closed, or the block of ``with session.record(path)``
+        left. Raises OSError.
+        """
+        recording = Recording(path)
+        self._engine.recordings.append(recording)
+        if self._engine.is_done:
+            self._engine.finish()
+        return recording
+
+    # -- speaking
+
+    async def send(self, content: Messages, *, complete: bool = True) -> None:
+        """Say a turn of the conversation: text, a `Message`, or a list. With ``complete=False`` the model waits for
+        more before it answers."""
+        messages = normalise_messages(content)
+        if has_paths(messages):
+            raise InvalidRequest("a realtime session takes no media from files; give their bytes in data=")
+        engine = self._engine
+
+        def build() -> list[str | bytes]:
+            built = engine.protocol.turn(messages, complete=complete)
+            engine.transcript.say(messages)
+            return built
+
+        await self._say(build)
+
+    async def send_text(self, text: str) -> None:
+        """Text in the flow of realtime input, beside audio and video: the service decides when it is a turn."""
+        if not isinstance(text, str) or not text:
+            raise InvalidRequest("send_text takes text that is not empty")
+        engine = self._engine
+
+        def build() -> list[str | bytes]:
+            built = engine.protocol.realtime_text(text)
+            engine.transcript.say([Message("user", text)])
+            return built
+
+        await self._say(build)
+
+    async def send_audio(self, pcm: bytes | bytearray | memoryview, rate_hz: int | None = None) -> None:
+        """Speak: PCM of 16 bits, one channel, in pieces of any length; 20 to 100 ms are usual.
+
+        Args:
+            rate_hz: samples per second of `pcm`, which is brought to what the service expects, G.711 included. None:
+                it is in the session's input format already, see `input_rate_hz`.
+
+        Raises: TypeError, ValueError for what is no PCM.
+        """
+        data = bytes(memoryview(pcm))  # also of arrays; refuses text
+        settings = self._engine.settings
+        encode = _G711.get(settings.audio_format)
+        if rate_hz is not None:
+            data = self._resampled(data, rate_hz)
+        elif encode is None and len(data) % 2:
+            raise ValueError(f"PCM of 16 bits has an even number of bytes, got {len(data)}")
+        if rate_hz is not None and encode is not None:
+            data = encode(data)
+        await self._say_audio(data)
+
+    async def send_video(self, frame: bytes | Image, media_type: str = "image/jpeg") -> None:
+        """Show one frame of video: the bytes of an image, or an `Image` with its data."""
+        if isinstance(frame, Image):
+            if frame.data is None or frame.media_type is None:
+                raise InvalidRequest("a frame of video is sent as bytes: Image(data=..., media_type=...)")
+            media_type, frame = frame.media_type, frame.data
+        data = bytes(memoryview(frame))
+        await self._say(lambda: self._engine.protocol.video(data, media_type))
+
+    async def audio_end(self) -> None:
+        """No more audio for now, such as when the microphone is switched off: what was sent is complete."""
+        await self._flush_resampler()
+        await self._say(lambda: self._engine.protocol.audio_end())
+
+    async def activity_start(self) -> None:
+        """The user begins to speak (``turn_detection="manual"``)."""
+        await self._say(lambda: self._engine.protocol.activity_start())
+
+    async def activity_end(self) -> None:
+        """The user has finished (``turn_detection="manual"``)."""
+        await self._flush_resampler()
+        await self._say(lambda: self._engine.protocol.activity_end())
+
+    # -- tools
+
+    async def send_tool_result(self, call: ToolCall | str, result: Any, *, is_error: bool = False, **how: Any) -> None:
+        """Answer one call.
+
+        Args:
+            call: the `ToolCall`, or its id.
+            result: text, data that becomes JSON, parts, or a `ToolResult`.
+            is_error: the call failed, and `result` says why.
+            how: the provider's own, such as Gemini's ``scheduling="when_idle"``.
+
+        Raises: TypeError for a result that cannot be encoded.
+        """
+        await self.tool_results({call: result}, is_error=is_error, **how)
+
+    async def tool_results(
+        self,
+        results: Mapping[ToolCall | str, Any] | Sequence[ToolResult],
+        *,
+        is_error: bool = False,
+        **how: Any,
+    ) -> None:
+        """Answer several calls at once: `ToolResult`s, or results by call or id of the call."""
+        if isinstance(results, Mapping):
+            made = [_result(call, result, is_error=is_error) for call, result in results.items()]
+        else:
+            made = [_result(result.call_id, result, is_error=is_error) for result in results]
+        self._require_open()
+        await self._engine.say_results(made, **how)
+
+    # -- the course of the conversation
+
+    async def interrupt(self, played_ms: int | None = None) -> None:
+        """Stop the model's answer. `played_ms`: how much of its last item's audio was heard, so that it knows."""
+        self._engine.queue.discard_audio("")
+        await self._say(lambda: self._engine.protocol.interrupt(played_ms))
+
+    async def respond(self, **how: Any) -> None:
+        """Ask for an answer now; `how` is the provider's own."""
+        await self._say(lambda: self._engine.protocol.respond(**how))
+
+    async def update(self, **settings: Any) -> None:
+        """Change settings of the running session, those of `Client.live`; what the service cannot change any more
+        raises `UnsupportedOption`."""
+        self._require_open()
+        engine, call = self._engine, self._call
+        new, dropped = changed(engine.settings, settings, call.wire, call.spec, drop_unsupported=call.drop_unsupported)
+
+        def build() -> list[str | bytes]:
+            built = engine.protocol.update(new)
+            engine.change(new, tools_by_name(new))
+            return built
+
+        await self._say(build)
+        engine.warnings += dropped
+
+    async def send_raw(self, message: Mapping[str, Any]) -> None:
+        """A message in the provider's own words, as it is."""
+        if not isinstance(message, Mapping):
+            raise TypeError(f"a message is a dict, got {type(message).__name__}")
+        await self._say(lambda: self._engine.protocol.raw(dict(message)))
+
+    # -- what is known
+
+    @property
+    def transcript(self) -> tuple[Message, ...]:
+        """The conversation so far as messages: typed turns, speech as far as the service writes it down, calls and
+        their results. Another session may begin with it (``history=``)."""
+        return self._engine.transcript.messages()
+
+    @property
+    def resumption_handle(self) -> str | None:
+        """With this another session could continue this one (``resumption_handle=``); None where there is none."""
+        return self._engine.resumption_handle
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all turns so far."""
+        return self._engine.spending.usage
+
+    @property
+    def cost(self) -> Cost:
+        """What all turns so far have cost, in US dollars."""
+        return self._engine.spending.cost
+
+    @property
+    def settings(self) -> LiveSettings:
+        """What the session was asked to be."""
+        return self._engine.settings
+
+    @property
+    def input_rate_hz(self) -> int:
+        """Samples per second that the service expects of audio."""
+        return input_rate_hz(self._engine.settings, self._call.wire)
+
+    @property
+    def model(self) -> str:
+        """``"provider/model"``."""
+        return f"{self._call.provider}/{self._engine.settings.model}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was dropped or could not go along as it was given, in words."""
+        return self._engine.all_warnings
+
+    @property
+    def error(self) -> ExLLMError | None:
+        """Why the session is over; None while it is not, and where it ended in good order."""
+        return self._engine.error
+
+    @property
+    def stats(self) -> LiveStats:
+        """The session's figures so far."""
+        return self._engine.statistics(time.monotonic())
+
+    # -- inside
+
+    def _require_open(self) -> None:
+        if self._engine.is_unused:
+            raise StreamClosed("the session was not entered: `async with client.live(...) as session`")
+
+    async def _say(self, build: Callable[[], list[str | bytes]]) -> None:
+        self._require_open()
+        await self._engine.outbox.say(build)
+
+    async def _say_audio(self, data: bytes) -> None:
+        self._require_open()
+        if data:
+            engine, rate_hz = self._engine, self.input_rate_hz
+            await engine.outbox.say(lambda: engine.protocol.audio(data, rate_hz), audio_bytes=len(data))
+
+    def _resampled(self, pcm: bytes, rate_hz: int) -> bytes:
+        if isinstance(rate_hz, bool) or not isinstance(rate_hz, int):
+            raise TypeError(f"rate_hz must be samples per second, got {rate_hz!r}")
+        wanted = self.input_rate_hz
+        resampler = self._resampler
+        if resampler is None or (resampler.from_hz, resampler.to_hz) != (rate_hz, wanted):
+            resampler = self._resampler = Resampler(rate_hz, wanted)
+        return resampler.feed(pcm)
+
+    async def _flush_resampler(self) -> None:
+        if self._resampler is None:
+            return
+        encode = _G711.get(self._engine.settings.audio_format)
+        rest = self._resampler.close()
+        await self._say_audio(encode(rest) if encode is not None else rest)
+
+
+def _result(call: ToolCall | str, value: Any, *, is_error: bool) -> ToolResult:
+    call_id, name = (call.id, call.name) if isinstance(call, ToolCall) else (call, None)
+    if not isinstance(call_id, str) or not call_id:
+        raise ConfigurationError("a tool's result needs the call that it answers, or the id of that")
+    if isinstance(value, ToolResult):
+        return ToolResult(call_id, value.content, value.name or name, value.is_error or is_error)
+    return ToolResult(call_id, encode_result(value), name, is_error)

@@ -1,0 +1,104 @@
+"""The calls that a session makes by itself: side by side, each answered when it is done, or cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from exllm.errors import ExLLMError
+from exllm.tools.settings import CallRules
+from exllm.tools.turn_calls import TurnCalls
+from exllm.types.live_events import ToolCall, ToolFinished
+from exllm.types.parts import Text, ToolResult
+from exllm.types.parts import ToolCall as ToolCallPart
+
+if TYPE_CHECKING:
+    from exllm.live.engine import LiveEngine
+
+
+class ToolCalls:
+    """Makes the calls of one session, at most so many at a time as the rules say.
+
+    Calls of tools without a handler are left to the application, and so are those that wait for an approval.
+
+    Attributes:
+        tasks: of the calls that go on.
+        finished, cancelled: how many were answered, and how many were cancelled.
+    """
+
+    def __init__(self, engine: LiveEngine, rules: CallRules) -> None:
+        self.rules = rules
+        self.finished = 0
+        self.cancelled = 0
+        self._engine = engine
+        self._room = asyncio.Semaphore(rules.concurrency)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[Any], ...]:
+        """Of the calls that go on."""
+        return tuple(self._tasks.values())
+
+    def start(self, call: ToolCall) -> None:
+        """Make `call`, unless it goes on already."""
+        if call.id in self._tasks:
+            return
+        task = asyncio.get_running_loop().create_task(self._answer(call), name=f"exllm-live-{call.name}")
+        self._tasks[call.id] = task
+        task.add_done_callback(lambda _task: self._tasks.pop(call.id, None))
+
+    def cancel(self, ids: tuple[str, ...]) -> None:
+        """The model no longer waits for these."""
+        for id in ids:
+            task = self._tasks.get(id)
+            if task is not None and task.cancel():
+                self.cancelled += 1
+
+    async def _answer(self, call: ToolCall) -> None:
+        engine = self._engine
+        async with self._room:
+            result = await self._result(call)
+        if result is None:
+            return
+        try:
+            try:
+                await engine.say_results([result])
+            except ExLLMError as error:
+                if engine.is_done:
+                    return
+                # A result that this protocol cannot say, such as one with an image: the model waits for some answer.
+                result = ToolResult(call.id, error.message, call.name, is_error=True)
+                await engine.say_results([result])
+        except ExLLMError:
+            return  # the session is over
+        self.finished += 1
+        await engine.tell(ToolFinished(call.id, call.name, _text_of(result), result.is_error))
+
+    async def _result(self, call: ToolCall) -> ToolResult | None:
+        """What came of the call; None where it is not the session's to answer."""
+        engine = self._engine
+        part = ToolCallPart(call.id, call.name, call.arguments)
+        calls = TurnCalls(
+            [part],
+            self.rules,
+            model=f"{engine.call.provider}/{engine.settings.model}",
+            turn=1,
+            messages=engine.transcript.messages(),
+            usage=engine.spending.usage,
+        )
+        try:
+            while await calls.next_event() is not None:
+                pass
+        finally:
+            await calls.aclose()
+        return calls.results.get(call.id)
+
+
+def _text_of(result: ToolResult) -> str:
+    if isinstance(result.content, str):
+        return result.content
+    if all(isinstance(part, Text) for part in result.content):
+        return "".join(part.text for part in result.content if isinstance(part, Text))
+    return msgspec.json.encode(result.content).decode()
