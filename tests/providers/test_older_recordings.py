@@ -38,7 +38,7 @@ from tests.rechunk import bytewise, rechunk
 COUNTS = {"openai_completions": (5, 6, 0), "ollama_generate": (4, 2, 0), "cohere_v1": (2, 6, 1)}
 
 
-def by(recordings: list[Recording]) -> Any:
+def by(recordings: list[Recording]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("recording", recordings, ids=lambda recording: recording.name)
 
 
