@@ -26,6 +26,7 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         token_prefix: a key that begins so is a short-lived token: it travels in the query parameter `token_parameter`,
             to ``paths["token"]`` where there is one.
         default_model: used when only the provider is named.
+        transcription_model: what writes down the user's speech where ``input_transcription=True`` names none.
         unsupported: settings of the wire that this provider refuses.
         quirks: named deviations from the wire, see the wire's ``QUIRKS``.
         docs: the page that the facts here are from.
@@ -39,6 +40,7 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_prefix: str = ""
     token_parameter: str = ""
     default_model: str | None = None
+    transcription_model: str = ""
     unsupported: frozenset[str] = frozenset()
     quirks: frozenset[str] = frozenset()
     docs: str = ""

@@ -1,0 +1,114 @@
+"""The frequent events of the Realtime API as they are on the wire: pieces of audio, text and transcripts.
+
+Decoded by their type straight into what is read of them; all other events are read as plain data. The names of the
+beta are here too: Azure's Voice Live speaks them.
+Source: https://developers.openai.com/api/reference/resources/realtime/server-events
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+
+NOTHING = msgspec.Raw()
+
+
+class _Piece(msgspec.Struct, gc=False, tag_field="type"):
+    item_id: str = ""
+    response_id: str = ""
+    content_index: int = 0
+
+
+class AudioPiece(_Piece, tag="response.output_audio.delta"):
+    delta: bytes = b""
+
+
+class BetaAudioPiece(AudioPiece, tag="response.audio.delta"):
+    pass
+
+
+class TextPiece(_Piece, tag="response.output_text.delta"):
+    delta: str = ""
+
+
+class BetaTextPiece(TextPiece, tag="response.text.delta"):
+    pass
+
+
+class TranscriptPiece(_Piece, tag="response.output_audio_transcript.delta"):
+    delta: str = ""
+
+
+class BetaTranscriptPiece(TranscriptPiece, tag="response.audio_transcript.delta"):
+    pass
+
+
+class HeardPiece(msgspec.Struct, gc=False, tag_field="type", tag="conversation.item.input_audio_transcription.delta"):
+    item_id: str = ""
+    delta: str | None = None
+    logprobs: msgspec.Raw = NOTHING
+
+
+Piece = AudioPiece | BetaAudioPiece | TextPiece | BetaTextPiece | TranscriptPiece | BetaTranscriptPiece | HeardPiece
+
+decode_piece = msgspec.json.Decoder(Piece).decode
+
+PIECES = frozenset(struct.__struct_config__.tag for struct in get_args(Piece))
+
+# Names of the beta, and the general ones that they are read as.
+RENAMED = {
+    "response.audio.done": "response.output_audio.done",
+    "response.audio_transcript.done": "response.output_audio_transcript.done",
+    "response.text.done": "response.output_text.done",
+    "transcription_session.created": "session.created",
+    "transcription_session.updated": "session.updated",
+}
+
+Fields = dict[str, Any]
+
+
+def text(fields: Fields, name: str) -> str:
+    """A field that holds text, ``""`` where it is absent or null. Raises `TypeError` for anything else."""
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} should be text, got {value!r:.40}")
+    return value
+
+
+def object_in(fields: Fields, name: str) -> Fields:
+    """A field that holds an object, empty where it is absent or null. Raises `TypeError` for anything else."""
+    value = fields.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} should be an object, got {value!r:.40}")
+    return value
+
+
+def list_in(fields: Fields, name: str) -> list[Any]:
+    """A field that holds a list, empty where it is absent or null. Raises `TypeError` for anything else."""
+    value = fields.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise TypeError(f"{name} should be a list, got {value!r:.40}")
+    return value
+
+
+def number(fields: Fields, name: str) -> float | None:
+    """A field that holds a number, None where it is absent. Raises `TypeError` for anything else."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} should be a number, got {value!r:.40}")
+    return value
+
+
+def count(fields: Fields, name: str) -> int | None:
+    """A field that holds a whole number. Raises `TypeError` for anything else."""
+    value = number(fields, name)
+    return None if value is None else int(value)

@@ -1,0 +1,261 @@
+"""Settings of a realtime session to the ``session`` of OpenAI's Realtime API, and of one response.
+
+Source: https://developers.openai.com/api/reference/resources/realtime/client-events#session.update,
+https://developers.openai.com/api/docs/guides/realtime-conversations, /realtime-transcription, /realtime-vad
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exllm.errors import InvalidRequest, UnsupportedOption
+from exllm.providers.live_checks import merged
+from exllm.providers.openai_realtime_quirks import dialect_of, put
+from exllm.providers.openai_responses_tools import tool_fields
+from exllm.providers.spec import ProviderSpec
+from exllm.types.live_settings import LiveSettings, TurnDetection
+from exllm.types.options import Options
+from exllm.types.tool import Tool
+
+SETTINGS = frozenset(
+    {
+        "instructions", "modalities", "voice", "language", "speed", "temperature", "max_tokens", "reasoning_effort",
+        "tools", "tool_choice", "parallel_tool_calls", "history", "turn_detection", "input_transcription",
+        "output_transcription", "input_rate_hz", "output_rate_hz", "audio_format", "noise_reduction", "truncation",
+        "resumption_handle", "include", "tracing", "prompt", "kind",
+    }
+)  # fmt: skip
+
+PCM_RATE_HZ = 24_000
+G711_RATE_HZ = 8_000
+MEDIA_TYPES = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
+
+# What a transcription session has a place for.
+_LISTENING = frozenset(
+    {"turn_detection", "input_transcription", "language", "input_rate_hz", "audio_format", "noise_reduction", "include",
+     "kind", "model", "extra", "resumable", "endpoint"}
+)  # fmt: skip
+_DETECTION_FIELDS = {
+    "server": {
+        "threshold": "threshold",
+        "prefix_padding_ms": "prefix_padding_ms",
+        "silence_ms": "silence_duration_ms",
+        "responds": "create_response",
+        "interrupts": "interrupt_response",
+        "idle_timeout_ms": "idle_timeout_ms",
+    },
+    "semantic": {"eagerness": "eagerness", "responds": "create_response", "interrupts": "interrupt_response"},
+    "manual": {},
+}
+# What takes back a setting that is in a session no more.
+_CLEARED: dict[str, Any] = {"instructions": "", "tools": []}
+_RESPONSE_FIELDS = {
+    "instructions": "instructions",
+    "modalities": "output_modalities",
+    "tools": "tools",
+    "tool_choice": "tool_choice",
+    "max_tokens": "max_output_tokens",
+    "parallel_tool_calls": "parallel_tool_calls",
+    "conversation": "conversation",
+    "metadata": "metadata",
+    "input": "input",
+    "prompt": "prompt",
+}
+
+
+def session_of(settings: LiveSettings, spec: ProviderSpec, warnings: list[str]) -> dict[str, Any]:
+    """The ``session`` that `settings` ask for, `settings.extra` over it.
+
+    Raises: UnsupportedOption or InvalidRequest for what the service has no words for.
+    """
+    dialect = dialect_of(spec.live.quirks)
+    is_listening = settings.kind == "transcription"
+    if is_listening:
+        _check_listening(settings, spec)
+    session: dict[str, Any] = {}
+    if dialect.typed:
+        session["type"] = "transcription" if is_listening else "realtime"
+    for name, value in _values(settings, spec, dialect.named_formats, warnings).items():
+        if name == "modalities" and dialect.lists_text and value == ["audio"]:
+            value = ["text", "audio"]
+        if name in dialect.paths:
+            put(session, dialect.paths[name], value)
+        elif name != "input_rate_hz":
+            raise UnsupportedOption(
+                f"realtime sessions of {spec.label} take no {name}", provider=spec.name, model=settings.model
+            )
+    return merged(session, settings.extra)
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a session is to be sent, so that `old` becomes `new`: fields that are left out stay as they are."""
+    changed: dict[str, Any] = {}
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, dict) and isinstance(before, dict) and "type" not in value:
+            inner = changes(before, value)
+            if inner:
+                changed[name] = inner
+        elif value != before:
+            changed[name] = value
+    for name in old.keys() - new.keys():
+        changed[name] = _CLEARED.get(name)
+    return changed
+
+
+def response_of(how: Mapping[str, Any], spec: ProviderSpec, warnings: list[str]) -> dict[str, Any]:
+    """The options of one response. Raises `UnsupportedOption` for one that there is none of."""
+    fields: dict[str, Any] = {}
+    for name, value in how.items():
+        if name == "voice":
+            put(fields, ("audio", "output", "voice"), value)
+        elif name == "reasoning_effort":
+            put(fields, ("reasoning", "effort"), value)
+        elif name == "extra":
+            continue
+        elif name in _RESPONSE_FIELDS:
+            fields[_RESPONSE_FIELDS[name]] = list(value) if name == "modalities" else value
+        else:
+            raise UnsupportedOption(
+                f"one response of {spec.label} takes {', '.join(_RESPONSE_FIELDS)}, voice, reasoning_effort and extra, "
+                f"not {name!r}",
+                provider=spec.name,
+            )
+    if "tools" in how or "tool_choice" in how:
+        fields |= _tool_fields(tuple(how.get("tools") or ()), how.get("tool_choice"), warnings)
+    return merged(fields, how.get("extra") or {})
+
+
+def rate_of(settings: LiveSettings, spec: ProviderSpec, *, output: bool) -> int:
+    """Samples per second of the audio that goes in or out."""
+    asked = settings.output_rate_hz if output else settings.input_rate_hz
+    usual = PCM_RATE_HZ if settings.audio_format == "pcm16" else G711_RATE_HZ
+    if asked in (None, usual):
+        return usual
+    assert asked is not None
+    if settings.audio_format == "pcm16" and "any_rate" in spec.live.quirks:
+        return asked
+    raise UnsupportedOption(
+        f"{spec.label} takes {settings.audio_format} with {usual} samples a second, got {asked}", provider=spec.name
+    )
+
+
+def _values(settings: LiveSettings, spec: ProviderSpec, named_formats: bool, warnings: list[str]) -> dict[str, Any]:
+    """The settings that were made, by our names and in the service's words."""
+    is_listening = settings.kind == "transcription"
+    values: dict[str, Any] = {
+        name: value
+        for name in ("instructions", "speed", "temperature", "max_tokens", "parallel_tool_calls", "reasoning_effort",
+                     "truncation", "tracing", "voice")
+        if (value := getattr(settings, name)) is not None
+    }  # fmt: skip
+    if settings.modalities is not None:
+        values |= _modalities(settings, spec)
+    if settings.include:
+        values["include"] = list(settings.include)
+    if settings.prompt is not None:
+        values["prompt"] = {"id": settings.prompt} if isinstance(settings.prompt, str) else settings.prompt
+    values |= _tool_fields(settings.tools, settings.tool_choice, warnings)
+    if settings.turn_detection is not None:
+        values["turn_detection"] = _turn_detection(settings.turn_detection, spec)
+    transcription = _transcription(settings, spec)
+    if transcription is not None:
+        values["transcription"] = transcription
+    if settings.noise_reduction is not None:
+        values["noise_reduction"] = {"type": settings.noise_reduction}
+    input_rate = rate_of(settings, spec, output=False)
+    values["input_format"] = _format(settings, input_rate, named_formats)
+    values["input_rate_hz"] = input_rate
+    if not is_listening:
+        values["output_format"] = _format(settings, rate_of(settings, spec, output=True), named_formats)
+    if "resumes_by_conversation" in spec.live.quirks and settings.resumable:
+        values["resumption"] = {"enabled": True}
+    if settings.output_transcription is False:
+        raise UnsupportedOption(f"{spec.label} always writes down what it says", provider=spec.name)
+    return values
+
+
+def _modalities(settings: LiveSettings, spec: ProviderSpec) -> dict[str, Any]:
+    assert settings.modalities is not None
+    if "always_speaks" not in spec.live.quirks:
+        return {"modalities": list(settings.modalities)}
+    if "audio" not in settings.modalities:
+        raise UnsupportedOption(f"{spec.label} always speaks: modalities are ('audio',)", provider=spec.name)
+    return {}
+
+
+def _format(settings: LiveSettings, rate_hz: int, named: bool) -> Any:
+    if named:
+        return settings.audio_format
+    if settings.audio_format == "pcm16":
+        return {"type": "audio/pcm", "rate": rate_hz}
+    return {"type": MEDIA_TYPES[settings.audio_format]}
+
+
+def _tool_fields(tools: Any, choice: Any, warnings: list[str]) -> dict[str, Any]:
+    """As for the Responses API, but that there is no ``strict``."""
+    fields = tool_fields(Options(tools=tuple(tools) or None, tool_choice=choice), frozenset())
+    if "tools" in fields:
+        fields["tools"] = [
+            {name: value for name, value in written.items() if name != "strict" or not isinstance(tool, Tool)}
+            for tool, written in zip(tools, fields["tools"], strict=True)
+        ]
+    for tool in tools:
+        for name in ("strict", "cache_control"):
+            words = f"realtime sessions know no {name} of a tool; it was left out"
+            if isinstance(tool, Tool) and getattr(tool, name) and words not in warnings:
+                warnings.append(words)
+    return fields
+
+
+def _turn_detection(detection: TurnDetection, spec: ProviderSpec) -> dict[str, Any] | None:
+    fields = _DETECTION_FIELDS[detection.kind]
+    for name in TurnDetection.__struct_fields__:
+        if name != "kind" and name not in fields and getattr(detection, name) is not None:
+            raise UnsupportedOption(
+                f"{spec.label} has no {name} of turn_detection of the kind {detection.kind!r}", provider=spec.name
+            )
+    if detection.kind == "manual":
+        return None
+    return {
+        "type": f"{detection.kind}_vad",
+        **{theirs: value for ours, theirs in fields.items() if (value := getattr(detection, ours)) is not None},
+    }
+
+
+def _transcription(settings: LiveSettings, spec: ProviderSpec) -> dict[str, Any] | None:
+    """In a session that only listens the model is the one that transcribes."""
+    asked = settings.input_transcription
+    is_listening = settings.kind == "transcription"
+    if isinstance(asked, dict):
+        fields = dict(asked)
+    elif isinstance(asked, str):
+        fields = {"model": asked}
+    elif asked or is_listening:
+        fields = {}
+    elif settings.language is not None:
+        raise UnsupportedOption(
+            f"{spec.label} takes a language for what it writes down of the user's speech: input_transcription=True",
+            provider=spec.name,
+        )
+    else:
+        return None
+    model = settings.model if is_listening else spec.live.transcription_model
+    if "model" not in fields:
+        if not model:
+            raise InvalidRequest(
+                f"{spec.label} wants the name of the model that transcribes: input_transcription='...'",
+                provider=spec.name,
+            )
+        fields["model"] = model
+    if settings.language is not None:
+        fields.setdefault("language", settings.language)
+    return fields
+
+
+def _check_listening(settings: LiveSettings, spec: ProviderSpec) -> None:
+    usual = LiveSettings("")
+    for name in LiveSettings.__struct_fields__:
+        if name not in _LISTENING and getattr(settings, name) != getattr(usual, name):
+            raise UnsupportedOption(f"a session of the kind 'transcription' takes no {name}", provider=spec.name)

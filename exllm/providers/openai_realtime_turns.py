@@ -1,0 +1,73 @@
+"""When to ask the model for a response: one at a time, and not before every call of the last one has its result.
+
+Source: https://developers.openai.com/api/docs/guides/realtime-conversations#create-responses
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Fields = dict[str, Any]
+
+
+class Turns:
+    """The responses of one session, and what is wanted of the next.
+
+    Attributes:
+        active: the response that is being made in the conversation, ``""`` for none.
+        has_spoken: there was audio of it.
+        is_stopping: the service, or we, have cancelled it.
+        calls: calls of functions that wait for their results.
+    """
+
+    def __init__(self) -> None:
+        self.active = ""
+        self.has_spoken = False
+        self.is_stopping = False
+        self.calls: set[str] = set()
+        self._is_requested = False
+        self._wanted: Fields | None = None
+        self._waits_for_results = True
+
+    @property
+    def is_open(self) -> bool:
+        """A response was asked for, or is being made."""
+        return bool(self.active) or self._is_requested
+
+    def want(self, options: Fields, *, waits_for_results: bool) -> None:
+        """A response is to be made as soon as it can be."""
+        self._wanted = options
+        self._waits_for_results = waits_for_results
+
+    def take(self) -> Fields | None:
+        """The options of the response to ask for now, once; None for not yet."""
+        if self._wanted is None or self.is_open or (self._waits_for_results and self.calls):
+            return None
+        options, self._wanted = self._wanted, None
+        self._is_requested = True
+        return options
+
+    def began(self, response: str) -> None:
+        """The service makes a response."""
+        self.active = response or "response"
+        self.has_spoken = self.is_stopping = self._is_requested = False
+
+    def ended(self, response: str) -> None:
+        """A response is complete."""
+        if not self.active or response in ("", self.active):
+            self.active = ""
+            self.is_stopping = False
+
+    def refused(self, code: str) -> None:
+        """The service refused something, perhaps our request for a response."""
+        if self._is_requested:
+            self._is_requested = False
+            if code == "conversation_already_has_active_response":
+                self.want({}, waits_for_results=True)
+
+    def lost(self) -> None:
+        """The connection is gone: a response that was not complete is wanted again."""
+        if self.is_open and self._wanted is None:
+            self.want({}, waits_for_results=True)
+        self.active = ""
+        self.has_spoken = self.is_stopping = self._is_requested = False
