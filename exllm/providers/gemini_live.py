@@ -16,16 +16,19 @@ from typing import Any, Literal
 import msgspec
 
 from exllm.errors import ConfigurationError, InvalidRequest, UnsupportedOption
+from exllm.providers import gemini_live_tokens
 from exllm.providers.gemini_contents import Contents, response_of
 from exllm.providers.gemini_live_decode import MessageReader
 from exllm.providers.gemini_live_memory import Content, Memory
 from exllm.providers.gemini_live_setup import SETTINGS, setup_of, system_instruction, tools_of
 from exllm.providers.gemini_models import model_facts
 from exllm.providers.gemini_parts import PartEncoder
+from exllm.providers.gemini_signatures import is_made_up
 from exllm.providers.live_checks import address_of, encoded, refuse_unsupported
 from exllm.providers.live_close import end_of
 from exllm.providers.live_wire import LiveAddress, LiveEnd
 from exllm.providers.spec import ProviderSpec
+from exllm.providers.wire import HttpRequest
 from exllm.streaming.frame import Frame
 from exllm.types.live_events import (
     InputTranscript,
@@ -38,6 +41,7 @@ from exllm.types.live_events import (
     TurnComplete,
 )
 from exllm.types.live_settings import LiveSettings
+from exllm.types.live_token import LiveToken
 from exllm.types.message import Message
 from exllm.types.parts import Text, ToolResult
 from exllm.types.tool import ServerTool
@@ -278,7 +282,7 @@ class GeminiLiveProtocol:
         text = "".join(piece.text for piece in pieces if isinstance(piece, Text))
         media = [piece for piece in pieces if not isinstance(piece, Text)]
         response: dict[str, Any] = {"name": name, "response": response_of(text, is_error=result.is_error)}
-        if result.call_id:
+        if not is_made_up(result.call_id):
             response = {"id": result.call_id, **response}
         if media:
             if not self._facts.media_results:
@@ -366,6 +370,16 @@ class GeminiLiveWire:
         except InvalidRequest as error:
             error.provider = error.provider or spec.name
             raise
+
+    def token_request(
+        self, spec: ProviderSpec, settings: LiveSettings | None, *, now_s: float, **how: Any
+    ) -> HttpRequest:
+        """See `LiveWire`, and `exllm.providers.gemini_live_tokens.token_request`."""
+        return gemini_live_tokens.token_request(spec, settings, now_s=now_s, **how)
+
+    def read_token(self, body: bytes, spec: ProviderSpec) -> LiveToken:
+        """See `LiveWire`."""
+        return gemini_live_tokens.read_token(body, spec)
 
 
 WIRE = GeminiLiveWire()

@@ -88,6 +88,7 @@ class MessageReader:
         self._text = AnswerText(keeps_text=keeps_text)
         self._cited: set[tuple[Any, ...]] = set()
         self._rates: dict[str, int] = {}
+        self._made_up = 0
 
     def read(self, data: bytes) -> list[LiveEvent]:
         """The events of one message, in the order in which they came about."""
@@ -218,12 +219,17 @@ class MessageReader:
     def _read_call(self, call: FunctionCall, events: list[LiveEvent]) -> None:
         self._begin(events)
         arguments = msgspec.json.format(bytes(call.args), indent=-1).decode() if is_there(call.args) else "{}"
-        id_, name = call.id or "", call.name or ""
+        id_, name = call.id or self._made_up_id(), call.name or ""
         self.calls[id_] = name
         events.append(ToolCall(id_, name, arguments))
         if call.will_continue or call.partial_args:
             data = msgspec.json.decode(msgspec.json.encode(call))
             events.append(ProviderEvent("partialFunctionCall", data, self._spec.name))
+
+    def _made_up_id(self) -> str:
+        """An id for a call that came without one; it does not go back."""
+        self._made_up += 1
+        return f"call_0_{self._made_up}"
 
     def _read_output(self, said: Transcription, events: list[LiveEvent]) -> None:
         if said.text or said.finished:

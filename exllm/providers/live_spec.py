@@ -25,6 +25,7 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         model: how the model is called in messages, ``models/{model}``; may hold the placeholders of the base URL.
         token_prefix: a key that begins so is a short-lived token: it travels in the query parameter `token_parameter`,
             to ``paths["token"]`` where there is one.
+        token_path: where short-lived tokens are made, below the base URL; empty where there are none.
         default_model: used when only the provider is named.
         transcription_model: what writes down the user's speech where ``input_transcription=True`` names none.
         unsupported: settings of the wire that this provider refuses.
@@ -39,6 +40,7 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str = "{model}"
     token_prefix: str = ""
     token_parameter: str = ""
+    token_path: str = ""
     default_model: str | None = None
     transcription_model: str = ""
     unsupported: frozenset[str] = frozenset()

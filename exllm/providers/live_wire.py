@@ -21,6 +21,8 @@ from exllm.types.parts import ToolResult
 
 if TYPE_CHECKING:
     from exllm.providers.spec import ProviderSpec
+    from exllm.providers.wire import HttpRequest
+    from exllm.types.live_token import LiveToken
 
 
 class LiveAddress(msgspec.Struct, frozen=True):
@@ -139,6 +141,14 @@ class LiveWire(Protocol):
 
     def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> LiveProtocol:
         """A fresh session. Raises `UnsupportedOption` or `InvalidRequest` for settings that cannot be said."""
+
+    def token_request(
+        self, spec: ProviderSpec, settings: LiveSettings | None, *, now_s: float, **how: Any
+    ) -> HttpRequest:
+        """The HTTP request for a short-lived key; `now_s` is the Unix time, `how` the wire's own."""
+
+    def read_token(self, body: bytes, spec: ProviderSpec) -> LiveToken:
+        """The key that the answer to such a request holds. Raises `ProtocolError` where there is none."""
 
 
 _WIRES = {

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from exllm.errors import InvalidRequest, UnsupportedOption
+from exllm.providers import openai_realtime_secrets
 from exllm.providers.live_checks import address_of, encoded, refuse_unsupported
 from exllm.providers.live_close import end_of
 from exllm.providers.live_wire import LiveAddress, LiveEnd
@@ -24,9 +25,11 @@ from exllm.providers.openai_realtime_memory import Conversation
 from exllm.providers.openai_realtime_session import SETTINGS, changes, rate_of, response_of, session_of
 from exllm.providers.openai_realtime_turns import Turns
 from exllm.providers.spec import ProviderSpec
+from exllm.providers.wire import HttpRequest
 from exllm.streaming.frame import Frame
 from exllm.types.live_events import LiveEvent, SessionStarted
 from exllm.types.live_settings import LiveSettings
+from exllm.types.live_token import LiveToken
 from exllm.types.message import Message
 from exllm.types.parts import Image, ToolResult
 
@@ -318,6 +321,16 @@ class RealtimeWire:
         except InvalidRequest as error:
             error.provider = error.provider or spec.name
             raise
+
+    def token_request(
+        self, spec: ProviderSpec, settings: LiveSettings | None, *, now_s: float, **how: Any
+    ) -> HttpRequest:
+        """See `LiveWire`, and `exllm.providers.openai_realtime_secrets.token_request`."""
+        return openai_realtime_secrets.token_request(spec, settings, **how)
+
+    def read_token(self, body: bytes, spec: ProviderSpec) -> LiveToken:
+        """See `LiveWire`."""
+        return openai_realtime_secrets.read_token(body, spec)
 
 
 WIRE = RealtimeWire()

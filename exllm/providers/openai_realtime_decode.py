@@ -56,6 +56,7 @@ from exllm.types.live_events import (
     RateLimit,
     RateLimits,
     RemoteError,
+    ResumptionUpdate,
     SessionStarted,
     SessionUpdated,
     SpeechStarted,
@@ -103,6 +104,7 @@ class EventReader:
         self._turns = turns
         self._media_type = MEDIA_TYPES[settings.audio_format]
         self._rate_hz = rate_of(settings, spec, output=True)
+        self._keeps_conversations = settings.resumable and "resumes_by_conversation" in spec.live.quirks
         self._is_pcm = settings.audio_format == "pcm16"
         detection = settings.turn_detection
         self._speech_interrupts = detection is None or detection.interrupts is not False
@@ -227,7 +229,10 @@ class EventReader:
 
     def _conversation_created(self, fields: Fields) -> list[LiveEvent]:
         self.conversation_id = text(object_in(fields, "conversation"), "id")
-        return [self._passed_on(fields)]
+        events: list[LiveEvent] = [self._passed_on(fields)]
+        if self.conversation_id and self._keeps_conversations:
+            events.append(ResumptionUpdate(self.conversation_id, resumable=True))
+        return events
 
     def _error(self, fields: Fields) -> list[LiveEvent]:
         """An error ends a session that it keeps from beginning, and one that nothing can be asked of any more."""
