@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -26,11 +27,18 @@ _PRELUDE_SIZE, _CRC_SIZE = _PRELUDE.size, _CRC.size
 _NUMBERS = {2: Struct(">b"), 3: Struct(">h"), 4: Struct(">i"), 5: Struct(">q"), 8: Struct(">q")}
 _TRUE, _FALSE, _BYTES, _STRING, _UUID = 0, 1, 6, 7, 9
 _LENGTH = Struct(">H")
-# A stream repeats a handful of header blocks, each of some 100 bytes, in every message. The bounds are for one that
-# does not.
+# All streams repeat a handful of header blocks, each of some 100 bytes, in their messages, and pairs of lengths as well.
+# What was read of them is remembered for the next stream; the bounds are for one that repeats nothing.
 _MOST_BLOCKS = 64
-_MOST_PRELUDES = 1024  # pairs of lengths, which repeat as well
+_MOST_PRELUDES = 1024
 _LARGEST_BLOCK = 512
+_blocks: dict[bytes, _Block] = {}
+
+
+@lru_cache(8)
+def _preludes_of(max_frame_bytes: int) -> dict[bytes, tuple[int, int, int]]:
+    """The preludes that were right and within this limit, with their numbers."""
+    return {}
 
 
 class EventStreamFrame(Frame, frozen=True, gc=False):
@@ -67,14 +75,13 @@ class EventStreamDecoder:
     "Amazon Event Stream". Where they leave it open: a header that comes twice is an error.
     """
 
-    __slots__ = ("_blocks", "_failure", "_needed", "_preludes", "_tail", "max_frame_bytes")
+    __slots__ = ("_failure", "_needed", "_preludes", "_tail", "max_frame_bytes")
 
     def __init__(self, max_frame_bytes: int = 16 * 1024 * 1024) -> None:
         self.max_frame_bytes = max_frame_bytes
         self._tail = bytearray()  # the unfinished message
         self._needed = _PRELUDE_SIZE  # bytes that it must have before there is any use in looking at it
-        self._preludes: dict[bytes, tuple[int, int, int]] = {}
-        self._blocks: dict[bytes, _Block] = {}
+        self._preludes = _preludes_of(max_frame_bytes)
         self._failure: ExLLMError | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -89,7 +96,7 @@ class EventStreamDecoder:
             data = bytes(tail)
             tail.clear()
         frames: list[Frame] = []
-        preludes, blocks = self._preludes, self._blocks  # locals are faster
+        preludes, blocks = self._preludes, _blocks  # locals are faster
         start, size = 0, len(data)
         try:
             while True:
@@ -107,7 +114,7 @@ class EventStreamDecoder:
                 if crc32(data[start + 8 : data_end], checksum) != _CRC.unpack_from(data, data_end)[0]:
                     raise ProtocolError("an event-stream message has a wrong checksum")
                 block = data[headers_at:data_at]
-                event, message_type, headers = blocks.get(block) or self._read_block(block)
+                event, message_type, headers = blocks.get(block) or _read_block(block)
                 # The headers are copied, so that nobody can change those of a later frame.
                 frames.append(EventStreamFrame(data[data_at:data_end], event, "", message_type, headers.copy()))
                 start = end
@@ -143,16 +150,20 @@ class EventStreamDecoder:
             raise FrameTooLarge(
                 f"an event-stream message of {total} bytes is over the limit of {self.max_frame_bytes} bytes"
             )
-        if len(self._preludes) < _MOST_PRELUDES:
-            self._preludes[prelude] = numbers
+        if len(self._preludes) >= _MOST_PRELUDES:
+            self._preludes.clear()
+        self._preludes[prelude] = numbers
         return numbers
 
-    def _read_block(self, block: bytes) -> _Block:
-        headers = _read_headers(block)
-        known = (*_kind(headers), headers)
-        if len(self._blocks) < _MOST_BLOCKS and len(block) <= _LARGEST_BLOCK:
-            self._blocks[block] = known
-        return known
+
+def _read_block(block: bytes) -> _Block:
+    headers = _read_headers(block)
+    known = (*_kind(headers), headers)
+    if len(block) <= _LARGEST_BLOCK:
+        if len(_blocks) >= _MOST_BLOCKS:
+            _blocks.clear()
+        _blocks[block] = known
+    return known
 
 
 def _read_headers(block: bytes) -> dict[str, HeaderValue]:

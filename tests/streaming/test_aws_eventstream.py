@@ -11,6 +11,7 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 
 from exllm.errors import ExLLMError, FrameTooLarge, ProtocolError, StreamClosed, StreamInterrupted
+from exllm.streaming import aws_eventstream
 from exllm.streaming.aws_eventstream import EventStreamDecoder, EventStreamFrame
 from exllm.streaming.frame import Frame
 from tests.rechunk import slicings
@@ -286,10 +287,18 @@ def test_server_that_invents_headers_and_lengths_does_not_grow_the_decoder() -> 
     decoder = EventStreamDecoder()
     for i in range(2_000):
         assert decoder.feed(encode(b"", {":event-type": f"e{i}"}))[0].event == f"e{i}"
-    assert len(decoder._blocks) <= 64
+    assert len(aws_eventstream._blocks) <= 64
     for size in range(2_000):
         assert decoder.feed(encode(b"x" * size))[0].data == b"x" * size
     assert len(decoder._preludes) <= 1024
-    large = EventStreamDecoder()
-    assert len(large.feed(encode(b"", {"k": "v" * 5_000}))) == 1
-    assert not large._blocks
+    large = encode(b"", {"k": "v" * 5_000})
+    assert len(EventStreamDecoder().feed(large)) == 1
+    assert max(map(len, aws_eventstream._blocks)) <= aws_eventstream._LARGEST_BLOCK
+
+
+def test_what_one_stream_taught_does_not_loosen_the_limit_of_another() -> None:
+    message = encode(b"x" * 1_000)
+    assert len(EventStreamDecoder().feed(message)) == 1
+    with pytest.raises(FrameTooLarge):
+        EventStreamDecoder(max_frame_bytes=len(message) - 1).feed(message)
+    assert len(EventStreamDecoder(max_frame_bytes=len(message)).feed(message)) == 1
