@@ -54,7 +54,10 @@ REPORT = Document(data=b"%PDF", media_type="application/pdf")
         ([Row(1), Point(2)], '[{"id":1},{"x":2}]'),
         (datetime.date(2026, 1, 2), '"2026-01-02"'),
         (Person(name="Ada", born=datetime.date(1815, 12, 10)), '{"name":"Ada","born":"1815-12-10"}'),
-        ({"who": [Person(name="Ada", born=datetime.date(1815, 12, 10))]}, '{"who":[{"name":"Ada","born":"1815-12-10"}]}'),
+        (
+            {"who": [Person(name="Ada", born=datetime.date(1815, 12, 10))]},
+            '{"who":[{"name":"Ada","born":"1815-12-10"}]}',
+        ),
         (PICTURE, (PICTURE,)),
         (Text("t"), (Text("t"),)),
         (["see:", PICTURE, REPORT], (Text("see:"), PICTURE, REPORT)),

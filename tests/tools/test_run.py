@@ -35,7 +35,10 @@ async def test_a_run_without_calls_is_one_answer() -> None:
         run = await client.run("mock/m", "Hi", tools=TOOLS)
     assert (run.status, run.text, run.turns, run.pending, run.question) == ("completed", "Hello.", 1, (), None)
     assert run.messages == (Message("user", "Hi"), Message("assistant", "Hello."))
-    assert [tool.name for tool in mock.requests[0].options.tools or () if isinstance(tool, Tool)] == ["weather", "double"]
+    assert [tool.name for tool in mock.requests[0].options.tools or () if isinstance(tool, Tool)] == [
+        "weather",
+        "double",
+    ]
 
 
 async def test_calls_are_made_and_their_results_told_until_there_are_no_more() -> None:
@@ -141,7 +144,9 @@ async def test_thoughts_go_back_with_their_signatures() -> None:
     assert thought in mock.requests[1].messages[1].parts
 
 
-@pytest.mark.parametrize(("choice", "later"), [("required", None), ("double", None), ("auto", "auto"), ("none", "none")])
+@pytest.mark.parametrize(
+    ("choice", "later"), [("required", None), ("double", None), ("auto", "auto"), ("none", "none")]
+)
 async def test_a_forced_choice_holds_for_the_first_turn(choice: str, later: str | None) -> None:
     async with model(call("double", '{"number": 1}'), "Two.") as (client, mock):
         await client.run("mock/m", "Hi", tools=TOOLS, tool_choice=choice)
@@ -182,7 +187,7 @@ async def test_one_budget_holds_for_all_turns() -> None:
                 await client.run("openai/gpt-4o", "Hi", tools=TOOLS, budget=9.0, max_turns=50)  # 3.50 each
     run = failure.value.run
     assert run is not None
-    assert (run.status, run.turns, len(mock.requests)) == ("failed", 3, 3)
+    assert (run.status, run.turns, len(mock.requests)) == ("failed", 2, 3)  # the third was stopped
     assert run.cost.total == pytest.approx(10.5)
     assert_valid(run.messages)
 
@@ -314,7 +319,11 @@ async def test_a_failed_run_goes_on_where_it_was() -> None:
         with pytest.raises(exllm.ServerError) as failure:
             await client.run("mock/m", "Hi", tools=TOOLS)
         failed = pickle.loads(pickle.dumps(failure.value)).run
-        assert (failed.status, failed.error, failed.turns) == ("failed", "ServerError: down (provider=mock, model=m)", 1)
+        assert (failed.status, failed.error, failed.turns) == (
+            "failed",
+            "ServerError: down (provider=mock, model=m)",
+            1,
+        )
         run = await client.run(failed, tools=TOOLS)
     assert (run.status, run.text, run.turns, run.error) == ("completed", "Rain.", 2, None)
     assert len(results(run)) == 1

@@ -31,7 +31,12 @@ from exllm.tools.schema_check import problems_of
         ({"prefixItems": [{"type": "string"}], "items": False}, ["a"], ["a", 1], "at $[1]: nothing may stand here"),
         ({"required": ["a"]}, {"a": 1}, {}, "`a` is missing"),
         ({"properties": {"a": {"type": "string"}}}, {"a": "x", "b": 1}, {"a": 1}, "at $.a: Expected `string`"),
-        ({"properties": {"a": {}}, "additionalProperties": False}, {"a": 1}, {"b": 1}, "there is no `b`; known are `a`"),
+        (
+            {"properties": {"a": {}}, "additionalProperties": False},
+            {"a": 1},
+            {"b": 1},
+            "there is no `b`; known are `a`",
+        ),
         ({"additionalProperties": {"type": "integer"}}, {"x": 1}, {"x": "1"}, "at $.x: Expected `integer`"),
         (
             {"$ref": "#/$defs/T", "$defs": {"T": {"type": "object", "properties": {"next": {"$ref": "#/$defs/T"}}}}},
