@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from exllm import config as configuration
-from exllm.config import ConfigSource, Static
+from exllm.config import Chain, ConfigSource, Static
 from exllm.credentials import signer_for
 from exllm.credentials.signer import Signer
 from exllm.credentials.token import TokenSigner
@@ -20,7 +20,7 @@ class Access(msgspec.Struct, frozen=True):
     """Where a provider is and how to get in. Its repr hides the key.
 
     `spec` is the provider's, its address filled in: a wire may need that, as the region decides what a short name of a
-    model means.
+    model means. `fields` are those of the config that go into the body of every chat.
     """
 
     base_url: str
@@ -28,6 +28,7 @@ class Access(msgspec.Struct, frozen=True):
     secret: str | None
     signer: Signer | None
     spec: ProviderSpec
+    fields: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"Access({self.base_url})"
@@ -109,7 +110,10 @@ def _facts(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
     for argument, given in (("api_key", api_key), ("base_url", base_url)):
         if not isinstance(given, str | None):  # not shown: it may be a key
             raise TypeError(f"{argument} must be text, got {type(given).__name__}")
-    signer = None if spec.auth.kind == "key" or api_key else signer_for(spec, source)
+    if api_key and spec.auth.kind == "ibm":  # which is no token, but what one is had for
+        signer = signer_for(spec, Chain(Static({spec.name: {"api_key": api_key}}), source))
+    else:
+        signer = None if spec.auth.kind == "key" or api_key else signer_for(spec, source)
     address = (
         base_url or configuration.lookup(source, spec.address_names, "base_url", spec.base_url_env) or spec.base_url
     )
@@ -117,12 +121,14 @@ def _facts(spec: ProviderSpec, source: ConfigSource, api_key: str | None, base_u
         address = fill(address, spec, source, signer)
     if spec.local and "://" not in address:
         address = _whole_address(address, spec.base_url)
-    key = api_key or (None if signer else configuration.lookup(source, spec.config_names, "api_key", spec.api_key_env))
+    key = None
+    if signer is None:
+        key = api_key or configuration.lookup(source, spec.config_names, "api_key", spec.api_key_env)
     if key is not None and not isinstance(key, str):
         signer, key = TokenSigner(key, spec.name, spec.label), None
     further = tuple(
-        configuration.lookup(source, spec.config_names, header, (variable,))
-        for header, variable in spec.header_env.items()
+        configuration.lookup(source, spec.config_names, name, (variable,))
+        for name, variable in (*spec.header_env.items(), *spec.body_env.items())
     )
     return _Facts(address, key, further, signer)
 
@@ -144,7 +150,7 @@ def _access(spec: ProviderSpec, facts: _Facts, placed: ProviderSpec) -> Access:
             f"the base URL for {spec.label} must end before {spec.paths.chat}, which is added to it", provider=spec.name
         )
     headers = dict(spec.headers)
-    headers.update((header, value) for header, value in zip(spec.header_env, facts.further, strict=True) if value)
+    headers.update((header, value) for header, value in zip(spec.header_env, facts.further, strict=False) if value)
     if key:
         key = key.strip()
         if not (key.isascii() and key.isprintable() and " " not in key):
@@ -152,7 +158,8 @@ def _access(spec: ProviderSpec, facts: _Facts, placed: ProviderSpec) -> Access:
         headers[spec.auth.header] = spec.auth.prefix + key
     elif spec.auth.required and signer is None:
         raise ConfigurationError(_how_to_give_a_key(spec), provider=spec.name)
-    return Access(address.rstrip("/"), headers, key, signer, placed)
+    in_body = zip(spec.body_env, facts.further[len(spec.header_env) :], strict=True)
+    return Access(address.rstrip("/"), headers, key, signer, placed, {name: value for name, value in in_body if value})
 
 
 @lru_cache(256)

@@ -139,6 +139,8 @@ class HttpBackend:
 
     def _build(self, request: Request) -> Route:
         way = self._way
+        if way.fields:
+            request = msgspec.structs.replace(request, extra={**way.fields, **request.extra})
         http = self._plain_requests.build(self._wire, request, way.spec)
         headers = {
             "content-type": "application/json",

@@ -33,11 +33,13 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 def server(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
     """A server that the module-level client finds by the environment."""
     monkeypatch.setattr(default_client, "_client", None)
-    with server_thread(dialect.reply()) as server:
+    with server_thread(dialect.reply(), detour=dialect.detour) as server:
         spec = registry.get(dialect.provider)
         assert isinstance(spec, ProviderSpec)
         monkeypatch.setenv(spec.api_key_env[0], KEY)
         monkeypatch.setenv(spec.base_url_env[0], server.url)
+        for setting, value in dialect.settings.items():
+            monkeypatch.setenv(f"{dialect.provider}_{setting}".upper(), value)
         yield server
 
 

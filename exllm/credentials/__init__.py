@@ -1,4 +1,4 @@
-"""Credentials beyond a key in a header: requests signed for AWS, tokens fetched from Google.
+"""Credentials beyond a key in a header: requests signed for AWS, tokens fetched from Google and IBM.
 
 Nothing of it is imported before a provider needs it, and botocore and google-auth only to look for credentials.
 """
@@ -14,7 +14,11 @@ from exllm.credentials.signer import Signer
 if TYPE_CHECKING:
     from exllm.providers.spec import ProviderSpec
 
-_FINDERS = {"aws": "exllm.credentials.aws:find_signer", "google": "exllm.credentials.google:find_signer"}
+_FINDERS = {
+    "aws": "exllm.credentials.aws:find_signer",
+    "google": "exllm.credentials.google:find_signer",
+    "ibm": "exllm.credentials.ibm:find_signer",
+}
 
 
 def signer_for(spec: ProviderSpec, source: ConfigSource) -> Signer | None:

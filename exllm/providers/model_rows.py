@@ -3,8 +3,8 @@
 The lists differ in the names of their fields, and hardly in what the same name means; so one reader knows all names.
 
 Sources, each under "list models": the references of OpenAI, Anthropic, Google AI, Mistral, Cohere, Ollama, Groq, xAI,
-Together, OpenRouter, Perplexity, Vercel, Amazon Bedrock (ListFoundationModels), Azure OpenAI and Replicate (the models of
-a collection); llama.cpp, vLLM and LM Studio.
+Together, OpenRouter, Perplexity, Vercel, Amazon Bedrock (ListFoundationModels), Azure OpenAI, Replicate (the models of
+a collection) and watsonx (foundation model specs); llama.cpp, vLLM and LM Studio.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from exllm.providers.model_kinds import capabilities_told, kinds_of, modalities_
 from exllm.providers.spec import ProviderSpec
 from exllm.types.model import ModelEntry
 
-_LISTS = ("data", "models", "modelSummaries")
-_IDS = ("id", "modelId", "model", "key", "name")
-_NAMES = ("display_name", "displayName", "modelName", "name")
-_OWNERS = ("owned_by", "organization", "providerName", "publisher", "owner")
+_LISTS = ("data", "models", "modelSummaries", "resources")
+_IDS = ("id", "modelId", "model", "model_id", "key", "name")
+_NAMES = ("display_name", "displayName", "modelName", "label", "name")
+_OWNERS = ("owned_by", "organization", "providerName", "publisher", "owner", "provider")
 _CREATED = ("created", "created_at", "modified_at")
 _WINDOWS = (
     "context_window", "context_length", "max_context_length", "max_model_len", "inputTokenLimit", "max_input_tokens",
@@ -78,7 +78,9 @@ def _entry(row: dict[str, Any], provider: str) -> ModelEntry | None:
     _, name = _first_text(row, [other for other in _NAMES if other != field])
     top = row.get("top_provider")  # OpenRouter
     meta = row.get("meta")  # llama.cpp
+    limits = row.get("model_limits")  # watsonx
     tops: Mapping[str, Any] = top if isinstance(top, dict) else {}
+    told: Mapping[str, Any] = limits if isinstance(limits, dict) else {}
     trained: Mapping[str, Any] = meta if isinstance(meta, dict) else {}
     prices = _prices(row.get("pricing"))
     return ModelEntry(
@@ -87,9 +89,12 @@ def _entry(row: dict[str, Any], provider: str) -> ModelEntry | None:
         name,
         _unix_time(next((row[name] for name in _CREATED if row.get(name)), None)),
         _first_text(row, _OWNERS)[1],
-        _first_count(row, _WINDOWS) or _first_count(tops, _WINDOWS) or _first_count(trained, ("n_ctx_train",)),
+        _first_count(row, _WINDOWS)
+        or _first_count(tops, _WINDOWS)
+        or _first_count(trained, ("n_ctx_train",))
+        or _first_count(told, ("max_sequence_length",)),
         row,
-        _first_count(row, _OUTPUTS) or _first_count(tops, _OUTPUTS),
+        _first_count(row, _OUTPUTS) or _first_count(tops, _OUTPUTS) or _first_count(told, _OUTPUTS),
         kinds_of(row, model),
         modalities_of(row, "input"),
         modalities_of(row, "output"),

@@ -38,6 +38,7 @@ _WIRES: dict[str, str] = {
     "bedrock_invoke": "exllm.providers.bedrock_invoke:WIRE",
     "gemini_generate": "exllm.providers.gemini_generate:WIRE",
     "replicate_predictions": "exllm.providers.replicate_predictions:WIRE",
+    "watsonx_chat": "exllm.providers.watsonx_chat:WIRE",
     "gemini_interactions": "exllm.providers.gemini_interactions:WIRE",
 }
 _QUIRKS: dict[str, str] = {
@@ -53,6 +54,7 @@ _QUIRKS: dict[str, str] = {
     "bedrock_invoke": "exllm.providers.bedrock_invoke_families:QUIRKS",
     "gemini_generate": "exllm.providers.gemini_generate:QUIRKS",
     "replicate_predictions": "exllm.providers.replicate_predictions:QUIRKS",
+    "watsonx_chat": "exllm.providers.watsonx_chat:QUIRKS",
     "gemini_interactions": "exllm.providers.gemini_interactions:QUIRKS",
 }
 _BACKENDS: dict[str, str] = {
@@ -64,7 +66,7 @@ _BACKEND_INFO: dict[str, tuple[str, str | None]] = {  # label, default model; so
     "mock": ("Mock", "mock"),
 }
 
-_CREDENTIALS = {"key": (), "aws": ("AWS credentials",), "google": ("Google credentials",)}
+_CREDENTIALS = {"key": (), "aws": ("AWS credentials",), "google": ("Google credentials",), "ibm": ()}
 
 _registered: dict[str, ProviderSpec | Provider] = {}
 _registered_aliases: dict[str, str] = {}

@@ -26,14 +26,14 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         header, prefix: a key travels in `header`, after `prefix`.
         required: False for servers that ask for none.
         kind: what is done where there is no key: nothing for ``key``; requests are signed for ``aws`` (SigV4), and
-            carry a token of Google's for ``google``.
+            carry a token of Google's for ``google``. For ``ibm`` the key itself is exchanged for a token.
         service: of ``aws``, the service's name in signatures.
     """
 
     header: str = "authorization"
     prefix: str = "Bearer "
     required: bool = True
-    kind: Literal["key", "aws", "google"] = "key"
+    kind: Literal["key", "aws", "google", "ibm"] = "key"
     service: str = ""
 
 
@@ -73,6 +73,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         auth: how the key travels.
         headers: sent with every request.
         header_env: header name to environment variable, sent when set.
+        body_env: field of every chat's body to environment variable, sent when set, unless `extra` has the field.
         settings: placeholder name to environment variable, or to several, the first one set wins; for `base_url`.
         setting_defaults: values of placeholders that need not be set.
         hosts: host names that are not as the pattern of `base_url` has them, with what they really are.
@@ -104,6 +105,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auth: Auth = Auth()
     headers: dict[str, str] = {}
     header_env: dict[str, str] = {}
+    body_env: dict[str, str] = {}
     settings: dict[str, str | tuple[str, ...]] = {}
     setting_defaults: dict[str, str] = {}
     hosts: dict[str, str] = {}
@@ -181,6 +183,7 @@ def check_spec(spec: ProviderSpec, where: str) -> None:
         ("api_key_env", spec.api_key_env),
         ("base_url_env", spec.base_url_env),
         ("header_env", spec.header_env.values()),
+        ("body_env", spec.body_env.values()),
         ("settings", [variable for setting in spec.settings for variable in spec.variables_of(setting)]),
     ):
         for variable in variables:

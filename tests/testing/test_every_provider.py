@@ -22,6 +22,7 @@ from tests.faults.thread import server_thread
 
 KEY = "sk-test-0123456789"
 AWS_KEYS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG", "region": "us-east-1"}
+IBM_TOKEN = {"api_key": "eyJraWQi.eyJpYW1f.c2lnbmF0", "project_id": "63dc4cf1"}
 BROKEN = {"bedrock_invoke": "anthropic.broken", "replicate_predictions": "some/broken"}
 """Models that are not answered for, where a name must have a form."""
 REFUSABLE = {"top_k": 3, "seed": 3, "min_p": 0.5, "store": True, "betas": ["some"]}
@@ -39,7 +40,7 @@ BY_WIRE = {_spec(dialect.provider).wire: dialect for dialect in DIALECTS}
 
 def _config(spec: ProviderSpec, url: str) -> Static:
     """What a call to the provider needs, at this address: a key, or what signs its requests."""
-    credentials = AWS_KEYS if spec.auth.kind == "aws" else {"api_key": KEY}
+    credentials = {"aws": AWS_KEYS, "ibm": IBM_TOKEN}.get(spec.auth.kind, {"api_key": KEY})
     return Static({spec.name: {**credentials, "base_url": url}})
 
 
@@ -54,7 +55,9 @@ def _behave(dialect: Dialect) -> Behaviour:
     fine, broken = dialect.reply(), dialect.refuse("400 Bad Request")
 
     async def behave(peer: Peer) -> None:
-        asked = (peer.request.body and peer.request.json.get("model")) or peer.request.path  # some name it there
+        asked = (
+            peer.request.body and peer.request.json.get("model", peer.request.json.get("model_id"))
+        ) or peer.request.path  # some name it there
         await (broken if "broken" in asked else fine)(peer)
 
     return behave
@@ -102,7 +105,8 @@ async def test_a_call_proves_who_makes_it(name: str, servers: dict[str, FaultSer
         assert sent.startswith(f"AWS4-HMAC-SHA256 Credential={AWS_KEYS['aws_access_key_id']}/")
         assert f"/us-east-1/{spec.auth.service}/aws4_request" in sent
     else:
-        assert request.headers[spec.auth.header.lower()] == f"{spec.auth.prefix}{KEY}"
+        key = IBM_TOKEN["api_key"] if spec.auth.kind == "ibm" else KEY
+        assert request.headers[spec.auth.header.lower()] == f"{spec.auth.prefix}{key}"
     assert AWS_KEYS["aws_secret_access_key"] not in str(request)
 
 

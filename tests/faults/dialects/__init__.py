@@ -16,6 +16,7 @@ from tests.faults.dialects.openai_chat import OPENAI
 from tests.faults.dialects.openai_completions import COMPLETIONS
 from tests.faults.dialects.openai_responses import RESPONSES
 from tests.faults.dialects.replicate_predictions import REPLICATE
+from tests.faults.dialects.watsonx_chat import WATSONX
 
 __all__ = [
     "ANTHROPIC",
@@ -33,11 +34,12 @@ __all__ = [
     "REPLICATE",
     "RESPONSES",
     "TEXT",
+    "WATSONX",
     "WORDS",
     "Dialect",
 ]
 
 DIALECTS = (
-    OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, INTERACTIONS, RESPONSES, OLLAMA, COHERE, REPLICATE, COMPLETIONS,
-    GENERATE, COHERE_V1,
+    OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, INTERACTIONS, RESPONSES, OLLAMA, COHERE, REPLICATE, WATSONX,
+    COMPLETIONS, GENERATE, COHERE_V1,
 )  # fmt: skip

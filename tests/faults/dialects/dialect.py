@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tests.faults.server import Behaviour, Detour, Peer, Received
@@ -34,7 +35,8 @@ class Dialect(NamedTuple):
         takes_conversations: more than one message.
         names_status: an error inside a stream names an HTTP status.
         counts_tokens: answers say how many tokens they took.
-        settings: what a config holds besides, for the address of the server.
+        finishes_early: a choice is finished before the answer is over.
+        settings: what a config holds besides.
         detour: what the server answers by itself, uncounted, on the way to the answer proper; see `FaultServer`.
     """
 
@@ -57,7 +59,8 @@ class Dialect(NamedTuple):
     names_status: bool = False
     takes_conversations: bool = True
     counts_tokens: bool = True
-    settings: Callable[[str], dict[str, str]] = lambda url: {}
+    finishes_early: bool = False
+    settings: Mapping[str, str] = MappingProxyType({})
     detour: Detour | None = None
 
     @property
