@@ -56,6 +56,7 @@ class CandidateReader:
         "_calls",
         "_cited",
         "_index",
+        "_keeps_text",
         "_kind",
         "_last_said",
         "_open_call",
@@ -78,7 +79,8 @@ class CandidateReader:
         self._open_call: PartialArgs | None = None
         self._reason: str | None = None
         self._reason_message: str | None = None
-        self._text = AnswerText(keeps_text=keeps_text)
+        self._keeps_text = keeps_text
+        self._text = AnswerText()
         self._cited: set[tuple[Any, ...]] = set()
         self._last_said: dict[str, bytes] = {}
         self._unused_logprobs: tuple[TokenLogprob, ...] | None = None
@@ -138,9 +140,11 @@ class CandidateReader:
 
     def add_text(self, text: str, chunks: list[Chunk]) -> None:
         """A piece of text. It goes on in the part that is open, if that is text."""
-        number = self._number("text")
-        self._text.add(text, number)
-        chunks.append(TextDelta(text, self._index, number, self._unused_logprobs))
+        if self._kind != "text":
+            self._number("text")
+        if self._keeps_text:
+            self._text.add(text, self._part)
+        chunks.append(TextDelta(text, self._index, self._part, self._unused_logprobs))
         self._unused_logprobs = None
 
     def _read_thought(self, thought: str, signature: str | None, chunks: list[Chunk]) -> None:
@@ -183,6 +187,8 @@ class CandidateReader:
         if self._kind != kind:
             self._part += 1
             self._kind = kind
+            if kind == "text":
+                self._text.part = self._part
         return self._part
 
     def _next(self) -> int:

@@ -28,7 +28,7 @@ from exllm.providers.gemini_events import (
 )
 from exllm.providers.gemini_finish import block_word
 from exllm.providers.gemini_template import NO_SHAPE, Shape, shape_of
-from exllm.providers.gemini_usage import says_more, usage_of
+from exllm.providers.gemini_usage import NO_MEDIA, have_same_media, media_of, says_more, usage_of
 from exllm.providers.openai_chat_template import string_inside
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import Chunk, Finish, ProviderEvent, StreamStart, UsageUpdate
@@ -53,14 +53,18 @@ class AnswerDecoder:
         "_blocked",
         "_candidates",
         "_has_begun",
+        "_is_final",
         "_keeps_text",
         "_last_said",
         "_left_to_learn",
+        "_media",
         "_model",
         "_provider",
+        "_searches",
         "_shape",
         "_undelivered",
         "_usage",
+        "_usage_is_final",
         "_usage_raw",
         "finished",
     )
@@ -76,6 +80,10 @@ class AnswerDecoder:
         self._last_said: dict[str, bytes] = {}
         self._usage: UsageMetadata | None = None
         self._usage_raw = b""
+        self._usage_is_final = False
+        self._media = NO_MEDIA
+        self._searches = 0
+        self._is_final = False  # nothing more is to be said, as far as can be known
         self._shape = NO_SHAPE
         self._left_to_learn = _GIVE_UP_AFTER
         self._undelivered: list[Chunk] = []
@@ -156,8 +164,13 @@ class AnswerDecoder:
             reader.read(candidate, _PartsOf(frame.data, position), chunks)
         if answer.prompt_feedback is not None:
             self._read_feedback(answer, chunks)
+        readers = self._candidates.values()
+        self._is_final = self._blocked is not None or (bool(readers) and all(each.is_finished for each in readers))
+        self._searches = sum(len(each.searches) for each in readers)
         if is_there(answer.usage_metadata):
-            self._read_usage(answer, chunks)
+            raw = bytes(answer.usage_metadata)
+            if self._says_anew(raw):
+                self._count(decode_usage(raw), raw, chunks)
         if is_there(answer.model_status):
             self._pass_on("modelStatus", answer.model_status, plain(answer.model_status), chunks)
 
@@ -167,7 +180,7 @@ class AnswerDecoder:
         if not text or raw_counts == b"{}":
             return False
         counts = None
-        if raw_counts != self._usage_raw or self._is_final():
+        if self._says_anew(raw_counts):
             try:
                 counts = decode_usage(raw_counts)
             except UNREADABLE:
@@ -203,29 +216,17 @@ class AnswerDecoder:
             self._last_said[event] = bytes(raw)
             chunks.append(ProviderEvent(event, data, self._provider))
 
-    def _read_usage(self, answer: Answer, chunks: list[Chunk]) -> None:
-        """The counts so far. They come with every object and are final in the last."""
-        raw = bytes(answer.usage_metadata)
-        if raw != self._usage_raw or self._is_final():
-            self._count(decode_usage(raw), raw, chunks)
+    def _says_anew(self, raw: bytes) -> bool:
+        """Whether these counts say something: they come with every object, and are final in the last."""
+        return raw != self._usage_raw or self._usage_is_final is not self._is_final
 
     def _count(self, counts: UsageMetadata, raw: bytes, chunks: list[Chunk]) -> None:
-        self._usage, self._usage_raw = counts, raw
-        searches = 0
-        for reader in self._candidates.values():
-            searches += len(reader.searches)
-        usage = usage_of(counts, "reported" if self._is_final() else "partial", searches)
+        if self._usage is None or not have_same_media(counts, self._usage):
+            self._media = media_of(counts)
+        self._usage, self._usage_raw, self._usage_is_final = counts, raw, self._is_final
+        usage = usage_of(counts, "reported" if self._is_final else "partial", self._searches, self._media)
         if usage.input_tokens is not None or usage.output_tokens is not None:  # Vertex AI begins with a tier alone
             chunks.append(UsageUpdate(usage))
-
-    def _is_final(self) -> bool:
-        """Whether the counts that came last are: nothing more is to be said, as far as can be known."""
-        if self._blocked is not None:
-            return True
-        for reader in self._candidates.values():  # written out: it is asked with every object
-            if not reader.is_finished:
-                return False
-        return bool(self._candidates)
 
     def _read_unusual(self, frame: Frame, error: Exception) -> None:
         """An event that is no answer: an error in another shape, or broken."""

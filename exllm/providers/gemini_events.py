@@ -127,21 +127,24 @@ class ModalityCount(_Struct):
 
 
 class UsageMetadata(_Struct):
+    """Token counts. The lists by medium seldom change from one object to the next, and are read when they do."""
+
     prompt_token_count: int | None = None
     candidates_token_count: int | None = None
     thoughts_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
     cached_content_token_count: int | None = None
     total_token_count: int | None = None
-    prompt_tokens_details: list[ModalityCount] | None = None
-    candidates_tokens_details: list[ModalityCount] | None = None
-    cache_tokens_details: list[ModalityCount] | None = None
-    tool_use_prompt_tokens_details: list[ModalityCount] | None = None
+    prompt_tokens_details: msgspec.Raw = NOTHING
+    candidates_tokens_details: msgspec.Raw = NOTHING
+    cache_tokens_details: msgspec.Raw = NOTHING
+    tool_use_prompt_tokens_details: msgspec.Raw = NOTHING
     service_tier: str | int | None = None
     traffic_type: str | int | None = None
 
 
 decode_usage = msgspec.json.Decoder(UsageMetadata).decode
+decode_details = msgspec.json.Decoder(list[ModalityCount] | None).decode
 
 
 def plain(raw: msgspec.Raw) -> Any:

@@ -23,28 +23,29 @@ class Place(NamedTuple):
 
 
 class AnswerText:
-    """The text of one choice as it grows. Without `keeps_text` only the number of its last part is known."""
+    """The text of one choice as it grows, where it is kept at all.
 
-    __slots__ = ("_keeps_text", "_part", "_parts", "_pieces")
+    Attributes:
+        part: number of its last part.
+    """
 
-    def __init__(self, *, keeps_text: bool) -> None:
-        self._keeps_text = keeps_text
-        self._part = 0
+    __slots__ = ("_parts", "_pieces", "part")
+
+    def __init__(self) -> None:
+        self.part = 0
         self._pieces: list[str] = []
         self._parts: list[tuple[int, int]] = []  # where each part begins, in characters, and its number
 
     def add(self, text: str, part: int) -> None:
-        """The next piece."""
-        self._part = part
-        if self._keeps_text:
-            if not self._parts or self._parts[-1][1] != part:
-                self._parts.append((sum(map(len, self._pieces)), part))
-            self._pieces.append(text)
+        """Keep the next piece."""
+        if not self._parts or self._parts[-1][1] != part:
+            self._parts.append((sum(map(len, self._pieces)), part))
+        self._pieces.append(text)
 
     def place(self, first_byte: Any, last_byte: Any, quote: str | None = None) -> Place:
         """The characters of a range in bytes. Where the range does not hold `quote`, the place of `quote` itself."""
         if not self._pieces or not isinstance(last_byte, int):
-            return Place(self._part)
+            return Place(self.part)
         text = "".join(self._pieces)
         data = text.encode("utf-8", "surrogatepass")
         start = len(data[: first_byte if isinstance(first_byte, int) else 0].decode("utf-8", "ignore"))
@@ -52,9 +53,9 @@ class AnswerText:
         if quote is not None and text[start:end] != quote:
             start = text.find(quote)
             if start < 0:
-                return Place(self._part)
+                return Place(self.part)
             end = start + len(quote)
-        part = next((number for begins, number in reversed(self._parts) if begins <= start), self._part)
+        part = next((number for begins, number in reversed(self._parts) if begins <= start), self.part)
         return Place(part, start, end)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from exllm.providers.error_mapping import error_in_stream
 from exllm.providers.gemini_decode import MISSHAPEN
-from exllm.providers.gemini_events import NOTHING, FunctionCall, UsageMetadata, is_there, plain
+from exllm.providers.gemini_events import NOTHING, FunctionCall, decode_usage, is_there, plain
 from exllm.providers.gemini_grounding import AnswerText, grounded
 from exllm.providers.gemini_live_events import (
     LivePart,
@@ -85,7 +85,7 @@ class MessageReader:
         self._spec = spec
         self._model = model
         self._keeps_text = keeps_text
-        self._text = AnswerText(keeps_text=keeps_text)
+        self._text = AnswerText()
         self._cited: set[tuple[Any, ...]] = set()
         self._rates: dict[str, int] = {}
         self._made_up = 0
@@ -203,7 +203,7 @@ class MessageReader:
             if part.thought:
                 events.append(ReasoningOut(part.text))
             elif part.text:
-                self._text.add(part.text, 0)
+                self._keep(part.text)
                 events.append(TextOut(part.text))
         if part.function_call is not None:
             self._read_call(part.function_call, events)
@@ -215,6 +215,11 @@ class MessageReader:
             events.append(CodeOut(outcome=str(result.outcome), output=result.output))
         if part.thought_signature:
             events.append(ProviderEvent("thoughtSignature", part.thought_signature, self._spec.name))
+
+    def _keep(self, text: str) -> None:
+        """Sources are told by their place in the text, which is kept where there may be some."""
+        if self._keeps_text:
+            self._text.add(text, 0)
 
     def _read_call(self, call: FunctionCall, events: list[LiveEvent]) -> None:
         self._begin(events)
@@ -235,7 +240,7 @@ class MessageReader:
         if said.text or said.finished:
             if said.text:
                 self._begin(events)
-                self._text.add(said.text, 0)
+                self._keep(said.text)
             events.append(OutputTranscript(said.text or "", bool(said.finished)))
         self._read_more(said, "outputTranscription", events)
 
@@ -274,7 +279,7 @@ class MessageReader:
         elif reason not in _NO_FAULT:
             status = "content_filter"
         self.is_answering = self.was_interrupted = False
-        self._text = AnswerText(keeps_text=self._keeps_text)
+        self._text = AnswerText()
         self._cited.clear()
         return TurnComplete(usage, status, reason)
 
@@ -283,7 +288,7 @@ class MessageReader:
         lost = tuple(self.calls)
         self.calls.clear()
         self.is_answering = self.was_interrupted = False
-        self._text = AnswerText(keeps_text=self._keeps_text)
+        self._text = AnswerText()
         return lost
 
     # -- the rest
@@ -305,7 +310,7 @@ class MessageReader:
         if not is_there(raw):
             return None
         counts = {_SAME_BUT_NAMED.get(name, name): value for name, value in _decode_usage(raw).items()}
-        usage = usage_of(msgspec.convert(counts, UsageMetadata), "reported", 0)
+        usage = usage_of(decode_usage(msgspec.json.encode(counts)), "reported", 0)
         return None if usage.input_tokens is None and usage.output_tokens is None else usage
 
     def _rate_of(self, media_type: str) -> int:

@@ -7,28 +7,59 @@ Source: https://ai.google.dev/api/generate-content#UsageMetadata
 
 from __future__ import annotations
 
-from exllm.providers.gemini_events import ModalityCount, UsageMetadata
+from typing import NamedTuple
+
+import msgspec
+
+from exllm.providers.gemini_events import NOTHING, ModalityCount, UsageMetadata, decode_details
 from exllm.types.usage import Provenance, Usage
 
 _TEXT = ("TEXT", 1)  # as a number with enum-encoding=int
 _MEDIA: dict[str | int | None, str] = {"IMAGE": "image", 2: "image", "AUDIO": "audio", 4: "audio"}
-_Details = list[ModalityCount] | None
 
 
-def usage_of(counts: UsageMetadata, provenance: Provenance, searches: int) -> Usage:
-    """The counts as `Usage`; `searches` is how many web searches were seen."""
-    asked = _media(counts.prompt_tokens_details, counts.tool_use_prompt_tokens_details)
-    answered = _media(counts.candidates_tokens_details)
+class Media(NamedTuple):
+    """The tokens of what is not text."""
+
+    audio_input: int | None = None
+    audio_output: int | None = None
+    image: int | None = None
+
+
+NO_MEDIA = Media()
+
+
+def have_same_media(one: UsageMetadata, other: UsageMetadata) -> bool:
+    """Whether `media_of` is the same for both, as can be told without reading them."""
+    return bool(
+        one.prompt_tokens_details == other.prompt_tokens_details
+        and one.candidates_tokens_details == other.candidates_tokens_details
+        and one.tool_use_prompt_tokens_details == other.tool_use_prompt_tokens_details
+    )
+
+
+def media_of(counts: UsageMetadata) -> Media:
+    """What the counts by medium say. Raises `msgspec.DecodeError` for lists of another shape."""
+    asked = _media([*_details(counts.prompt_tokens_details), *_details(counts.tool_use_prompt_tokens_details)])
+    answered = _media(_details(counts.candidates_tokens_details))
+    return Media(asked.get("audio"), answered.get("audio"), _sum(asked.get("image"), answered.get("image")))
+
+
+def usage_of(counts: UsageMetadata, provenance: Provenance, searches: int, media: Media | None = None) -> Usage:
+    """The counts as `Usage`; `searches` is how many web searches were seen, `media` is `media_of` where it is known."""
+    if media is None:
+        media = media_of(counts)
     tier = counts.service_tier or counts.traffic_type
+    thoughts = counts.thoughts_token_count
     return Usage(
         input_tokens=_sum(counts.prompt_token_count, counts.tool_use_prompt_token_count),
-        output_tokens=_sum(counts.candidates_token_count, counts.thoughts_token_count),
+        output_tokens=_sum(counts.candidates_token_count, thoughts),
         total_tokens=counts.total_token_count,
         cached_input_tokens=counts.cached_content_token_count,
-        reasoning_tokens=counts.thoughts_token_count,
-        audio_input_tokens=asked.get("audio"),
-        audio_output_tokens=answered.get("audio"),
-        image_tokens=_sum(asked.get("image"), answered.get("image")),
+        reasoning_tokens=thoughts,
+        audio_input_tokens=media.audio_input,
+        audio_output_tokens=media.audio_output,
+        image_tokens=media.image,
         search_requests=searches or None,
         service_tier=tier if isinstance(tier, str) else None,
         provenance=provenance,
@@ -39,19 +70,23 @@ def says_more(counts: UsageMetadata) -> bool:
     """Whether there are counts that `Usage` has no place for: of video and documents, of tools, of the cache."""
     if counts.tool_use_prompt_token_count or (counts.service_tier and counts.traffic_type):
         return True
-    if any(each.modality not in _TEXT for each in counts.cache_tokens_details or ()):
+    if any(each.modality not in _TEXT for each in _details(counts.cache_tokens_details)):
         return True
     return any(
         each.modality not in _TEXT and each.modality not in _MEDIA
         for details in (counts.prompt_tokens_details, counts.candidates_tokens_details)
-        for each in details or ()
+        for each in _details(details)
     )
 
 
-def _media(details: _Details, more: _Details = None) -> dict[str, int]:
+def _details(raw: msgspec.Raw) -> list[ModalityCount]:
+    return [] if raw is NOTHING else decode_details(raw) or []
+
+
+def _media(details: list[ModalityCount]) -> dict[str, int]:
     """The tokens of each medium but text."""
     found: dict[str, int] = {}
-    for each in details + more if details and more else details or more or ():
+    for each in details:
         if each.modality in _MEDIA:
             medium = _MEDIA[each.modality]
             found[medium] = found.get(medium, 0) + each.token_count
@@ -59,6 +94,6 @@ def _media(details: _Details, more: _Details = None) -> dict[str, int]:
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
-    if one is None or other is None:
-        return one if other is None else other
-    return one + other
+    if other is None:
+        return one
+    return other if one is None else one + other

@@ -122,13 +122,31 @@ def test_what_changes_in_every_object_is_given_up_on(monkeypatch: pytest.MonkeyP
     assert len([chunk for chunk in chunks if isinstance(chunk, TextDelta)]) == 100
 
 
-def test_counts_after_the_reason_are_said_again_though_they_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    documents = [document("a", 5), document("b", 5, finishReason="STOP"), document("c", 5)]
+@pytest.mark.parametrize("reasons", [(None, "STOP", None), ("STOP", "STOP", "STOP")])
+def test_the_same_counts_are_said_again_only_when_they_become_final(
+    reasons: tuple[str | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some servers give a reason with every object."""
+    documents = [
+        document(text, 5, **({"finishReason": reason} if reason else {}))
+        for text, reason in zip("abc", reasons, strict=True)
+    ]
     datas = [json.dumps(each).encode() for each in documents]
     chunks, error = read(datas)
-    assert [chunk.usage.provenance for chunk in chunks if isinstance(chunk, UsageUpdate)] == [
-        "partial",
-        "reported",
-        "reported",
-    ]
+    assert [chunk.usage.provenance for chunk in chunks if isinstance(chunk, UsageUpdate)] == (
+        ["reported"] if reasons[0] else ["partial", "reported"]
+    )
+    assert (chunks, error) == read(datas, monkeypatch)
+
+
+def test_counts_by_medium_that_change_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = [document(text, number) for number, text in enumerate("abcdef")]
+    for number, each in enumerate(documents):
+        details = [{"modality": "AUDIO", "tokenCount": 7 + number // 3}]
+        each["usageMetadata"] |= {"promptTokensDetails": details}
+    datas = [json.dumps(each).encode() for each in documents]
+    chunks, error = read(datas)
+    usages = [chunk.usage for chunk in chunks if isinstance(chunk, UsageUpdate)]
+    assert [usage.audio_input_tokens for usage in usages] == [7, 7, 7, 8, 8, 8]
+    assert [usage.output_tokens for usage in usages] == list(range(6))
     assert (chunks, error) == read(datas, monkeypatch)
