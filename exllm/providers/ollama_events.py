@@ -63,7 +63,13 @@ class GenerateLine(Line, gc=False):
     total: int | None = None
 
     def __post_init__(self) -> None:
-        if self.response is not None or self.thinking is not None:
+        if (
+            self.response is not None
+            or self.thinking is not None
+            or self.image is not None
+            or self.tool_calls is not None
+            or self.completed is not None
+        ):
             self.message = MessagePiece(
                 self.response, self.thinking, self.tool_calls, [self.image] if self.image else None
             )

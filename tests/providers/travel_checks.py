@@ -173,6 +173,13 @@ def _cohere(body: Body, _model: str) -> str:
     return _validated(list[cohere.ChatMessageV2], body["messages"])
 
 
+def _cohere_v1(body: Body, _model: str) -> str:
+    if not body["message"] and not body.get("tool_results"):
+        return "nothing to answer"
+    problem = _validated(list[cohere.Message], body.get("chat_history", []))
+    return problem or _validated(list[cohere.ToolResult], body.get("tool_results", []))
+
+
 def _command_r(body: Body, _model: str) -> str:
     turns = [*body.get("chat_history", ())]
     if not body["message"]:
@@ -253,6 +260,21 @@ def _ids_of_converse(body: Body) -> Ids:
     )
 
 
+def _ids_of_cohere_v1(body: Body) -> Ids:
+    """Results repeat their calls; a call is known by its place, a result by that of the first call it may answer."""
+    made: list[Body] = []
+    ids = Ids([], [])
+    history = [*body.get("chat_history", ()), {"role": "TOOL", "tool_results": body.get("tool_results", ())}]
+    for turn in history:
+        for call in turn.get("tool_calls", ()):
+            ids.calls.append(str(len(made)))
+            made.append(call)
+        for result in turn.get("tool_results", ()):
+            places = [str(place) for place, call in enumerate(made) if call == result["call"]]
+            ids.results.append(next(place for place in places if place not in ids.results))
+    return ids
+
+
 def _no_ids(_body: Body) -> Ids:
     return Ids([], [])
 
@@ -300,6 +322,7 @@ TARGETS = (
     Target("bedrock-invoke", "amazon.titan-text-express-v1", _text, _no_ids, has_tools=False),
     Target("ollama", None, _ollama, _ids_of_chat, r".+"),
     Target("cohere", None, _cohere, _ids_of_chat, r".+"),
+    Target("cohere-v1", None, _cohere_v1, _ids_of_cohere_v1),
     Target("mistral", None, _mistral, _ids_of_chat, r"[a-zA-Z0-9]{9}"),
     Target("groq", None, _groq, _ids_of_chat),
     Target("deepseek", None, _deepseek, _ids_of_chat),
