@@ -164,14 +164,13 @@ def tool_definition(tool: Tool | ServerTool, warn: Callable[[str], None]) -> dic
 
 def _parameter(schema: Any, whose: str, warn: Callable[[str], None]) -> dict[str, Any]:
     given: Mapping[str, Any] = schema if isinstance(schema, Mapping) else {}
-    kind = given.get("type")
+    kind, inner = given.get("type"), given.get("items")
+    is_known = isinstance(kind, str) and kind in _TYPES and given.keys() <= _SAID_OF_PARAMETER
     type_ = _TYPES.get(kind, "str") if isinstance(kind, str) else "str"
-    inner = given.get("items")
-    if type_ == "List" and isinstance(inner, Mapping) and isinstance(inner.get("type"), str):
-        type_ = f"List[{_TYPES.get(inner['type'], 'str')}]"
-    if not given.keys() <= _SAID_OF_PARAMETER | ({"items"} if type_.startswith("List[") else set()) or (
-        isinstance(inner, Mapping) and not inner.keys() <= {"type"}
-    ):
+    if type_ == "List" and isinstance(inner, Mapping) and (item := _TYPES.get(str(inner.get("type")))) is not None:
+        type_ = f"List[{item}]"
+        is_known = inner.keys() == {"type"} and given.keys() <= {*_SAID_OF_PARAMETER, "items"}
+    if not is_known:
         warn(f"knows only the type of {whose}, not the rest of its schema")
     found = {"type": type_}
     if given.get("description"):
