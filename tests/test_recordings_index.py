@@ -23,7 +23,6 @@ NOT_PLAYED = {
     "images": "images cannot be made or edited by an endpoint of their own yet",
     "models": "Replicate's answer to a prediction that was asked for as a stream: only where the stream is to be had",
     "moderations": "moderation has no request of its own yet",
-    "realtime": "sessions over WebSocket are played by the tests of realtime",
     "rerank": "reranking has no request of its own yet",
 }
 """By API: why recordings of it are not played, and what would play them."""
