@@ -8,6 +8,7 @@ import pytest
 
 import exllm
 import exllm.config
+import exllm.live
 import exllm.providers
 import exllm.streaming
 import exllm.testing
@@ -20,13 +21,20 @@ PUBLIC = {
         FrameTooLarge Halt IdleTimeout Image ImageDelta InvalidRequest Message MissingExtra NotFound Options
         Overloaded Part Pending PermissionDenied ProtocolError ProviderEvent ProviderPart QuotaExceeded
         RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request RequestTimeout Response RetryPolicy
-        Role Run RunEvent RunFinished RunStream RunSuspended ServerError ServerTool Stream StreamClosed
+        Role Run RunEvent RunFinished RunStream RunSuspended ServerError ServerTool SessionLost Stream StreamClosed
         StreamInterrupted StreamStart StreamStats Text TextDelta Timeouts TokenCount TokenLogprob Tool ToolCall
         ToolCallDelta ToolContext ToolFinished ToolProgress ToolResult ToolStarted TotalTimeout TurnFinished
         TurnStarted UnsupportedOption Usage UsageUpdate Vectors __version__ chat config context cost
-        count_tokens embed local mcp media model_catalog providers similarity stream streaming testing tool tools
+        count_tokens embed live local mcp media model_catalog providers similarity stream streaming testing tool tools
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
+    exllm.live: """
+        AudioOut CitationOut CodeOut GenerationComplete GoAway InputCommitted InputTranscript Interrupted LiveEvent
+        LiveSession LiveSettings LiveStats MediaOut OutputTranscript ProviderEvent RateLimit RateLimits ReasoningOut
+        Reconnect Reconnected Reconnecting RemoteError ResumptionUpdate SessionStarted SessionUpdated SpeechStarted
+        SpeechStopped TextOut ToolCall ToolCallCancelled ToolFinished TurnComplete TurnDetection TurnStarted
+        UsageReport audio
+    """,
 }
 
 
@@ -35,7 +43,7 @@ def test_public_names_are_these(module: object) -> None:
     assert sorted(module.__all__) == PUBLIC[module].split()  # type: ignore[attr-defined, index]
 
 
-@pytest.mark.parametrize("module", [exllm, exllm.config, exllm.providers, exllm.streaming, exllm.testing])
+@pytest.mark.parametrize("module", [exllm, exllm.config, exllm.live, exllm.providers, exllm.streaming, exllm.testing])
 def test_every_public_class_and_function_has_a_docstring(module: object) -> None:
     for name in module.__all__:  # type: ignore[attr-defined]
         value = getattr(module, name)
@@ -49,7 +57,7 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
     [
         (
             exllm.Client,
-            "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models run step "
+            "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models live run step "
             "stream stream_run stream_step",
         ),
         (exllm.Stream, "aclose batches collect cost error events response stats tee text"),
