@@ -50,10 +50,11 @@ def usage_of(counts: UsageMetadata, provenance: Provenance, searches: int, media
     if media is None:
         media = media_of(counts)
     tier = counts.service_tier or counts.traffic_type
-    thoughts = counts.thoughts_token_count
+    asked, used = counts.prompt_token_count, counts.tool_use_prompt_token_count
+    answered, thoughts = counts.candidates_token_count, counts.thoughts_token_count
     return Usage(
-        input_tokens=_sum(counts.prompt_token_count, counts.tool_use_prompt_token_count),
-        output_tokens=_sum(counts.candidates_token_count, thoughts),
+        input_tokens=asked if used is None else _sum(asked, used),
+        output_tokens=answered if thoughts is None else _sum(answered, thoughts),
         total_tokens=counts.total_token_count,
         cached_input_tokens=counts.cached_content_token_count,
         reasoning_tokens=thoughts,
