@@ -8,7 +8,7 @@ import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from exllm.errors import StreamClosed, TotalTimeout
 from exllm.streaming.interrupt import TimeLimit
@@ -21,6 +21,9 @@ from exllm.types.message import Message
 from exllm.types.parts import ToolCall
 from exllm.types.run import Run, RunStatus
 from exllm.types.run_events import RunEvent, RunFinished, RunSuspended, TurnFinished, TurnStarted
+
+if TYPE_CHECKING:
+    from exllm.sse import Dialect, SSEStream, SSEWriter
 
 T = TypeVar("T")
 
@@ -163,6 +166,12 @@ class RunStream:
     def text(self) -> AsyncIterator[str]:
         """The text of all answers, piece by piece; pieces are never empty."""
         return _Texts(self)
+
+    def to_sse(self, dialect: Dialect | SSEWriter = "exllm", **facts: Any) -> SSEStream:
+        """The whole run as server-sent events, see `Stream.to_sse`."""
+        from exllm.sse import SSEStream, writer_of
+
+        return SSEStream(self, writer_of(dialect, **facts))
 
     async def collect(self) -> Run:
         """Read to the end and return the run."""

@@ -122,11 +122,10 @@ def test_what_was_cut_off_is_never_completed(arguments: dict[str, Any], data: st
 def test_any_text_gives_an_object_or_an_error(text: str) -> None:
     try:
         arguments = parse_arguments(text)
-    except ArgumentsError as error:
-        assert str(error)
-    else:
-        assert isinstance(arguments, dict)
-        json.dumps(arguments).encode()
+    except ArgumentsError:
+        return
+    assert isinstance(arguments, dict)
+    json.dumps(arguments).encode()
 
 
 def test_reading_costs_the_same_for_each_character() -> None:

@@ -116,7 +116,7 @@ def test_text_stays_text_though_it_looks_like_a_number() -> None:
     def note(text: str) -> None: ...
 
     assert bind(note, {"text": "5"}) == {"text": "5"}
-    with pytest.raises(ArgumentsError, match="at \\$.text: Expected `str`, got `int`"):
+    with pytest.raises(ArgumentsError, match=r"at \$.text: Expected `str`, got `int`"):
         bind(note, {"text": 5})
 
 

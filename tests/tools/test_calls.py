@@ -242,7 +242,7 @@ async def test_the_limit_of_the_run_ends_it_with_a_valid_conversation() -> None:
             ended.append("slow")
 
     async with model([call("slow"), call("double", '{"number": 1}')], "Done.") as (client, _):
-        with pytest.raises(exllm.TotalTimeout, match="the run took longer than 0.05 s") as failure:
+        with pytest.raises(exllm.TotalTimeout, match=r"the run took longer than 0\.05 s") as failure:
             await client.run("mock/m", "Hi", tools=[slow, double], run_timeout=0.05)
         assert ended == ["slow"]
         run = failure.value.run

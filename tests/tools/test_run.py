@@ -297,7 +297,7 @@ async def test_wrong_arguments_are_refused_before_anything_is_sent(
 
 async def test_an_unknown_provider_is_refused_before_anything_is_sent() -> None:
     async with exllm.Client() as client:
-        with pytest.raises(exllm.ConfigurationError, match="did you mean|unknown"):
+        with pytest.raises(exllm.ConfigurationError, match="did you mean"):
             client.stream_run("mokc/m", "Hi")
         with pytest.raises(TypeError, match="needs messages"):
             client.stream_run("mock/m")
