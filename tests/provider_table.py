@@ -32,6 +32,8 @@ NEEDS_OPTION = {
     "structured output": {"response_format"},
     "citations": {"web_search"},
 }
+TEXT_ONLY = {"openai_completions", "cohere_v1"}
+"""Wires without a place for images."""
 LEVELS = {"itself": "■", "recording": "●", "mock server": "◐", "documentation": "○", "not offered": "–"}
 """The strongest proof first."""
 
@@ -98,7 +100,8 @@ def offered(name: str) -> set[str]:
     options = supported_options(registry.wire(provider.wire), provider)
     found = {"chat", "stream", "usage", "errors"}
     found |= {feature for feature, some in NEEDS_OPTION.items() if some & options}
-    if "text_content_only" not in provider.quirks and provider.limits.images != 0:
+    is_text_only = provider.wire in TEXT_ONLY or "text_content_only" in provider.quirks
+    if not is_text_only and provider.limits.images != 0:
         found.add("vision")
     paths = {"embeddings": provider.paths.embeddings, "model list": provider.paths.models}
     return found | {feature for feature, path in paths.items() if path is not None}

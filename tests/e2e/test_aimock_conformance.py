@@ -80,6 +80,11 @@ class TestOllama(_OverAimock):
 
 
 @pytest.mark.node
+class TestOllamaGenerate(TestOllama):
+    model = "ollama-generate/llama3.2"
+
+
+@pytest.mark.node
 class TestCohere(_OverAimock):
     model = "cohere/command-a-03-2025"
     refused_option = {"n": 2}  # noqa: RUF012

@@ -223,3 +223,40 @@ async def test_a_server_that_is_gone_is_a_connection_error(client: exllm.Client)
         port = probe.getsockname()[1]
     with pytest.raises(exllm.ConnectionFailed):
         await client.chat(REMOTE, "Hi", base_url=f"http://127.0.0.1:{port}/v1")
+
+
+COMPLETION = f"llama-cpp-python-completions/{ALIAS}"
+
+
+@pytest.fixture
+async def completing(server: str) -> AsyncIterator[exllm.Client]:
+    """A client for the server's text completion, which is found by the address of its chat."""
+    async with exllm.Client(config=Static({"llama-cpp-python": {"base_url": server}})) as made:
+        yield made
+
+
+@pytest.mark.shows("chat", "stream", "usage", providers=("llama-cpp-python-completions",), by="itself")
+async def test_a_text_is_completed_whole_and_streamed(completing: exllm.Client) -> None:
+    whole = await completing.chat(COMPLETION, "Once upon", **OPTIONS)
+    async with completing.stream(COMPLETION, "Once upon", **OPTIONS) as stream:
+        texts = [text async for text in stream.text()]
+    assert whole.text
+    assert "".join(texts) == whole.text
+    assert len(texts) > 1
+    assert whole.finish_reason == stream.response.finish_reason
+    assert whole.usage.provenance == "reported"
+    assert whole.usage.output_tokens
+
+
+async def test_the_beginning_of_an_answer_is_part_of_the_text_that_is_completed(completing: exllm.Client) -> None:
+    begun = [exllm.Message("user", "Once upon"), exllm.Message("assistant", " a time")]
+    one, two = [await completing.chat(COMPLETION, asked, **OPTIONS) for asked in ("Once upon a time", begun)]
+    assert one.text == two.text
+    assert one.usage.input_tokens == two.usage.input_tokens
+
+
+async def test_text_completion_says_the_prompt_again_when_asked(completing: exllm.Client) -> None:
+    plain = await completing.chat(COMPLETION, "Once upon", **OPTIONS)
+    extra = {**OPTIONS["extra"], "echo": True}
+    echoed = await completing.chat(COMPLETION, "Once upon", **{**OPTIONS, "extra": extra})
+    assert echoed.text == "Once upon" + plain.text

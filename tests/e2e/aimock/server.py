@@ -15,7 +15,7 @@ import aiohttp
 
 import exllm
 
-KEY = "sk-test-0123456789"
+KEY = "sk-test.0123456789.token"  # of the form that IBM takes for a token, and not for a key to exchange
 FOLDER = Path(__file__).parent
 SCRIPT = FOLDER.parent / "node_modules/@copilotkit/aimock/dist/cli.js"
 START_S = 30.0
@@ -33,6 +33,7 @@ BASES = {
     "gemini-interactions": "",
     "vertex": "/v1/projects/p/locations/global",
     "ollama": "",
+    "ollama-generate": "",
     "cohere": "",
 }
 
