@@ -63,6 +63,10 @@ CLEAN_UP_S = 1.0
 LEAVE_EARLY_S = 1.0
 """How long before a connection is closed by the service it is left at the latest."""
 
+LINGER_S = 0.25
+"""How long a connection that is to be left must be quiet between two turns: what the conversation is resumed by comes
+after the end of a turn."""
+
 
 class _Left(Exception):
     """The connection is left because the service is going to close it."""
@@ -420,8 +424,11 @@ class LiveEngine:
         try:
             while True:
                 quiet_at = clock() + idle_s
+                leave_at = self._leave_at
+                if self._is_leaving and self._turn is None:
+                    leave_at = min(leave_at, clock() + LINGER_S)
                 try:
-                    with TimeLimit(min(self._leave_at, quiet_at)):
+                    with TimeLimit(min(leave_at, quiet_at)):
                         events = await self._receive(socket)
                 except TimeoutError as error:
                     if isinstance(error, ExLLMError):
@@ -431,8 +438,6 @@ class LiveEngine:
                     raise IdleTimeout(f"{self.call.spec.label} said nothing for {idle_s:g} s") from None
                 for event in events:
                     await self._take(event)
-                if self._is_leaving and self._turn is None:
-                    raise _Left
         except _Left:
             await self._leave()
             return ConnectionFailed("the service announced that it would close the connection")
