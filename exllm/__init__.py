@@ -38,6 +38,10 @@ from exllm.errors import (
     SessionLost,
     StreamClosed,
     StreamInterrupted,
+    StructuredOutputError,
+    StructuredOutputInvalid,
+    StructuredOutputRefused,
+    StructuredOutputTruncated,
     TotalTimeout,
     UnsupportedOption,
 )
@@ -75,7 +79,7 @@ from exllm.types.parts import (
     ToolResult,
 )
 from exllm.types.request import Request
-from exllm.types.response import Choice, Response
+from exllm.types.response import Choice, Response, Structured
 from exllm.types.stats import StreamStats
 from exllm.types.tool import ServerTool, Tool
 from exllm.types.usage import Cost, Usage
@@ -92,7 +96,9 @@ if TYPE_CHECKING:
         model_catalog,
         providers,
         similarity,
+        sse,
         streaming,
+        structured,
         testing,
         tools,
     )
@@ -101,6 +107,7 @@ if TYPE_CHECKING:
     from exllm.policies.budget import Budget
     from exllm.policies.retry import RetryPolicy
     from exllm.streaming.stream import Stream
+    from exllm.structured.answer_so_far import AnswerSoFar
     from exllm.tools import AskUser, Deny, Halt, RunStream, mcp
     from exllm.types.callable_tool import tool
     from exllm.types.embedding import EmbeddingRequest, EmbeddingResponse
@@ -120,6 +127,7 @@ if TYPE_CHECKING:
     from exllm.types.vectors import Vectors
 
 _LAZY = {
+    "AnswerSoFar": "exllm.structured.answer_so_far",
     "AskUser": "exllm.tools",
     "Budget": "exllm.policies.budget",
     "Client": "exllm.client",
@@ -160,13 +168,16 @@ _LAZY_MODULES = frozenset(
         "model_catalog",
         "providers",
         "similarity",
+        "sse",
         "streaming",
+        "structured",
         "testing",
         "tools",
     }
 )
 
 __all__ = [
+    "AnswerSoFar",
     "AskUser",
     "Audio",
     "AudioDelta",
@@ -234,6 +245,11 @@ __all__ = [
     "StreamInterrupted",
     "StreamStart",
     "StreamStats",
+    "Structured",
+    "StructuredOutputError",
+    "StructuredOutputInvalid",
+    "StructuredOutputRefused",
+    "StructuredOutputTruncated",
     "Text",
     "TextDelta",
     "Timeouts",
@@ -268,8 +284,10 @@ __all__ = [
     "model_catalog",
     "providers",
     "similarity",
+    "sse",
     "stream",
     "streaming",
+    "structured",
     "testing",
     "tool",
     "tools",

@@ -22,7 +22,7 @@ ROWS: list[list[str]] = [
     ["exllm.policies", "exllm.config"],
     ["exllm.model_catalog", "exllm.providers", "exllm.credentials"],
     ["exllm.cost", "exllm.context", "exllm.transport"],
-    ["exllm.streaming", "exllm.local", "exllm.media"],
+    ["exllm.streaming", "exllm.local", "exllm.media", "exllm.sse"],
     [
         "exllm.access", "exllm.call", "exllm.backend", "exllm.budgeted_backend", "exllm.embedding_call", "exllm.token_call",
         "exllm.model_lists", "exllm.image_questions", "exllm.client", "exllm.default_client", "exllm.testing", "exllm.live",

@@ -15,17 +15,19 @@ import exllm.testing
 
 PUBLIC = {
     exllm: """
-        AskUser Audio AudioDelta AuthenticationError Budget BudgetExceeded CacheControl Choice Chunk Citation
-        CitationDelta Client ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded Cost Deny
-        Document EmbeddingRequest EmbeddingResponse ExLLMError FileRef Finish FinishReason FirstChunkTimeout
-        FrameTooLarge Halt IdleTimeout Image ImageDelta InvalidRequest Message MissingExtra NotFound Options
-        Overloaded Part Pending PermissionDenied ProtocolError ProviderEvent ProviderPart QuotaExceeded
-        RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request RequestTimeout Response RetryPolicy
-        Role Run RunEvent RunFinished RunStream RunSuspended ServerError ServerTool SessionLost Stream StreamClosed
-        StreamInterrupted StreamStart StreamStats Text TextDelta Timeouts TokenCount TokenLogprob Tool ToolCall
-        ToolCallDelta ToolContext ToolFinished ToolProgress ToolResult ToolStarted TotalTimeout TurnFinished
-        TurnStarted UnsupportedOption Usage UsageUpdate Vectors __version__ chat config context cost
-        count_tokens embed live local mcp media model_catalog providers similarity stream streaming testing tool tools
+        AnswerSoFar AskUser Audio AudioDelta AuthenticationError Budget BudgetExceeded CacheControl Choice Chunk
+        Citation CitationDelta Client ConfigurationError ConnectTimeout ConnectionFailed ContextLengthExceeded
+        Cost Deny Document EmbeddingRequest EmbeddingResponse ExLLMError FileRef Finish FinishReason
+        FirstChunkTimeout FrameTooLarge Halt IdleTimeout Image ImageDelta InvalidRequest Message MissingExtra
+        NotFound Options Overloaded Part Pending PermissionDenied ProtocolError ProviderEvent ProviderPart
+        QuotaExceeded RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request RequestTimeout Response
+        RetryPolicy Role Run RunEvent RunFinished RunStream RunSuspended ServerError ServerTool SessionLost
+        Stream StreamClosed StreamInterrupted StreamStart StreamStats Structured StructuredOutputError
+        StructuredOutputInvalid StructuredOutputRefused StructuredOutputTruncated Text TextDelta Timeouts
+        TokenCount TokenLogprob Tool ToolCall ToolCallDelta ToolContext ToolFinished ToolProgress ToolResult
+        ToolStarted TotalTimeout TurnFinished TurnStarted UnsupportedOption Usage UsageUpdate Vectors
+        __version__ chat config context cost count_tokens embed live local mcp media model_catalog providers
+        similarity sse stream streaming structured testing tool tools
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
     exllm.live: """
@@ -60,7 +62,7 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
             "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models live run step "
             "stream stream_run stream_step",
         ),
-        (exllm.Stream, "aclose batches collect cost error events response stats tee text"),
+        (exllm.Stream, "aclose batches collect cost error events items partial response stats tee text to_sse"),
     ],
 )
 def test_public_methods_are_these_and_are_explained(owner: type, names: str) -> None:

@@ -19,6 +19,7 @@ import logging
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -38,7 +39,9 @@ from exllm.errors import (
     RateLimited,
     RequestTimeout,
 )
+from exllm.sse import Dialect, Replay, ReplayLost, Replays, SSEStream, SSEWriter, writer_of
 from exllm.streaming.stream import Stream
+from exllm.tools.run_stream import RunStream
 
 try:
     from starlette.background import BackgroundTask
@@ -48,7 +51,16 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra('exllm.integrations.fastapi needs Starlette: pip install "exllm[fastapi]"') from error
 
-__all__ = ["SSEResponse", "TextResponse", "client_lifespan", "error_response", "get_client", "handle_error"]
+__all__ = [
+    "ReplayResponse",
+    "SSEResponse",
+    "TextResponse",
+    "client_lifespan",
+    "error_response",
+    "get_client",
+    "handle_error",
+    "resume_response",
+]
 
 _STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}  # the second: nginx must not hold it back
 _HEARTBEAT = b":\n\n"  # a comment: every SSE client ignores it
@@ -59,6 +71,7 @@ _STATUS: tuple[tuple[type[ExLLMError], int], ...] = (  # the first match counts;
     (RateLimited, 429),
     (Overloaded, 503),
     (BudgetExceeded, 402),
+    (ReplayLost, 410),
     (NotFound, 404),
     (InvalidRequest, 400),
     (RequestTimeout, 504),
@@ -119,12 +132,14 @@ class _StreamResponse(Response):
 
 
 class SSEResponse(_StreamResponse):
-    """The stream as server-sent events, see `Stream.events`.
+    """The stream, or the run of `Client.stream_run`, as server-sent events, see `Stream.to_sse`.
 
-    A failure in the middle of the answer is an ``error`` event, and then the end.
+    A failure in the middle of the answer is the last event.
 
     Args:
         stream: not yet entered.
+        dialect: whose clients are to read it: ``"exllm"``, ``"openai"``, ``"anthropic"``, ``"vercel"``, ``"ag-ui"``.
+        facts: the dialect's own, see `Stream.to_sse`.
         heartbeat_s: send a comment whenever this many seconds pass without an event, once the answer has begun, so
             that no proxy in between takes the connection for dead. None sends none.
     """
@@ -133,16 +148,63 @@ class SSEResponse(_StreamResponse):
 
     def __init__(
         self,
-        stream: Stream,
+        stream: Stream | RunStream,
         *,
+        dialect: Dialect | SSEWriter = "exllm",
+        heartbeat_s: float | None = None,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        background: BackgroundTask | None = None,
+        **facts: Any,
+    ) -> None:
+        out = SSEStream(stream, writer_of(dialect, **facts))
+        pieces = partial(_with_heartbeat, partial(_events, stream, out), _checked_heartbeat(heartbeat_s))
+        super().__init__(pieces, status_code, {**out.headers, **(headers or {})}, background)
+
+
+class ReplayResponse(_StreamResponse):
+    """The events of a stream that goes on when the client is gone, see `exllm.sse.Replays`.
+
+    Args:
+        replay: of `Replays.start`.
+        after: the id of the last event that the client has got; None sends all.
+        heartbeat_s: as for `SSEResponse`.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        replay: Replay,
+        *,
+        after: str | None = None,
         heartbeat_s: float | None = None,
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
-        if heartbeat_s is not None and not heartbeat_s > 0:
-            raise ValueError(f"heartbeat_s must be above 0 seconds, got {heartbeat_s!r}")
-        super().__init__(lambda: _events(stream, heartbeat_s), status_code, headers, background)
+        pieces = partial(_with_heartbeat, partial(_replayed, replay, after), _checked_heartbeat(heartbeat_s))
+        super().__init__(pieces, status_code, {**replay.headers, **(headers or {})}, background)
+
+
+def resume_response(replays: Replays, request: Request, *, heartbeat_s: float | None = None) -> Response:
+    """What a client missed, by its ``Last-Event-ID`` header, or the parameter ``last_event_id``.
+
+    ``EventSource`` sends the header by itself when it reconnects. Status 204, which ends its attempts, when it has got
+    all; 410 when the stream is not known any more, or what it missed is not kept; 400 without an id.
+    """
+    last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
+    try:
+        if not last:
+            raise InvalidRequest("send the id of the last event in the header Last-Event-ID")
+        replay = replays.find(last)
+        if replay.is_ended and last == f"{replay.id}:{replay.last}":
+            return Response(status_code=204)
+        return ReplayResponse(replay, after=last, heartbeat_s=heartbeat_s)
+    except ExLLMError as error:
+        return error_response(error)
+    except ValueError as error:
+        return error_response(InvalidRequest(str(error)))
 
 
 class TextResponse(_StreamResponse):
@@ -214,12 +276,26 @@ def get_client(request: Request) -> Client:
     return client
 
 
-async def _events(stream: Stream, heartbeat_s: float | None) -> AsyncGenerator[bytes, None]:
+@contextlib.asynccontextmanager
+async def _events(stream: Stream | RunStream, out: SSEStream) -> AsyncIterator[tuple[bytes, AsyncIterator[bytes]]]:
+    """The first events, and those that follow."""
     async with stream:
-        events = stream.events()
-        first = await anext(events)
-        if stream.error is not None and not stream.stats.chunks:
-            raise stream.error  # still in time for an HTTP status
+        first = await anext(out)
+        if out.error is not None and not out.chunks:
+            raise out.error  # still in time for an HTTP status
+        yield first, out
+
+
+@contextlib.asynccontextmanager
+async def _replayed(replay: Replay, after: str | None) -> AsyncIterator[tuple[bytes, AsyncIterator[bytes]]]:
+    async with contextlib.aclosing(replay.events(after)) as reader:
+        yield await anext(reader, b""), reader
+
+
+async def _with_heartbeat(
+    opened: Callable[[], AbstractAsyncContextManager[tuple[bytes, AsyncIterator[bytes]]]], heartbeat_s: float | None
+) -> AsyncGenerator[bytes, None]:
+    async with opened() as (first, events):
         yield first
         if heartbeat_s is None:
             async for event in events:
@@ -234,6 +310,12 @@ async def _events(stream: Stream, heartbeat_s: float | None) -> AsyncGenerator[b
             if not event:
                 return
             yield event
+
+
+def _checked_heartbeat(heartbeat_s: float | None) -> float | None:
+    if heartbeat_s is not None and not heartbeat_s > 0:
+        raise ValueError(f"heartbeat_s must be above 0 seconds, got {heartbeat_s!r}")
+    return heartbeat_s
 
 
 async def _texts(stream: Stream) -> AsyncGenerator[bytes, None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import msgspec
 
@@ -21,6 +21,8 @@ from exllm.types.usage import Cost
 
 if TYPE_CHECKING:
     from exllm.cost.running import RunningCost
+    from exllm.sse import Dialect, SSEStream, SSEWriter
+    from exllm.structured.plan import Plan
 
 T = TypeVar("T")
 
@@ -35,6 +37,8 @@ class Stream:
         async for text in stream.text(): ...            # text of the first choice
         async for batch in stream.batches(): ...        # lists of chunks
         async for data in stream.events(): ...          # bytes of server-sent events
+        async for person in stream.partial(Person): ... # an object that grows
+        async for row in stream.items("$.rows[*]", Row): ...  # items of JSON, each when it is whole
         response = await stream.collect()               # nothing until the end
 
     Without ``async with`` the first step sends the request, and the stream closes itself at its end, or as soon as the
@@ -44,9 +48,10 @@ class Stream:
     Made by `Client.stream`; not meant to be constructed otherwise.
     """
 
-    def __init__(self, pump: Pump, running_cost: Callable[[], RunningCost]) -> None:
+    def __init__(self, pump: Pump, running_cost: Callable[[], RunningCost], plan: Plan | None = None) -> None:
         self._pump = pump
         self._running_cost = running_cost
+        self._plan = plan  # how the answer becomes an object, where one was asked for
         self._entered = False
         self._was_left = False
         self._response: Response | None = None
@@ -107,6 +112,64 @@ class Stream:
         or ``error`` with ``{"type", "message", "retryable"}``; the stream then ends without raising.
         """
         return _Events(self)
+
+    def to_sse(self, dialect: Dialect | SSEWriter = "exllm", **facts: Any) -> SSEStream:
+        """Server-sent events in the words of another protocol, for its clients: an asynchronous iterator of bytes.
+
+        Every event has an id; a failure is the last event and does not raise. See `exllm.sse`, which also keeps streams
+        going for clients that lose their connection.
+
+        Args:
+            dialect: ``"openai"``, ``"anthropic"``, ``"vercel"``, ``"ag-ui"``, ``"exllm"``, or a writer of your own.
+            facts: ``thread_id`` and ``run_id`` for ``"ag-ui"``.
+        """
+        from exllm.sse import SSEStream, writer_of
+
+        return SSEStream(self, writer_of(dialect, **facts))
+
+    @overload
+    def partial(self, type_: type[T], /) -> AsyncIterator[T]: ...
+    @overload
+    def partial(self, type_: Any = None, /) -> AsyncIterator[Any]: ...
+    def partial(self, type_: Any = None, /) -> AsyncIterator[Any]:
+        """The object that the answer's JSON is, while it grows: one step for each read that brought more of it.
+
+        It is an object of the type itself, and the same one at each step: copy what you keep. A field that has not
+        come is None (in a TypedDict it is not there); strings, lists, dicts and objects grow; all else comes when it is
+        whole; what does not fit is None. No validator of the type runs on the way. The last step gives another object:
+        the whole one, validated, as ``response.parsed`` has it. Words and Markdown around the JSON are passed over. A
+        step costs the same however long the answer is.
+
+        Args:
+            type_: what `response_model` takes; not needed where the stream was made with `response_model`.
+
+        Raises (in the loop): what the stream raises; StructuredOutputError at the end, when the answer is no such
+        object. Where attempts are allowed (`max_retries`), the object begins anew with each.
+        """
+        from exllm.streaming.objects import GrowingObjects
+
+        return GrowingObjects(self, type_)
+
+    @overload
+    def items(self, path: str, type_: type[T], /) -> AsyncIterator[T]: ...
+    @overload
+    def items(self, path: str, type_: Any = None, /) -> AsyncIterator[Any]: ...
+    def items(self, path: str, type_: Any = None, /) -> AsyncIterator[Any]:
+        """The values at a path of the answer's JSON, each as soon as it is whole.
+
+        With ``accumulate=False`` memory does not grow with the answer.
+
+        Args:
+            path: such as ``"$.rows[*]"``, ``"$.pages[*].rows[*].id"``, ``"$['a b'][0]"``.
+            type_: what each value is made; plain data without it.
+
+        Raises: ValueError for another kind of path. In the loop: what the stream raises; StructuredOutputError for a
+        value that does not fit, and at the end when the JSON is broken or cut off, so that none is missed in silence.
+        Where attempts are allowed (`max_retries`), the values of each are given.
+        """
+        from exllm.streaming.objects import WholeItems
+
+        return WholeItems(self, path, type_)
 
     async def collect(self) -> Response:
         """Read to the end and return the response."""
