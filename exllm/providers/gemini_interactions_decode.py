@@ -246,9 +246,10 @@ class InteractionDecoder:
             raise self._nonsense("an event that is not JSON", data) from unreadable
         if not isinstance(event, dict):
             raise self._nonsense("an event that is not an object", data)
-        if event.get("event_type") in EVENT_TYPES:
+        kind = event.get("event_type")
+        if not isinstance(kind, str | None) or kind in EVENT_TYPES:
             raise self._nonsense(f"an event that makes no sense ({error})", data) from error
-        self._handle({**event, "event_type": event.get("event_type")}, frame, chunks)
+        self._handle(event, frame, chunks)
 
     def _nonsense(self, what: str, data: bytes) -> ProtocolError:
         snippet = data[: SNIPPET_CHARS * 4].decode("utf-8", "replace")[:SNIPPET_CHARS]

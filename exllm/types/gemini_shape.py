@@ -29,6 +29,7 @@ def message(fields: dict[str, Any], where: str) -> Message:
     """The message that a dict with ``parts`` means. Raises `InvalidRequest` that names the place."""
     role = fields.pop("role", None)
     given = fields.pop("parts")
+    fields.pop("id", None)  # of an answer
     if fields:
         raise InvalidRequest(f"{where}: the field {next(iter(fields))!r} means nothing here")
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence):
@@ -37,6 +38,9 @@ def message(fields: dict[str, Any], where: str) -> Message:
     counts = {"functionCall": 0, "functionResponse": 0}
     for index, part in enumerate(given):
         place = f"{where}.parts[{index}]"
+        if isinstance(part, Mapping) and "type" in part:  # a content block: the caller knows those
+            parts.append(part)  # type: ignore[arg-type]
+            continue
         try:
             parts += _parts(_plain(part), counts, place)
         except KeyError as error:

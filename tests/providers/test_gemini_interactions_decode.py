@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 from typing import Any
 
 import pytest
@@ -471,3 +472,58 @@ def test_a_whole_call_without_pieces_has_its_arguments() -> None:
     assert [chunk for chunk in chunks if isinstance(chunk, ToolCallDelta)] == [
         ToolCallDelta(0, "c1", "now"), ToolCallDelta(0, arguments="{}")
     ]  # fmt: skip
+
+
+# -- nonsense of any kind
+
+NONSENSE = (None, 0, -1, 1.5, True, "", "x", [], [None], {}, {"type": 5}, {"type": "text"}, [[]], "\udc00")
+SAMPLES = [
+    CREATED, start(0, "thought", summary=[{"type": "text", "text": "a"}]),
+    delta(0, "thought_signature", signature="c2ln"), stop(0, usage=USAGE),
+    start(1, "model_output"), delta(1, "text", text="Hi"),
+    delta(1, "text_annotation_delta",
+          annotations=[{"type": "url_citation", "url": "u", "start_index": 0, "end_index": 1}]),
+    delta(1, "image", data=LETTERS, mime_type="image/png"), delta(1, "audio", data=LETTERS, mime_type="audio/l16"),
+    stop(1), start(2, "function_call", id="c1", name="look", arguments={}), delta(2, "arguments_delta", arguments="{}"),
+    stop(2), start(3, "google_search_call", id="s1"),
+    delta(3, "google_search_call", arguments={"queries": ["a"]}), stop(3),
+    start(4, "mcp_server_tool_call", id="m1"), delta(4, "arguments_delta", arguments="{}"), stop(4),
+    event("interaction.status_update", status="in_progress", usage=USAGE),
+    end(usage={**USAGE, "input_tokens_by_modality": [{"modality": "audio", "tokens": 1}],
+               "grounding_tool_count": [{"type": "google_search", "count": 1}]}),
+]  # fmt: skip
+
+
+def _spoilt(value: Any, rng: random.Random) -> Any:
+    """`value` with something in it replaced by nonsense, or left out."""
+    if rng.random() < 0.15 or not isinstance(value, dict | list) or not value:
+        return rng.choice(NONSENSE)
+    if isinstance(value, list):
+        place = rng.randrange(len(value))
+        return [_spoilt(each, rng) if at == place else each for at, each in enumerate(value)]
+    name = rng.choice(list(value))
+    if rng.random() < 0.2:
+        return {key: inner for key, inner in value.items() if key != name}
+    return {**value, name: _spoilt(value[name], rng)}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nonsense_in_any_field_is_an_error_of_ours_or_harmless(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(40):
+        events = list(SAMPLES)
+        place = rng.randrange(len(events))
+        events[place] = _spoilt(events[place], rng)
+        decoder = WIRE.decoder(request_for(), SPEC)
+        frames = [Frame(json.dumps(each).encode()) for each in events]
+        try:
+            chunks = decoder.feed(frames) + decoder.close()
+        except ExLLMError:
+            chunks = decoder.take()
+        fold(chunks)
+        whole = {"id": "v1", "status": "completed", "usage": USAGE,
+                 "steps": [each["step"] for each in SAMPLES if "step" in each]}  # fmt: skip
+        try:
+            fold(decode_body(json.dumps(_spoilt(whole, rng)).encode()))
+        except ExLLMError:
+            continue

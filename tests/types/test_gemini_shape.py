@@ -145,6 +145,13 @@ def test_what_makes_no_sense_is_refused_with_its_place(given: dict[str, Any], wo
         normalise_messages([given])
 
 
+def test_blocks_that_say_their_type_are_read_as_they_are_elsewhere() -> None:
+    given = {"id": "m1", "role": "assistant", "parts": [{"type": "text", "text": "Hi"}]}
+    assert normalise_messages([given]) == (Message("assistant", (Text("Hi"),)),)
+    with pytest.raises(InvalidRequest, match="unknown type of part 'step-start'"):
+        normalise_messages([{"role": "user", "parts": [{"type": "step-start"}]}])
+
+
 def test_media_in_a_result_stay_with_it() -> None:
     media = [{"inlineData": {"mimeType": "image/png", "data": LETTERS}}]
     part = {"functionResponse": {"name": "look", "response": {"output": "seen"}, "parts": media}}
