@@ -48,7 +48,7 @@ def _part(block: Any) -> ResultPart:
 
 def _binary(encoded: str, media_type: str | None, what: str) -> ResultPart:
     try:
-        data = base64.b64decode(encoded)
+        data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         return Text(f"[{what}: not valid base64]")
     if media_type is not None and media_type.startswith("image/"):
