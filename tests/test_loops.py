@@ -36,7 +36,7 @@ def server(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultS
     with server_thread(dialect.reply(), detour=dialect.detour) as server:
         spec = registry.get(dialect.provider)
         assert isinstance(spec, ProviderSpec)
-        monkeypatch.setenv(spec.api_key_env[0], KEY)
+        monkeypatch.setenv(next(iter(spec.api_key_env), f"{spec.name}_api_key".replace("-", "_").upper()), KEY)
         monkeypatch.setenv(spec.base_url_env[0], server.url)
         for setting, value in dialect.settings.items():
             monkeypatch.setenv(f"{dialect.provider}_{setting}".upper(), value)

@@ -39,6 +39,7 @@ _WIRES: dict[str, str] = {
     "gemini_generate": "exllm.providers.gemini_generate:WIRE",
     "replicate_predictions": "exllm.providers.replicate_predictions:WIRE",
     "watsonx_chat": "exllm.providers.watsonx_chat:WIRE",
+    "sagemaker_invoke": "exllm.providers.sagemaker_invoke:WIRE",
     "gemini_interactions": "exllm.providers.gemini_interactions:WIRE",
 }
 _QUIRKS: dict[str, str] = {
@@ -55,6 +56,7 @@ _QUIRKS: dict[str, str] = {
     "gemini_generate": "exllm.providers.gemini_generate:QUIRKS",
     "replicate_predictions": "exllm.providers.replicate_predictions:QUIRKS",
     "watsonx_chat": "exllm.providers.watsonx_chat:QUIRKS",
+    "sagemaker_invoke": "exllm.providers.sagemaker_invoke:QUIRKS",
     "gemini_interactions": "exllm.providers.gemini_interactions:QUIRKS",
 }
 _BACKENDS: dict[str, str] = {

@@ -310,7 +310,7 @@ async def test_an_answer_tried_again_has_nothing_of_the_failed_attempt(dialect: 
         return frame.replace(b"chatcmpl-1", b"of-failure").replace(b"msg_1", b"of-failure").replace(b": 9", b": 7777")
 
     async def failing(peer: Peer) -> None:
-        await peer.stream([*map(renamed, dialect.opening[:1]), dialect.error("broke", True)])
+        await peer.stream([*map(renamed, dialect.opening[: dialect.is_text]), dialect.error("broke", True)])
 
     policy = exllm.RetryPolicy(attempts=2, base_s=0.001)
     async with served(dialect, failing, dialect.reply(), retry=policy) as (_, client):

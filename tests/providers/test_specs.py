@@ -27,6 +27,7 @@ WITHOUT_DEFAULT_MODEL = {
     "azure-responses",
     "azure-deployments",
     "sagemaker",  # or of an endpoint
+    "sagemaker-invoke",
     "vllm",  # it serves what it was started with, under that name only
     "vllm-completions",
     "nim",
@@ -76,7 +77,7 @@ def test_only_servers_on_this_machine_are_without_https_and_without_key(name: st
     assert spec.base_url.startswith("http://localhost:" if spec.local else "https://")
     assert spec.auth.required is not spec.local
     if not spec.local:
-        assert spec.api_key_env
+        assert spec.api_key_env or spec.auth.kind == "aws"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,6 +16,7 @@ from tests.faults.dialects.openai_chat import OPENAI
 from tests.faults.dialects.openai_completions import COMPLETIONS
 from tests.faults.dialects.openai_responses import RESPONSES
 from tests.faults.dialects.replicate_predictions import REPLICATE
+from tests.faults.dialects.sagemaker_invoke import SAGEMAKER
 from tests.faults.dialects.watsonx_chat import WATSONX
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "OPENAI",
     "REPLICATE",
     "RESPONSES",
+    "SAGEMAKER",
     "TEXT",
     "WATSONX",
     "WORDS",
@@ -41,5 +43,5 @@ __all__ = [
 
 DIALECTS = (
     OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, INTERACTIONS, RESPONSES, OLLAMA, COHERE, REPLICATE, WATSONX,
-    COMPLETIONS, GENERATE, COHERE_V1,
+    SAGEMAKER, COMPLETIONS, GENERATE, COHERE_V1,
 )  # fmt: skip
