@@ -25,6 +25,7 @@ from exllm.providers.gemini_live_events import (
     read_loosely,
     seconds_of,
 )
+from exllm.providers.gemini_partial_args import PartialArgs
 from exllm.providers.gemini_usage import usage_of
 from exllm.providers.live_checks import UNREADABLE, nonsense
 from exllm.providers.spec import ProviderSpec
@@ -89,6 +90,7 @@ class MessageReader:
         self._cited: set[tuple[Any, ...]] = set()
         self._rates: dict[str, int] = {}
         self._made_up = 0
+        self._open_call: tuple[str, str, PartialArgs] | None = None
 
     def read(self, data: bytes) -> list[LiveEvent]:
         """The events of one message, in the order in which they came about."""
@@ -187,6 +189,8 @@ class MessageReader:
             events.append(ProviderEvent("waitingForInput", content.waiting_for_input, self._spec.name))
         if content.interaction_status is not NOTHING:
             self._pass_on("interactionStatus", content.interaction_status, events)
+        if content.turn_complete_reason is not None and not content.turn_complete:
+            events.append(ProviderEvent("turnCompleteReason", content.turn_complete_reason, self._spec.name))
 
     def _read_part(self, part: LivePart, events: list[LiveEvent]) -> None:
         self._begin(events)
@@ -222,14 +226,33 @@ class MessageReader:
             self._text.add(text, 0)
 
     def _read_call(self, call: FunctionCall, events: list[LiveEvent]) -> None:
+        """A call, whole or in pieces: it is told when its arguments are complete."""
         self._begin(events)
-        arguments = msgspec.json.format(bytes(call.args), indent=-1).decode() if is_there(call.args) else "{}"
-        id_, name = call.id or self._made_up_id(), call.name or ""
+        if self._open_call is not None and call.name:
+            self._end_call(events)  # the next one begins
+        if self._open_call is None:
+            if not call.name and not call.id:
+                return  # the empty call that ends one in pieces
+            id_, name = call.id or self._made_up_id(), call.name or ""
+            if not call.partial_args and not call.will_continue:
+                arguments = msgspec.json.format(bytes(call.args), indent=-1).decode() if is_there(call.args) else "{}"
+                self._call(id_, name, arguments, events)
+                return
+            self._open_call = (id_, name, PartialArgs(plain(call.args) if is_there(call.args) else {}))
+        for arg in call.partial_args or ():
+            self._open_call[2].add(arg)
+        if not call.will_continue:
+            self._end_call(events)
+
+    def _end_call(self, events: list[LiveEvent]) -> None:
+        if self._open_call is not None:
+            id_, name, arguments = self._open_call
+            self._open_call = None
+            self._call(id_, name, arguments.text(), events)
+
+    def _call(self, id_: str, name: str, arguments: str, events: list[LiveEvent]) -> None:
         self.calls[id_] = name
         events.append(ToolCall(id_, name, arguments))
-        if call.will_continue or call.partial_args:
-            data = msgspec.json.decode(msgspec.json.encode(call))
-            events.append(ProviderEvent("partialFunctionCall", data, self._spec.name))
 
     def _made_up_id(self) -> str:
         """An id for a call that came without one; it does not go back."""
@@ -288,6 +311,7 @@ class MessageReader:
         lost = tuple(self.calls)
         self.calls.clear()
         self.is_answering = self.was_interrupted = False
+        self._open_call = None
         self._text = AnswerText()
         return lost
 

@@ -134,12 +134,10 @@ class Conversation:
         return [item for item in items if item["type"] != "function_call_output" or item["call_id"] in called]
 
     def _insert(self, id_: str, kept: _Kept, previous: str) -> None:
+        is_in_between = previous in self._items and previous != self._order[-1]
+        self._order.insert(self._order.index(previous) + 1 if is_in_between else len(self._order), id_)
         self._items[id_] = kept
         self._chars += kept.chars
-        if previous and previous != (self._order[-1] if self._order else "") and previous in self._items:
-            self._order.insert(self._order.index(previous) + 1, id_)
-        else:
-            self._order.append(id_)
 
     def _is_told_again(self, id_: str, kept: _Kept) -> bool:
         """The service goes on with a conversation, and says under new ids what it knows of it."""
