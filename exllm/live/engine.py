@@ -53,6 +53,7 @@ from exllm.types.live_events import (
     UsageReport,
 )
 from exllm.types.live_settings import LiveSettings
+from exllm.types.message import Message
 from exllm.types.parts import ToolResult
 from exllm.types.response import Choice, Response
 from exllm.types.tool import Tool
@@ -292,9 +293,7 @@ class LiveEngine:
         scrub(error, (*([way.secret] if way.secret else ()), *(way.signer.secrets if way.signer is not None else ())))
         error.provider = error.provider or call.provider
         error.model = error.model or call.settings.model
-        answer = self.transcript.answer()
-        if answer is not None and error.partial is None:
-            error.partial = Response((Choice(answer),), model=call.settings.model, provider=call.provider)
+        error.partial = error.partial or self._response(self.transcript.answer())
         self.queue.fail(error)
         self._end(error)
 
@@ -467,7 +466,16 @@ class LiveEngine:
 
     async def _reconnect(self, cause: ExLLMError) -> None:
         """Go on over a new connection. Raises SessionLost when that cannot be done."""
-        clock, policy = asyncio.get_running_loop().time, self.call.reconnect
+        clock, policy, answer = asyncio.get_running_loop().time, self.call.reconnect, self.transcript.answer()
+
+        def lost(words: str) -> SessionLost:
+            return SessionLost(
+                f"the session is lost: {words} ({cause.message})",
+                transcript=self.transcript.messages(),
+                partial=self._response(answer),
+                code=cause.code,
+            )
+
         if self._turn is not None:
             turn, self._turn = self._turn, None
             await self._take(TurnComplete(status="interrupted", reason="connection_lost", turn=turn))
@@ -477,10 +485,10 @@ class LiveEngine:
         while True:
             resumed_by = self.protocol.resumes_by
             if resumed_by == "new" and not policy.anew and self.transcript.messages():
-                raise self._lost("the service can neither resume the conversation nor be told it", cause) from failed
+                raise lost("the service can neither resume the conversation nor be told it") from failed
             wait_s = tries.wait_s(failed, clock())
             if wait_s is None:
-                raise self._lost(f"no new connection after {tries.made} tries", cause) from failed
+                raise lost(f"no new connection after {tries.made} tries") from failed
             tries.made += 1
             await self._take(Reconnecting(tries.made, cause.message, wait_s))
             await asyncio.sleep(wait_s)
@@ -490,17 +498,17 @@ class LiveEngine:
                 break
             except ExLLMError as error:
                 if not error.retryable:
-                    raise self._lost("the service refuses a new connection", cause) from error
+                    raise lost("the service refuses a new connection") from error
                 failed = error
             except TimeoutError:
-                raise self._lost(f"no new connection within {policy.within_s:g} s", cause) from failed
+                raise lost(f"no new connection within {policy.within_s:g} s") from failed
         self.reconnects += 1
         await self._take(Reconnected(tries.made, resumed_by))
 
-    def _lost(self, words: str, cause: ExLLMError) -> SessionLost:
-        return SessionLost(
-            f"the session is lost: {words} ({cause.message})", transcript=self.transcript.messages(), code=cause.code
-        )
+    def _response(self, answer: Message | None) -> Response | None:
+        if answer is None:
+            return None
+        return Response((Choice(answer),), model=self.call.settings.model, provider=self.call.provider)
 
     # -- events
 

@@ -207,7 +207,8 @@ async def open_websocket(call: WebSocketCall) -> WebSocket:
     except Exception as error:  # noqa: BLE001 - mapped to one of ours
         mapped = scrub(_map_open_error(error, call), call.secrets)
         mapped.provider, mapped.model = mapped.provider or call.provider, mapped.model or call.model
-        raise mapped from (None if isinstance(error, ws.InvalidURI) else error)  # which holds the URL, and so the key
+        shows_key = isinstance(error, ws.InvalidURI | ws.InvalidStatus)  # the URL, a body that repeats what was sent
+        raise mapped from (None if shows_key else error)
     return WebSocket(connection, call)
 
 
