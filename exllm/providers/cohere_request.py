@@ -163,13 +163,17 @@ def _thinking(options: Options, spec: ProviderSpec, writer: MessageWriter) -> di
     elif asked is True:
         thinking = {"type": "enabled"}
     elif asked < 0:
-        raise InvalidRequest(f"thinking must be True, False, a number of tokens or a dict, got {asked}")
+        raise InvalidRequest(
+            f"thinking must be True, False, a number of tokens or a dict, got {asked}", provider=spec.name
+        )
     else:
         thinking = {"type": "enabled", "token_budget": asked} if asked else {"type": "disabled"}
     if effort is None:
         return thinking
     if effort == "none":
-        return thinking or {"type": "disabled"}
+        if thinking is not None and thinking.get("type") != "disabled":
+            writer.warn("was told to think, and with no effort; thinking was switched off")
+        return {"type": "disabled"}
     if thinking not in (None, {"type": "enabled"}):
         writer.warn(f"knows no effort, and was told how to think; {effort!r} was not sent")
         return thinking

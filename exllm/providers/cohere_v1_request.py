@@ -18,6 +18,7 @@ from exllm.providers.anthropic_content import call_input
 from exllm.providers.cohere_decode import PLAN_ID
 from exllm.providers.cohere_messages import Block, MessageWriter
 from exllm.providers.cohere_request import SAME, response_format, written
+from exllm.providers.inline_definitions import inlined
 from exllm.providers.spec import ProviderSpec, check_limits
 from exllm.providers.wire import HttpRequest
 from exllm.types.parts import Image, Text, ToolResult
@@ -150,8 +151,8 @@ def tool_definition(tool: Tool | ServerTool, warn: Callable[[str], None]) -> dic
         return tool.definition
     if tool.cache_control is not None:
         warn("takes no cache_control; the breakpoints were not sent")
-    required = tool.schema.get("required") or ()
-    properties = tool.schema.get("properties") or {}
+    whole = inlined(tool.schema, tool.name, warn)
+    required, properties = whole.get("required") or (), whole.get("properties") or {}
     return {
         "name": tool.name,
         "description": tool.description or "",

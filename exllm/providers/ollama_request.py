@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from exllm.errors import InvalidRequest
+from exllm.providers.inline_definitions import inlined
 from exllm.providers.ollama_messages import MessageWriter
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
@@ -110,7 +111,9 @@ def _tool(tool: Tool | ServerTool, writer: MessageWriter) -> dict[str, Any]:
         writer.warn("cannot hold a model to the schema of a tool; strict was not sent")
     if tool.cache_control is not None:
         writer.warn("takes no cache_control; the breakpoints were not sent")
-    function: dict[str, Any] = {"name": tool.name, "parameters": tool.schema}
+    # The server drops references in a field's schema without a word: `ToolProperty` in its api/types.go has none.
+    parameters = inlined(tool.schema, tool.name, writer.warn)
+    function: dict[str, Any] = {"name": tool.name, "parameters": parameters}
     if tool.description:
         function["description"] = tool.description
     return {"type": "function", "function": function}
@@ -133,6 +136,8 @@ def _think(options: Options, spec: ProviderSpec, writer: MessageWriter) -> bool 
     if effort is None:
         return None if asked is None else True
     if effort == "none":
+        if asked is not None:
+            writer.warn("was told to think, and with no effort; thinking was switched off")
         return False
     level = _NEAREST_LEVEL.get(effort, effort)
     if level != effort:

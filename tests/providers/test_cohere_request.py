@@ -518,3 +518,17 @@ def test_every_event_of_the_sdk_is_known() -> None:
     union = typing.get_args(typing.get_args(V2ChatStreamResponse)[0])
     kinds = {event.model_fields["type"].default for event in union}
     assert kinds - {"debug"} == cohere_events.EVENT_TYPES
+
+
+@pytest.mark.parametrize("thinking", [True, 99, {"type": "enabled"}])
+def test_no_effort_switches_thinking_off_and_it_is_told(thinking: Any) -> None:
+    http = build("Hi", {"thinking": thinking, "reasoning_effort": "none"})
+    assert msgspec.json.decode(http.body)["thinking"] == {"type": "disabled"}
+    assert "thinking was switched off" in http.warnings[0]
+    assert build("Hi", {"thinking": False, "reasoning_effort": "none"}).warnings == ()
+
+
+def test_thinking_that_makes_no_sense_names_the_provider() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        build("Hi", {"thinking": -1})
+    assert caught.value.provider == "cohere"

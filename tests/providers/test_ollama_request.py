@@ -226,6 +226,7 @@ def test_an_id_that_is_empty_is_not_sent() -> None:
         ({"reasoning_effort": "minimal"}, "low", "knows no effort 'minimal'; 'low' was sent"),
         ({"reasoning_effort": "xhigh"}, "max", "knows no effort 'xhigh'; 'max' was sent"),
         ({"thinking": False, "reasoning_effort": "high"}, False, "was told not to think"),
+        ({"thinking": True, "reasoning_effort": "none"}, False, "thinking was switched off"),
     ],
 )
 def test_thinking_in_words_that_ollama_has_not_is_translated_and_told(
