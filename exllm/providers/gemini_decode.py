@@ -170,7 +170,7 @@ class AnswerDecoder:
         if is_there(answer.usage_metadata):
             raw = bytes(answer.usage_metadata)
             if self._says_anew(raw):
-                self._count(decode_usage(raw), raw, chunks)
+                self._count(self._decoded(raw), raw, chunks)
         if is_there(answer.model_status):
             self._pass_on("modelStatus", answer.model_status, plain(answer.model_status), chunks)
 
@@ -182,7 +182,7 @@ class AnswerDecoder:
         counts = None
         if self._says_anew(raw_counts):
             try:
-                counts = decode_usage(raw_counts)
+                counts = self._decoded(raw_counts)
             except UNREADABLE:
                 return False
         self._candidates[index].add_text(text, chunks)
@@ -220,9 +220,14 @@ class AnswerDecoder:
         """Whether these counts say something: they come with every object, and are final in the last."""
         return raw != self._usage_raw or self._usage_is_final is not self._is_final
 
-    def _count(self, counts: UsageMetadata, raw: bytes, chunks: list[Chunk]) -> None:
+    def _decoded(self, raw: bytes) -> UsageMetadata:
+        """The counts in `raw`, and what they say by medium. Raises `msgspec.DecodeError`."""
+        counts = decode_usage(raw)
         if self._usage is None or not have_same_media(counts, self._usage):
             self._media = media_of(counts)
+        return counts
+
+    def _count(self, counts: UsageMetadata, raw: bytes, chunks: list[Chunk]) -> None:
         self._usage, self._usage_raw, self._usage_is_final = counts, raw, self._is_final
         usage = usage_of(counts, "reported" if self._is_final else "partial", self._searches, self._media)
         if usage.input_tokens is not None or usage.output_tokens is not None:  # Vertex AI begins with a tier alone

@@ -35,6 +35,7 @@ def have_same_media(one: UsageMetadata, other: UsageMetadata) -> bool:
         one.prompt_tokens_details == other.prompt_tokens_details
         and one.candidates_tokens_details == other.candidates_tokens_details
         and one.tool_use_prompt_tokens_details == other.tool_use_prompt_tokens_details
+        and one.cache_tokens_details == other.cache_tokens_details
     )
 
 
@@ -42,6 +43,7 @@ def media_of(counts: UsageMetadata) -> Media:
     """What the counts by medium say. Raises `msgspec.DecodeError` for lists of another shape."""
     asked = _media([*_details(counts.prompt_tokens_details), *_details(counts.tool_use_prompt_tokens_details)])
     answered = _media(_details(counts.candidates_tokens_details))
+    _details(counts.cache_tokens_details)  # which `says_more` will read
     return Media(asked.get("audio"), answered.get("audio"), _sum(asked.get("image"), answered.get("image")))
 
 

@@ -150,3 +150,18 @@ def test_counts_by_medium_that_change_are_read_again(monkeypatch: pytest.MonkeyP
     assert [usage.audio_input_tokens for usage in usages] == [7, 7, 7, 8, 8, 8]
     assert [usage.output_tokens for usage in usages] == list(range(6))
     assert (chunks, error) == read(datas, monkeypatch)
+
+
+@pytest.mark.parametrize("field", ["promptTokensDetails", "candidatesTokensDetails", "cacheTokensDetails",
+                                   "toolUsePromptTokensDetails"])  # fmt: skip
+@pytest.mark.parametrize("wrong", [True, [[]], [{"modality": {}}], [{"tokenCount": "a"}]])
+def test_counts_by_medium_of_the_wrong_shape_are_told_and_what_came_before_stays(
+    field: str, wrong: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = [document(text, number) for number, text in enumerate("abcd")]
+    documents[2]["usageMetadata"] |= {field: wrong}
+    datas = [json.dumps(each).encode() for each in documents]
+    chunks, error = read(datas)
+    assert "makes no sense" in error
+    assert "".join(chunk.text for chunk in chunks) == "abc"
+    assert (chunks, error) == read(datas, monkeypatch)
