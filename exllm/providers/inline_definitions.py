@@ -30,7 +30,7 @@ def inlined(schema: dict[str, Any], whose: str, warn: Callable[[str], None]) -> 
             return node
         reference = node.get("$ref")
         definition = definitions.get(reference) if isinstance(reference, str) else None
-        if not isinstance(definition, dict):
+        if not isinstance(reference, str) or not isinstance(definition, dict):
             return {key: write(value, inside) for key, value in node.items()}
         beside = {key: write(value, inside) for key, value in node.items() if key != "$ref"}
         if reference in inside:
