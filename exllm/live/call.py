@@ -205,7 +205,7 @@ def prepare_live(
         proxy_for("http" + url.removeprefix("ws")),
         ssl_context,
     )
-    call.protocol(dict.fromkeys(call.unfilled, "-"))  # raises what only the wire can tell
+    call.protocol(dict.fromkeys(call.unfilled, "-")).address()  # raises what only the wire can tell
     return call
 
 

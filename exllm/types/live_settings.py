@@ -12,7 +12,7 @@ from exllm.types.normalise import Messages
 from exllm.types.tool import ServerTool, Tool
 
 
-class TurnDetection(msgspec.Struct, frozen=True):
+class TurnDetection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the service notices that the user has begun and finished to speak.
 
     Attributes:

@@ -1,8 +1,8 @@
 """A WebSocket server that does what it is told, message by message.
 
-A test gives it behaviours: one coroutine function per connection, called with a `Peer`. With one behaviour it is used for
-every connection; with several they are used in turn, the last one again and again. A behaviour that returns leaves the
-connection open until the client closes it.
+A test gives it behaviours: one coroutine function per connection, called with a `Peer`. With one behaviour it is used
+for every connection; with several they are used in turn, the last one again and again. A behaviour that returns leaves
+the connection open until the client closes it.
 """
 
 from __future__ import annotations

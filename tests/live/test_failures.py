@@ -1,5 +1,6 @@
 """What goes wrong with a session leaves as one of our errors, with what to do, and without the key."""
 
+# ruff: noqa: SIM117, PT012, PT031, PERF401, ASYNC110 - the blocks say what goes on while what is open
 from __future__ import annotations
 
 import asyncio
@@ -32,7 +33,11 @@ REFUSALS: dict[str, tuple[Refusal, type[exllm.ExLLMError], str]] = {
     "401": (Refusal(401, google_error("UNAUTHENTICATED", f"bad key {KEY}")), exllm.AuthenticationError, "bad key"),
     "403": (Refusal(403, google_error("PERMISSION_DENIED", "not yours")), exllm.PermissionDenied, "not yours"),
     "404": (Refusal(404, ""), exllm.NotFound, "base URL"),
-    "429": (Refusal(429, google_error("RESOURCE_EXHAUSTED", "slow"), (("Retry-After", "7"),)), exllm.RateLimited, "slow"),
+    "429": (
+        Refusal(429, google_error("RESOURCE_EXHAUSTED", "slow"), (("Retry-After", "7"),)),
+        exllm.RateLimited,
+        "slow",
+    ),
     "500": (Refusal(500, "<html>oops</html>"), exllm.ServerError, ""),
     "503": (Refusal(503, ""), exllm.Overloaded, ""),
     "a redirect": (Refusal(302, "", (("Location", "ws://127.0.0.1:9/"),)), exllm.ConfigurationError, "live_url"),
