@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 import warnings
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -40,7 +40,7 @@ from exllm.types.embedding import EmbeddingResponse
 from exllm.types.live_settings import LiveArguments
 from exllm.types.model import ModelEntry
 from exllm.types.normalise import Messages
-from exllm.types.options import DEFAULT_TIMEOUTS, OptionArguments
+from exllm.types.options import DEFAULT_TIMEOUTS, STRUCTURED_OPTIONS, OptionArguments
 from exllm.types.response import Response
 from exllm.types.token_count import TokenCount
 
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from exllm.live.reconnect import Reconnect
     from exllm.live.session import LiveSession
     from exllm.streaming.ring import Overflow
+    from exllm.streaming.source import ChunkSource
+    from exllm.structured.call import Asked
+    from exllm.structured.plan import Plan
     from exllm.tools.run_stream import RunStream
     from exllm.tools.settings import RunArguments
     from exllm.types.run import Run
@@ -177,8 +180,16 @@ class Client:
 
         Raises: ConfigurationError, UnsupportedOption, InvalidRequest, TypeError, ValueError, all before any I/O.
         """
-        call = self._prepare(model, messages, options, True, timeout, extra, include_raw, budget)
-        return self._stream(call, api_key, base_url, accumulate=accumulate)
+        if STRUCTURED_OPTIONS.isdisjoint(options):
+            call = self._prepare(model, messages, options, True, timeout, extra, include_raw, budget)
+            return self._stream(call, api_key, base_url, accumulate=accumulate)
+        from exllm.structured.call import STREAM_RETRIES, asked_for
+
+        if not accumulate:
+            raise TypeError("response_model and validators need the text that accumulate=False does not keep")
+        asked = asked_for(model, options, STREAM_RETRIES)
+        call = self._prepare(model, messages, asked.options, True, timeout, extra, include_raw, budget)
+        return self._stream_for_object(call, asked, messages, api_key, base_url)
 
     async def chat(
         self,
@@ -197,6 +208,21 @@ class Client:
 
         A budget can refuse it before it is sent, and cannot stop it.
         """
+        if not STRUCTURED_OPTIONS.isdisjoint(options):
+            from exllm.structured.call import CHAT_RETRIES, asked_for, chat_for_object
+
+            asked, budgets = asked_for(model, options, CHAT_RETRIES), budgets_of(budget)
+            if asked.validators:  # they may stop it midway
+                call = self._prepare(model, messages, asked.options, True, timeout, extra, include_raw, budget)
+                async with self._stream_for_object(call, asked, messages, api_key, base_url) as stream:
+                    return await stream.collect()
+            return await chat_for_object(
+                asked, messages,
+                lambda messages: self.chat(
+                    model, messages, timeout=timeout, budget=budgets, extra=extra, api_key=api_key, base_url=base_url,
+                    include_raw=include_raw, **asked.options,
+                ),
+            )  # fmt: skip
         call = self._prepare(model, messages, options, False, timeout, extra, include_raw, budget)
         if call.wire is not None and call.wire.must_stream(call.request):
             call = self._prepare(model, messages, options, True, timeout, extra, include_raw, budget)
@@ -572,17 +598,41 @@ class Client:
 
     def _stream(self, call: Call, api_key: str | None, base_url: str | None, *, accumulate: bool = True) -> Stream:
         request = call.request
+        accumulator = Accumulator(request.provider, request.model, keep_content=accumulate)
+        return self._pumped(call, self._backend(call, api_key, base_url).connect, accumulator, partial(complete, call))
+
+    def _stream_for_object(
+        self, call: Call, asked: Asked, messages: Messages, api_key: str | None, base_url: str | None
+    ) -> Stream:
+        from exllm.structured.source import AnswerStream
+
+        def backend(said: tuple[Any, ...]) -> Backend:
+            request = msgspec.structs.replace(call.request, messages=said)
+            return self._backend(msgspec.structs.replace(call, request=request), api_key, base_url)
+
+        answers = AnswerStream(asked, messages, backend, call)
+        return self._pumped(call, answers.connect, answers.accumulator, answers.complete, asked.plan)
+
+    def _pumped(
+        self,
+        call: Call,
+        connect: Callable[[], Awaitable[ChunkSource]],
+        accumulator: Accumulator,
+        completed: Callable[[Response], Response],
+        plan: Plan | None = None,
+    ) -> Stream:
+        request = call.request
         pump = Pump(
-            self._backend(call, api_key, base_url).connect,
+            connect,
             schedule=RetrySchedule(call.retry),
             timeouts=request.timeouts,
-            accumulator=Accumulator(request.provider, request.model, keep_content=accumulate),
+            accumulator=accumulator,
             capacity=self._ring_capacity,
-            complete=partial(complete, call),
+            complete=completed,
             provider=request.provider,
             model=request.model,
         )
-        return Stream(pump, partial(_running_cost, call))
+        return Stream(pump, partial(_running_cost, call), plan)
 
 
 def _start_run(

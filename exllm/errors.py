@@ -8,6 +8,7 @@ fix the key or the bill   `AuthenticationError`, `PermissionDenied`, `QuotaExcee
 wait, then retry          `RateLimited`, `ServerError`, `Overloaded`
 retry                     `ConnectionFailed` and the four timeouts
 resume or retry           `StreamInterrupted`, `SessionLost`
+ask otherwise             `StructuredOutputError` and its three kinds
 report                    `ProtocolError`, `FrameTooLarge`
 ========================  =======================================================
 
@@ -48,6 +49,10 @@ __all__ = [
     "SessionLost",
     "StreamClosed",
     "StreamInterrupted",
+    "StructuredOutputError",
+    "StructuredOutputInvalid",
+    "StructuredOutputRefused",
+    "StructuredOutputTruncated",
     "TotalTimeout",
     "UnsupportedOption",
 ]
@@ -268,6 +273,37 @@ class SessionLost(StreamInterrupted):
 
 class StreamClosed(ExLLMError):
     """The stream was closed, by this or another task, while or before somebody read from it."""
+
+
+# -- ask otherwise
+
+
+class StructuredOutputError(ExLLMError):
+    """An answer that was to be an object of a type, and is none; `partial` holds the answer.
+
+    Attributes:
+        raw: its text, as the model wrote it.
+        problems: what is wrong with it, in words that the model was told, too.
+    """
+
+    def __init__(self, message: str, *, raw: str = "", problems: tuple[str, ...] = (), **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.raw = raw
+        self.problems = problems
+
+
+class StructuredOutputInvalid(StructuredOutputError):
+    """No JSON is in the answer, or it does not fit the type, after all retries; or a validator stopped it."""
+
+    retryable = True
+
+
+class StructuredOutputTruncated(StructuredOutputError):
+    """The answer reached its token limit before its end: raise `max_tokens`, or ask for less."""
+
+
+class StructuredOutputRefused(StructuredOutputError):
+    """The model declined, or a filter of the provider's stopped it."""
 
 
 # -- report

@@ -21,11 +21,12 @@ ROWS: list[list[str]] = [
     ],
     ["exllm.policies", "exllm.config"],
     ["exllm.model_catalog", "exllm.providers", "exllm.credentials"],
-    ["exllm.cost", "exllm.context", "exllm.transport"],
+    ["exllm.cost", "exllm.context", "exllm.transport", "exllm.structured"],
     ["exllm.streaming", "exllm.local", "exllm.media", "exllm.sse"],
     [
         "exllm.access", "exllm.call", "exllm.backend", "exllm.budgeted_backend", "exllm.embedding_call", "exllm.token_call",
         "exllm.model_lists", "exllm.image_questions", "exllm.client", "exllm.default_client", "exllm.testing", "exllm.live",
+        "exllm.structured.source",
     ],
     ["exllm.integrations", "exllm.cli"],
     ["exllm"],
@@ -48,10 +49,10 @@ IO_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "websockets", "llama_cpp"
 SANS_IO = [
     "exllm.types", "exllm.errors", "exllm.providers", "exllm.streaming.frame", "exllm.streaming.sse",
     "exllm.streaming.ndjson", "exllm.streaming.aws_eventstream", "exllm.streaming.websocket",
-    "exllm.streaming.accumulator", "exllm.streaming.gaps",
+    "exllm.streaming.accumulator", "exllm.streaming.gaps", "exllm.structured",
 ]  # fmt: skip
 # The mock is a whole backend, not a wire: its scripted delays need the loop.
-NOT_SANS_IO = {"exllm.providers.mock"}
+NOT_SANS_IO = {"exllm.structured.source", "exllm.providers.mock"}
 
 MODULES = {
     ".".join(["exllm", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__"): path

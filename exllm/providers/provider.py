@@ -17,7 +17,8 @@ class Provider(Protocol):
     """Anything that answers requests; pass an instance to `exllm.providers.register`.
 
     Optional attributes, read when present: ``label: str``, ``default_model: str | None``, ``local: bool`` (costs
-    nothing), ``options: frozenset[str]`` (the options it takes; all when absent), ``timeouts: Timeouts``.
+    nothing), ``options: frozenset[str]`` (the options it takes; all when absent), ``timeouts: Timeouts``,
+    ``writes_by_grammar: bool`` (a schema as ``response_format`` becomes a grammar of the tokens).
     """
 
     name: str

@@ -20,6 +20,7 @@ class Dialect(msgspec.Struct, frozen=True):
         anything: it has the schema without any limit, ``{}``.
         recursion: definitions may refer to themselves.
         most_min_items: the largest ``minItems``; None for any.
+        has_json_mode: its wire can ask for any JSON.
         patterns: it has ``pattern``: for all, for those that start with ``^`` and end with ``$`` ("anchored"), or none.
     """
 
@@ -32,6 +33,7 @@ class Dialect(msgspec.Struct, frozen=True):
     anything: bool = True
     recursion: bool = True
     most_min_items: int | None = None
+    has_json_mode: bool = True
     patterns: str = ""
 
 
@@ -54,6 +56,7 @@ ANTHROPIC = Dialect(
     anything=False,
     recursion=False,
     most_min_items=1,
+    has_json_mode=False,
 )  # fmt: skip
 GEMINI = Dialect(
     "gemini",  # https://ai.google.dev/gemini-api/docs/structured-output#json_schema_support
@@ -74,3 +77,23 @@ GRAMMAR = Dialect(
     tuples=True,
     patterns="anchored",
 )
+
+OF_WIRE = {
+    "anthropic_messages": ANTHROPIC,
+    "bedrock_converse": ANTHROPIC,
+    "bedrock_invoke": ANTHROPIC,
+    "cohere_chat": COHERE,
+    "gemini_generate": GEMINI,
+    "gemini_interactions": GEMINI,
+    "ollama_chat": GRAMMAR,
+    "ollama_generate": GRAMMAR,
+}
+"""By wire; `OPENAI` for all others, whose schemas are plain enough for everybody."""
+
+NEED_STRICT = frozenset({
+    "azure", "azure-responses", "cerebras", "mistral", "openai", "openai-responses", "openrouter", "xai",
+})  # fmt: skip
+"""Providers that hold a model to a schema only if it says ``"strict": true``; others may not know the word."""
+
+SELECTED_MODELS = frozenset({"bedrock_converse", "bedrock_invoke"})
+"""Wires on which only some models take a schema, so that a model which is not known is not asked with one."""

@@ -22,18 +22,13 @@ class ItemReader:
     """
 
     def __init__(self, path: str) -> None:
-        self._builder = _ItemBuilder(parse_path(path))
+        self._builder = ItemBuilder(path)
         self._reader = JSONReader(self._builder)
 
     @property
     def is_done(self) -> bool:
         """The document is whole."""
         return self._reader.is_done
-
-    @property
-    def is_blank(self) -> bool:
-        """Nothing of a document has come yet."""
-        return self._builder.is_blank
 
     def feed(self, text: str) -> list[tuple[str, Any]]:
         """Read more, and return the values that became whole, each with its own path, such as ``$.rows[7]``."""
@@ -51,17 +46,17 @@ class ItemReader:
         return self.take()
 
 
-class _ItemBuilder:
+class ItemBuilder:
     """Follows the path down; inside a value that stands at its end, `PlainBuilder` builds."""
 
-    def __init__(self, steps: tuple[str | int | None, ...]) -> None:
-        self._steps = steps
+    def __init__(self, path: str) -> None:
+        self._steps = parse_path(path)
         self._places: list[str | int] = []  # the key or the position in each open container outside of a value
         self._skipped = 0  # open containers off the path
         self._value: PlainBuilder | None = None
         self._depth = 0  # open containers inside the value
         self.found: list[tuple[str, Any]] = []
-        self.is_blank = True
+        self.has_content = False  # more than the beginning of an object or array
 
     def start_object(self) -> None:
         if self._enters():
@@ -129,10 +124,10 @@ class _ItemBuilder:
 
     def _begins(self) -> bool:
         """A value begins outside of those that are built: whether it lies on the path."""
-        self.is_blank = False
+        places = self._places
+        self.has_content = bool(places)
         if self._skipped:
             return False
-        places = self._places
         if not places:
             return True
         place = places[-1]

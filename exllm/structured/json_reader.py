@@ -97,11 +97,13 @@ class JSONReader:
         """The document is whole; only white space may follow."""
         return self._state == _END
 
-    def feed(self, text: str) -> None:
-        """Read more of the document."""
+    def feed(self, text: str, *, to_end: bool = False) -> None:
+        """Read more of the document. With `to_end`, what follows the document in `text` is passed over."""
         position, end = 0, len(text)
         try:
             while position < end:
+                if to_end and self._state == _END:
+                    break
                 position = _STEPS[self._state](self, text, position)
         except _Wrong as wrong:
             position = self._before + wrong.position

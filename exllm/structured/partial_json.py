@@ -19,6 +19,11 @@ class PlainBuilder:
         self._keys: list[str] = []
         self._key = ""
 
+    @property
+    def has_content(self) -> bool:
+        """More than the beginning of an object or array."""
+        return bool(self.value)
+
     def start_object(self) -> None:
         self._descend({})
 

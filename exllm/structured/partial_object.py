@@ -28,7 +28,7 @@ class PartialObject:
     """
 
     def __init__(self, type_: Any) -> None:
-        self._builder = _TypedBuilder(shape_of(type_))
+        self._builder = TypedBuilder(type_)
         self._reader = JSONReader(self._builder)
 
     @property
@@ -40,11 +40,6 @@ class PartialObject:
     def is_done(self) -> bool:
         """The document is whole."""
         return self._reader.is_done
-
-    @property
-    def is_blank(self) -> bool:
-        """Nothing of a document has come yet."""
-        return self._builder.is_blank
 
     def feed(self, text: str) -> None:
         """Read more of the text."""
@@ -59,7 +54,7 @@ class PartialObject:
 class _Root:
     """Where the outermost value stands."""
 
-    def __init__(self, builder: _TypedBuilder, shape: Shape) -> None:
+    def __init__(self, builder: TypedBuilder, shape: Shape) -> None:
         self._builder = builder
         self.next: Shape | None = shape
 
@@ -136,13 +131,13 @@ class _Object:
 _Place = _Root | _List | _Dict | _Object
 
 
-class _TypedBuilder:
+class TypedBuilder:
     """See `exllm.structured.json_reader.Builder`."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, type_: Any) -> None:
         self.value: Any = None
-        self.is_blank = True
-        self._place: _Place = _Root(self, shape)
+        self.has_content = False  # more than the beginning of an object or array
+        self._place: _Place = _Root(self, shape_of(type_))
         self._above: list[_Place] = []
         self._inner: PlainBuilder | None = None  # builds what comes whole, is plain data, or is not wanted
         self._inner_depth = 0
@@ -230,7 +225,7 @@ class _TypedBuilder:
     # -- inside
 
     def _begin(self) -> Shape | None:
-        self.is_blank = False
+        self.has_content = bool(self._above)
         return self._place.next
 
     def _descend(self, place: _Place) -> None:

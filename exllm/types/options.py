@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypedDict, get_args
 
 import msgspec
 
@@ -12,8 +12,10 @@ from exllm.types.parts import CacheControl
 from exllm.types.tool import ServerTool, Tool
 from exllm.types.tool_choice import check_tool_choice
 from exllm.types.tool_dicts import tools_of
+from exllm.types.typed import type_of
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+ResponseStrategy = Literal["schema", "tool", "json"]
 ToolChoice = str | dict[str, Any]
 """``"auto"``, ``"none"``, ``"required"``, the name of a tool, or the provider's own object."""
 
@@ -60,7 +62,15 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
         tools, tool_choice, parallel_tool_calls: what the model may call.
         response_format: ``"text"``, ``"json"``, or a JSON Schema: a bare schema object, or
             ``{"name":, "schema":, "strict":, "description":}``.
-        response_model: a type that the answer is parsed into.
+        response_model: the type that the answer is to be an object of, in ``response.parsed``: a Struct, dataclass,
+            TypedDict, pydantic model, enum, `Literal`, a list or dict of these, or a map such as
+            ``{"name": str, "age": int}``.
+        response_strategy: how the model is held to it: ``"schema"`` (`response_format`), ``"tool"`` (a tool that it
+            must call) or ``"json"`` (JSON mode, with the schema told in a system message). By default the first of
+            these that the provider and model have.
+        max_retries: how often an answer that does not fit goes back to the model; 2 for `chat`, 0 for a stream.
+        validators: called with the `exllm.AnswerSoFar` while the answer arrives; one that returns words, or raises
+            `ValueError`, stops the answer at once, and it counts as one that does not fit.
         reasoning_effort: how long to think.
         thinking: True, a token budget, False, or the provider's own object.
         modalities, audio: what the answer may consist of, e.g. ``["text", "audio"]``,
@@ -92,6 +102,9 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     parallel_tool_calls: bool | None = None
     response_format: str | dict[str, Any] | None = None
     response_model: Any = None
+    response_strategy: str | None = None
+    max_retries: int | None = None
+    validators: tuple[Any, ...] | None = None
     reasoning_effort: str | None = None
     thinking: bool | int | dict[str, Any] | None = None
     modalities: tuple[str, ...] | None = None
@@ -135,6 +148,9 @@ class OptionArguments(TypedDict, total=False):
     parallel_tool_calls: bool | None
     response_format: str | Mapping[str, Any] | None
     response_model: Any
+    response_strategy: ResponseStrategy | str | None
+    max_retries: int | None
+    validators: Sequence[Callable[[Any], str | None]] | Callable[[Any], str | None] | None
     reasoning_effort: ReasoningEffort | str | None
     thinking: bool | int | Mapping[str, Any] | None
     modalities: Sequence[str] | None
@@ -151,6 +167,8 @@ class OptionArguments(TypedDict, total=False):
 
 
 NO_OPTIONS = Options()
+STRUCTURED_OPTIONS = frozenset({"response_model", "response_strategy", "max_retries", "validators"})
+"""Options that `Client.chat` and `Client.stream` act on themselves: no provider is asked for them."""
 _LONGEST_SHOWN = 200  # characters of a wrong value in a message
 _NAMES = Options.__struct_fields__
 _RANGES: dict[str, tuple[float, float]] = {
@@ -161,6 +179,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_tokens": (1, 2**31),
     "n": (1, 128),
     "top_logprobs": (0, 20),
+    "max_retries": (0, 100),
     "frequency_penalty": (-2, 2),
     "presence_penalty": (-2, 2),
 }
@@ -281,8 +300,21 @@ def _cache_control(value: Any) -> CacheControl | None:
     return value if isinstance(value, CacheControl) else msgspec.convert(value, CacheControl)
 
 
-def _anything(value: Any) -> Any:
-    return value
+def _type(value: Any) -> Any:
+    return type_of(value)
+
+
+def _response_strategy(value: Any) -> str:
+    if value not in get_args(ResponseStrategy):
+        raise TypeError(f"expected one of {', '.join(get_args(ResponseStrategy))}")
+    return _text(value)
+
+
+def _callables(value: Any) -> tuple[Callable[[Any], str | None], ...]:
+    functions = (value,) if callable(value) else tuple(value)
+    if not all(map(callable, functions)):
+        raise TypeError("expected functions")
+    return functions
 
 
 _CONVERTERS: dict[str, Any] = {
@@ -304,7 +336,10 @@ _CONVERTERS: dict[str, Any] = {
     "tool_choice": _tool_choice,
     "parallel_tool_calls": _boolean,
     "response_format": _response_format,
-    "response_model": _anything,
+    "response_model": _type,
+    "response_strategy": _response_strategy,
+    "max_retries": _integer,
+    "validators": _callables,
     "reasoning_effort": _text,
     "thinking": _thinking,
     "modalities": _strings,

@@ -27,6 +27,21 @@ class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
     logprobs: tuple[TokenLogprob, ...] | None = None
 
 
+class Structured(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """How an answer became an object.
+
+    Attributes:
+        strategy: how the model was held to the type: ``"schema"``, ``"tool"``, ``"json"``, or ``"grammar"`` where its
+            tokens themselves are held to it, in a local model.
+        attempts: how many answers it took.
+        rejected: of each answer before, what was wrong with it.
+    """
+
+    strategy: str
+    attempts: int = 1
+    rejected: tuple[str, ...] = ()
+
+
 _EMPTY_CHOICE = Choice(Message("assistant"))
 
 
@@ -38,6 +53,7 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         parsed: the object asked for with ``response_model``.
+        structured: how it came about; `usage` and `cost` are those of all attempts.
         raw: the provider's own last object, with ``include_raw=True``.
         warnings: what was dropped or converted on the way, in words.
     """
@@ -55,6 +71,7 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
     parsed: Any = None
     raw: Any = None
     version: int = DATA_VERSION
+    structured: Structured | None = None
 
     @property
     def _first(self) -> Choice:
