@@ -71,8 +71,9 @@ _SESSION_OVER = re.compile(
     r"|no response was generated for|idle timeout|going away",
     re.IGNORECASE,
 )
+_API_KEY = re.compile(r"api[ _-]?key", re.IGNORECASE)
 _KEY_WORDS = re.compile(
-    r"api[ _-]?key|unregistered callers|unauthori[sz]ed|unauthenticated|authentication|auth(?:orization)? token"
+    r"unregistered callers|unauthori[sz]ed|unauthenticated|authentication|auth(?:orization)? token"
     r"|token (?:has )?expired|invalid token|access token",
     re.IGNORECASE,
 )
@@ -89,6 +90,7 @@ _DOTTED = re.compile(r"([a-z_]+)\.([a-z_]+)")  # OpenAI: type and code
 _BY_WORDS: tuple[tuple[re.Pattern[str], type[ExLLMError]], ...] = (
     (_RATE_WORDS, RateLimited),
     (_QUOTA_WORDS, QuotaExceeded),
+    (_API_KEY, AuthenticationError),
     (_ABSENT_WORDS, NotFound),
     (_FORBIDDEN_WORDS, PermissionDenied),
     (_KEY_WORDS, AuthenticationError),
