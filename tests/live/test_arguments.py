@@ -1,6 +1,6 @@
 """What is wrong with a session's arguments is told before anything is sent."""
 
-# ruff: noqa: SIM117, PT012, PT031, PERF401, ASYNC110 - the blocks say what goes on while what is open
+# ruff: noqa: SIM117 - the blocks say what goes on while what is open
 from __future__ import annotations
 
 from typing import Any
@@ -29,7 +29,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a detection with a wrong field": ({"turn_detection": {"kind": "server", "x": 1}}, TypeError, "turn_detection"),
     "a detection built wrongly": ({"turn_detection": live.TurnDetection(kind="x")}, TypeError, "turn_detection"),  # type: ignore[arg-type]
     "tools that are none": ({"tools": [5]}, TypeError, "tools"),
-    "a choice of no tool": ({"tool_choice": "fly"}, exllm.InvalidRequest, "there are no tools"),
+    "what the wire cannot": ({"tool_choice": "auto"}, exllm.UnsupportedOption, "take no tool_choice"),
     "a history that is none": ({"history": [5]}, TypeError, "messages"),
     "a history from files": (
         {"history": [exllm.Message("user", [exllm.Image(path="x.png")])]},

@@ -1,6 +1,6 @@
 """A realtime session against a server that does what it is told."""
 
-# ruff: noqa: SIM117, PT012, PT031, PERF401, ASYNC110 - the blocks say what goes on while what is open
+# ruff: noqa: SIM117, PT012, PT031, ASYNC110 - the blocks say what goes on while what is open
 from __future__ import annotations
 
 import asyncio

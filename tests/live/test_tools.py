@@ -1,6 +1,6 @@
 """Calls of tools in a realtime session: the application's to answer, or the session's."""
 
-# ruff: noqa: SIM117, PT012, PT031, PERF401, ASYNC110 - the blocks say what goes on while what is open
+# ruff: noqa: SIM117 - the blocks say what goes on while what is open
 from __future__ import annotations
 
 import asyncio

@@ -1,0 +1,262 @@
+"""Audio help: frames, sample rates, G.711, WAV files, the jitter buffer."""
+
+from __future__ import annotations
+
+import math
+import random
+import struct
+import wave
+from pathlib import Path
+
+import pytest
+
+from exllm.live.audio import (
+    JitterBuffer,
+    PcmFrames,
+    Recording,
+    Resampler,
+    alaw_decode,
+    alaw_encode,
+    read_wav,
+    resample,
+    ulaw_decode,
+    ulaw_encode,
+    write_wav,
+)
+
+
+def sine(frequency_hz: float, rate_hz: int, samples: int, amplitude: float = 20_000) -> bytes:
+    values = (round(amplitude * math.sin(2 * math.pi * frequency_hz * n / rate_hz)) for n in range(samples))
+    return struct.pack(f"<{samples}h", *values)
+
+
+def samples_of(pcm: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(pcm) // 2}h", pcm)
+
+
+def plain(from_hz: int, to_hz: int) -> Resampler:
+    """One that does without NumPy."""
+    resampler = Resampler(from_hz, to_hz)
+    resampler._matrix = None
+    return resampler
+
+
+RATES = [(16_000, 24_000), (24_000, 16_000), (8_000, 24_000), (24_000, 8_000), (48_000, 16_000), (44_100, 16_000)]
+
+
+# -- sample rates
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), RATES)
+@pytest.mark.parametrize("frequency_hz", [300, 1_000, 3_000])
+def test_a_tone_stays_what_it_is(from_hz: int, to_hz: int, frequency_hz: int) -> None:
+    made = samples_of(resample(sine(frequency_hz, from_hz, from_hz // 4), from_hz, to_hz))
+    assert len(made) == to_hz // 4
+    wanted = samples_of(sine(frequency_hz, to_hz, len(made)))
+    middle = range(200, len(made) - 200)  # a tone that begins out of nothing is no tone
+    noise = sum((made[n] - wanted[n]) ** 2 for n in middle) or 1
+    signal = sum(wanted[n] ** 2 for n in middle)
+    assert 10 * math.log10(signal / noise) > 80  # 16 bits have 98 dB
+
+
+@pytest.mark.parametrize(("from_hz", "frequency_hz"), [(24_000, 9_500), (48_000, 15_000)])
+def test_what_the_lower_rate_cannot_carry_is_filtered_out(from_hz: int, frequency_hz: int) -> None:
+    made = samples_of(resample(sine(frequency_hz, from_hz, from_hz // 4), from_hz, 16_000))
+    loudest = max(abs(value) for value in made[200:-200])
+    assert 20 * math.log10(max(loudest, 1) / 20_000) < -70
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), RATES)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_any_slicing_gives_the_same_sound(from_hz: int, to_hz: int, seed: int) -> None:
+    sound, chance = sine(440, from_hz, 3_000), random.Random(seed)
+    resampler, made, at = Resampler(from_hz, to_hz), b"", 0
+    while at < len(sound):
+        size = 2 * chance.choice([0, 1, 7, 160, 500])
+        made += resampler.feed(sound[at : at + size])
+        at += size
+    assert made + resampler.close() == resample(sound, from_hz, to_hz)
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), RATES)
+def test_with_and_without_numpy_it_sounds_the_same(from_hz: int, to_hz: int) -> None:
+    sound = sine(700, from_hz, 2_000)
+    resampler = plain(from_hz, to_hz)
+    slow = samples_of(resampler.feed(sound) + resampler.close())
+    fast = samples_of(resample(sound, from_hz, to_hz))
+    assert len(slow) == len(fast)
+    assert max(abs(one - other) for one, other in zip(slow, fast, strict=True)) <= 1
+
+
+def test_there_and_back_again_is_nearly_the_same() -> None:
+    sound = sine(1_000, 16_000, 4_000)
+    back = samples_of(resample(resample(sound, 16_000, 24_000), 24_000, 16_000))
+    assert max(abs(one - other) for one, other in zip(back[200:-200], samples_of(sound)[200:-200], strict=True)) <= 3
+
+
+def test_the_loudest_sound_does_not_wrap_around() -> None:
+    square = struct.pack("<200h", *([32767] * 50 + [-32768] * 50) * 2)
+    for resampler in (Resampler(16_000, 24_000), plain(16_000, 24_000)):
+        made = samples_of(resampler.feed(square) + resampler.close())
+        assert max(made[20:70]) == 32767
+        assert min(made[20:70]) > 0  # an overflow would be negative
+
+
+def test_a_resampler_begins_anew_after_close() -> None:
+    resampler, sound = Resampler(16_000, 24_000), sine(440, 16_000, 1_000)
+    first = resampler.feed(sound) + resampler.close()
+    assert resampler.feed(sound) + resampler.close() == first
+    assert resampler.close() == b""
+
+
+def test_equal_rates_pass_through_and_wrong_ones_are_refused() -> None:
+    assert resample(b"\1\0\2\0", 16_000, 16_000) == b"\1\0\2\0"
+    assert resample(b"", 16_000, 24_000) == b""
+    with pytest.raises(ValueError, match="at least 1 Hz"):
+        Resampler(0, 8_000)
+    with pytest.raises(ValueError, match="even number"):
+        Resampler(8_000, 16_000).feed(b"\0")
+
+
+# -- frames
+
+
+def test_frames_have_one_length_and_hold_everything() -> None:
+    frames = PcmFrames(16_000, 20)
+    sound, chance, made, at = (bytes(range(256)) * 20)[:5_000], random.Random(5), [], 0
+    while at < len(sound):
+        size = chance.randint(0, 900)
+        made += frames.feed(sound[at : at + size])
+        at += size
+    assert {len(frame) for frame in made} == {640}
+    last = frames.close()
+    assert len(last) == 640
+    assert (b"".join(made) + last)[: len(sound)] == sound
+    assert not any((b"".join(made) + last)[len(sound) :])
+    assert frames.close() == b""
+    frames.feed(b"\1\1")
+    assert frames.close(pad=False) == b"\1\1"
+    frames.feed(b"\1\1")
+    frames.clear()
+    assert frames.close() == b""
+    with pytest.raises(ValueError, match="no frame"):
+        PcmFrames(11_025, 20.1)
+
+
+# -- G.711
+
+
+def test_g711_has_the_codes_of_the_standard() -> None:
+    # ITU-T G.711, tables 2a and 1a, scaled to 16 bits.
+    assert samples_of(ulaw_decode(bytes([0x00, 0x80, 0xFF, 0x7F, 0x0F]))) == (-32124, 32124, 0, 0, -16764)
+    assert samples_of(alaw_decode(bytes([0xD5, 0x55, 0xAA, 0x2A, 0x80]))) == (8, -8, 32256, -32256, 5504)
+
+
+@pytest.mark.parametrize(("encode", "decode"), [(ulaw_encode, ulaw_decode), (alaw_encode, alaw_decode)])
+def test_g711_keeps_its_own_values_and_comes_near_all_others(encode, decode) -> None:  # type: ignore[no-untyped-def]
+    values = samples_of(decode(bytes(range(256))))
+    assert samples_of(decode(encode(struct.pack("<256h", *values)))) == values
+    for sample in range(-32768, 32768, 97):
+        (near,) = samples_of(decode(encode(struct.pack("<h", sample))))
+        assert abs(near - sample) == min(abs(value - sample) for value in values)
+
+
+# -- WAV files
+
+
+def test_a_wav_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    sound = sine(440, 24_000, 1_000)
+    write_wav(tmp_path / "a.wav", sound, 24_000)
+    assert read_wav(tmp_path / "a.wav") == (sound, 24_000)
+    with wave.open(str(tmp_path / "a.wav")) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate(), file.getnframes()) == (
+            1,
+            2,
+            24_000,
+            1_000,
+        )
+
+
+def wav(kind: int, channels: int, bits: int, data: bytes, extension: bytes = b"") -> bytes:
+    fmt = (
+        struct.pack("<HHIIHH", kind, channels, 8_000, 8_000 * channels * bits // 8, channels * bits // 8, bits)
+        + extension
+    )
+    chunks = b"".join(
+        name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+        for name, body in ((b"fmt ", fmt), (b"LIST", b"odd"), (b"data", data))
+    )
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+@pytest.mark.parametrize(
+    ("content", "samples"),
+    [
+        (wav(1, 1, 8, bytes([128, 255, 0])), (0, 127 << 8, -32768)),
+        (wav(1, 2, 16, struct.pack("<4h", 100, 200, -5, -7)), (150, -6)),
+        (wav(1, 1, 24, b"\xff\x34\x12\x00\x00\x80"), (0x1234, -32768)),
+        (wav(1, 1, 32, struct.pack("<2i", 0x12345678, -1)), (0x1234, -1)),
+        (wav(3, 1, 32, struct.pack("<3f", 0.0, 1.0, -2.0)), (0, 32767, -32767)),
+        (wav(7, 1, 8, b"\x80\xff"), (32124, 0)),
+        (wav(6, 1, 8, b"\xd5\xaa"), (8, 32256)),
+        (wav(0xFFFE, 1, 16, struct.pack("<h", 7), struct.pack("<HHIH", 22, 16, 0, 1) + bytes(14)), (7,)),
+    ],
+)
+def test_other_kinds_of_wav_files_are_read(tmp_path: Path, content: bytes, samples: tuple[int, ...]) -> None:
+    (tmp_path / "x.wav").write_bytes(content)
+    pcm, rate_hz = read_wav(tmp_path / "x.wav")
+    assert (samples_of(pcm), rate_hz) == (samples, 8_000)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"RIFF", b"no wav at all, but long enough", wav(1, 1, 16, b"")[:20], wav(85, 1, 16, b"ab")]
+)
+def test_what_is_no_wav_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.wav").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.wav"):
+        read_wav(tmp_path / "x.wav")
+
+
+def test_a_recording_brings_all_to_the_rate_of_the_first_piece(tmp_path: Path) -> None:
+    with Recording(tmp_path / "x.wav") as recording:
+        recording.write(bytes(480), 24_000)
+        recording.write(bytes(1_600), 8_000)
+        recording.write(b"\xff" * 100, 24_000, "audio/pcmu")
+    recording.write(bytes(100), 24_000)  # closed: nothing happens
+    pcm, rate_hz = read_wav(tmp_path / "x.wav")
+    assert rate_hz == 24_000
+    assert len(pcm) == pytest.approx(480 + 4_800 + 200, abs=300)
+    assert not any(pcm)
+
+
+# -- the jitter buffer
+
+
+def test_a_jitter_buffer_waits_for_enough_and_then_plays_without_gaps() -> None:
+    buffer = JitterBuffer(1_000, frame_ms=10, target_ms=30)
+    assert buffer.pop() == bytes(20)
+    buffer.push(b"\1" * 40)
+    assert buffer.pop() == bytes(20)  # not yet enough
+    buffer.push(b"\2" * 20)
+    assert [buffer.pop() for _ in range(3)] == [b"\1" * 20, b"\1" * 20, b"\2" * 20]
+    assert buffer.played_ms == 30
+    assert buffer.pop() == bytes(20)
+    assert buffer.underruns == 1
+    buffer.push(b"\3" * 10)
+    assert buffer.pop() == bytes(20)
+    buffer.finish()  # no more comes: what is there is played
+    assert buffer.pop() == b"\3" * 10 + bytes(10)
+    assert buffer.underruns == 1
+    assert buffer.played_ms == 35
+
+
+def test_a_jitter_buffer_is_emptied_by_an_interruption() -> None:
+    buffer = JitterBuffer(1_000, frame_ms=10, target_ms=0)
+    buffer.push(b"\1" * 100)
+    assert buffer.pop() == b"\1" * 20
+    assert buffer.buffered_ms == 40
+    assert buffer.clear() == 40
+    assert buffer.pop() == bytes(20)
+    assert buffer.played_ms == 10
+    buffer.restart()
+    assert buffer.played_ms == 0
