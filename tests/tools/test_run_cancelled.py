@@ -13,10 +13,10 @@ from exllm import Message, Run, ToolContext
 from exllm.testing import MockProvider, Wait
 from tests.cancel_at import CancelAt
 from tests.faults.dialects import OPENAI
-from tests.faults.dialects.dialect import data
 from tests.faults.expect import open_connections, served
 from tests.faults.server import Peer
 from tests.tools.kit import assert_valid, call, results
+from tests.tools.openai_script import Answer, frames
 
 MOST_STEPS = 400
 Way = Callable[[exllm.Client, str, list[exllm.Tool]], Awaitable[None]]
@@ -155,23 +155,6 @@ async def test_q21_cancelled_at_every_await(way: Callable[..., Any], late: int) 
                     assert (await client.run(run, tools=tools.tools)).text == "All done."
 
 
-def _chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
-    return data({"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
-
-
-def _calling() -> list[bytes]:
-    calls = [
-        {"index": index, "id": f"id{index}", "type": "function", "function": {"name": name, "arguments": "{}"}}
-        for index, name in enumerate(("wait", "quick"))
-    ]
-    return [
-        _chunk({"content": "Let me see."}),
-        _chunk({"tool_calls": calls}),
-        _chunk({}, "tool_calls"),
-        b"data: [DONE]\n\n",
-    ]
-
-
 @pytest.mark.parametrize("late", [0, 1])
 @pytest.mark.parametrize("way", [_run, _stream], ids=lambda way: way.__name__)
 async def test_q21_cancelled_at_every_await_over_http(way: Callable[..., Any], late: int) -> None:
@@ -183,9 +166,9 @@ async def test_q21_cancelled_at_every_await_over_http(way: Callable[..., Any], l
         answered = {message["tool_call_id"] for message in messages if message["role"] == "tool"}
         asked = {one["id"] for message in messages for one in message.get("tool_calls", ())}
         assert answered == asked, "an orphan call was sent"
-        frames = [_chunk({"content": "All done."}), _chunk({}, "stop"), b"data: [DONE]\n\n"] if asked else _calling()
+        answer: Answer = "All done." if asked else [("wait", {}), ("quick", {})]
         await peer.begin_stream()
-        for frame in frames:
+        for frame in frames(answer):
             await peer.chunk(frame)
             await asyncio.sleep(0.0005)
         await peer.end_stream()
