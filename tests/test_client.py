@@ -294,6 +294,8 @@ def _words_of(body: dict[str, Any]) -> list[str]:
         body = body["input"]
     if "prompt" in body:
         return [body["prompt"]]
+    if isinstance(body.get("input"), str):
+        return [body["input"]]
     if "message" in body:
         return [*(entry["message"] for entry in body.get("chat_history", ())), body["message"]]
     contents = [

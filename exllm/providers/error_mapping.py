@@ -87,6 +87,7 @@ _BY_CODE: dict[str, type[ExLLMError]] = {
 # Codes that only repeat the status. They decide where there is no status: in the middle of a stream.
 _BY_GENERIC_CODE: dict[str, type[ExLLMError]] = {
     "invalid_request_error": InvalidRequest,
+    "invalid_request": InvalidRequest,  # LM Studio
     "bad_request_error": InvalidRequest,
     "invalid_argument": InvalidRequest,
     "failed_precondition": InvalidRequest,

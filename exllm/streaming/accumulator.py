@@ -105,7 +105,8 @@ class Accumulator:
             self._reported_late = bool(self._choices)
             return
         if kind is StreamStart:
-            self._start = self._start or chunk  # type: ignore[assignment]
+            if self._start is None or self._start.id is None:  # some say it at the end
+                self._start = chunk  # type: ignore[assignment]
             self.model = chunk.model or self.model  # type: ignore[union-attr]
             return
         choice = self._choices.get(chunk.index)

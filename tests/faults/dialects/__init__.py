@@ -10,6 +10,7 @@ from tests.faults.dialects.cohere_v1 import COHERE_V1
 from tests.faults.dialects.dialect import TEXT, WORDS, Dialect
 from tests.faults.dialects.gemini_generate import GEMINI
 from tests.faults.dialects.gemini_interactions import INTERACTIONS
+from tests.faults.dialects.lmstudio_chat import LMSTUDIO
 from tests.faults.dialects.ollama_chat import OLLAMA
 from tests.faults.dialects.ollama_generate import GENERATE
 from tests.faults.dialects.openai_chat import OPENAI
@@ -30,6 +31,7 @@ __all__ = [
     "GENERATE",
     "INTERACTIONS",
     "INVOKE",
+    "LMSTUDIO",
     "OLLAMA",
     "OPENAI",
     "REPLICATE",
@@ -43,5 +45,5 @@ __all__ = [
 
 DIALECTS = (
     OPENAI, ANTHROPIC, BEDROCK, INVOKE, GEMINI, INTERACTIONS, RESPONSES, OLLAMA, COHERE, REPLICATE, WATSONX,
-    SAGEMAKER, COMPLETIONS, GENERATE, COHERE_V1,
+    SAGEMAKER, LMSTUDIO, COMPLETIONS, GENERATE, COHERE_V1,
 )  # fmt: skip
