@@ -11,8 +11,8 @@ demo: $(VENV)/.demo  ## Stream an answer from the bundled local model: no key, n
 test: $(VENV)/.dev  ## Everything that needs nothing but Python.
 	$(BIN)/python -m pytest
 
-e2e: $(VENV)/.dev $(VENV)/.demo tests/e2e/node_modules/.package-lock.json  ## What needs llama.cpp, Node.js or the package index.
-	$(BIN)/python -m pytest -m "local or node or packaging" --timeout 600
+e2e: $(VENV)/.dev $(VENV)/.demo tests/e2e/node_modules/.package-lock.json  ## What needs llama.cpp, Node.js, Chromium, Redis or the package index.
+	$(BIN)/python -m pytest -m "local or node or packaging or browser or redis" --timeout 600
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

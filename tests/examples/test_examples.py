@@ -110,6 +110,20 @@ async def test_batches_to_websocket_sends_the_answer_in_few_messages() -> None:
     assert messages < len(chunks)
 
 
+async def test_resumable_chat_hands_over_what_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXAMPLE_MODEL", "mock")
+    monkeypatch.syspath_prepend(str(FOLDER.parent))
+    from examples.resumable_chat import app
+
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as browser:
+        assert "EventSource" in (await browser.get("/")).text
+        first = (await browser.get("/chat", params={"question": "Hi"})).text
+        events = first.strip().split("\n\n")
+        third = events[2].split("\n")[0].removeprefix("id: ")
+        rest = (await browser.get("/chat", headers={"last-event-id": third})).text
+    assert rest.strip().split("\n\n") == events[3:]
+
+
 async def test_fastapi_app_streams_events_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXAMPLE_MODEL", "mock")
     monkeypatch.syspath_prepend(str(FOLDER.parent))
@@ -120,6 +134,6 @@ async def test_fastapi_app_streams_events_and_text(monkeypatch: pytest.MonkeyPat
         assert (await browser.get("/text", params=asked)).text == SENTENCE
         assert (await browser.get("/answer", params=asked)).json()["answer"] == SENTENCE
         events = (await browser.get("/events", params=asked)).text.strip().split("\n\n")
-    name, data = events[-1].split("\n")
+    _id, name, data = events[-1].split("\n")
     assert name == "event: response"
     assert json.loads(data.removeprefix("data: "))["choices"][0]["message"]["content"] == SENTENCE
