@@ -266,13 +266,14 @@ class Client:
             state: anything, for handlers and hooks, as ``context.state``.
             timeout, extra, api_key, base_url, include_raw: of each request, as for `stream`.
             budget: as for `stream`; a number is the limit for the whole run.
-            options: see `Options`; a `Run` that goes on keeps those it began with, except `tools` and `response_model`.
+            options: see `Options`; a `Run` that goes on keeps those it began with, except `tools`, `response_model` and
+                what belongs to that, which are given anew. With `response_model` the last answer is the object, as
+                ``run.parsed``.
 
         Raises: what `stream` raises, and what hooks raise, with the run so far as ``error.run``, whose messages are
             valid for a next request. What handlers raise is told to the model: type and message, keys masked.
         """
-        stream = self.stream_run(model, messages, **arguments)
-        return await _whole_run(stream)
+        return await _whole_run(_start_run(self.stream, model, messages, arguments, is_whole=True))
 
     def stream_step(
         self, model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]
@@ -285,8 +286,7 @@ class Client:
 
         While there is more to do the status is ``running``: ``run = await client.step(run, tools=tools)``.
         """
-        stream = self.stream_step(model, messages, **arguments)
-        return await _whole_run(stream)
+        return await _whole_run(_start_run(self.stream, model, messages, arguments, is_step=True, is_whole=True))
 
     def live(
         self,
@@ -642,10 +642,11 @@ def _start_run(
     arguments: Mapping[str, Any],
     *,
     is_step: bool = False,
+    is_whole: bool = False,
 ) -> RunStream:
     from exllm.tools.start import start_run  # most programs call no tools
 
-    return start_run(open_stream, model, messages, arguments, is_step=is_step)
+    return start_run(open_stream, model, messages, arguments, is_step=is_step, is_whole=is_whole)
 
 
 async def _whole_run(stream: RunStream) -> Run:
