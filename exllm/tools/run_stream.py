@@ -151,9 +151,8 @@ class RunStream:
                 if self._is_closing and (self._run is None or self._run.status == "cancelled"):
                     raise StreamClosed("the run was closed")
                 raise StopAsyncIteration
-            stream = self._stream
-            if stream is not None and (ring := stream._pump.ring).items:
-                return ring.pop_nowait()
+            if (chunk := self._at_hand()) is not None:
+                return chunk
             try:
                 if (event := await self._next_event()) is not None:
                     return event
@@ -162,6 +161,13 @@ class RunStream:
                     await self._end("failed", words_of(error))
                     attach_run(error, self.run)
                 raise
+
+    def _at_hand(self) -> RunEvent | None:
+        """The next chunk, where nothing need be waited for."""
+        stream = self._stream
+        if stream is None or self._events or not (ring := stream._pump.ring).items:
+            return None
+        return ring.pop_nowait()
 
     def text(self) -> AsyncIterator[str]:
         """The text of all answers, piece by piece; pieces are never empty."""
@@ -313,7 +319,8 @@ class _Events(_Iteration[RunEvent]):
     __slots__ = ()
 
     async def __anext__(self) -> RunEvent:
-        return await self._next()
+        chunk = self._run._at_hand()
+        return await self._next() if chunk is None else chunk
 
 
 class _Texts(_Iteration[str]):

@@ -10,20 +10,21 @@ import msgspec
 
 from exllm.policies.budget import budgets_of
 from exllm.streaming.stream import Stream
+from exllm.structured.call import CHAT_RETRIES
 from exllm.tools.progress import Progress
 from exllm.tools.resume import Answers, match_answers
 from exllm.tools.run_stream import RunStream
 from exllm.tools.settings import CallRules, check_seconds
 from exllm.types.message import Message
 from exllm.types.normalise import Messages, normalise_messages
-from exllm.types.options import Options, check_options
+from exllm.types.options import STRUCTURED_OPTIONS, Options, check_options
 from exllm.types.run import DEFAULT_MAX_TURNS, Run
 from exllm.types.tool import ServerTool, Tool
 from exllm.types.tool_choice import names_in
 
 _CALL_ARGUMENTS = ("timeout", "extra", "api_key", "base_url", "include_raw")
 _RULES = frozenset(CallRules.__dataclass_fields__) - {"tools", "manual_names"}
-_NOT_KEPT = frozenset({"tools", "response_model", "validators"})
+_NOT_KEPT = STRUCTURED_OPTIONS | {"tools"}
 _HOLDS_ON = frozenset({"auto", "none"})
 
 
@@ -34,8 +35,13 @@ def start_run(
     arguments: Mapping[str, Any],
     *,
     is_step: bool = False,
+    is_whole: bool = False,
 ) -> RunStream:
     """The run that `arguments` describe; `open_stream` is `Client.stream`.
+
+    Args:
+        is_step: it ends after one round.
+        is_whole: nobody sees its chunks, so that an answer which is not the object asked for may be asked for again.
 
     Raises: TypeError and ValueError for wrong arguments, and what `Client.stream` raises before any I/O.
     """
@@ -72,6 +78,8 @@ def start_run(
         progress = Progress(beginning)
 
     given = {**options.given(), "tools": options.tools}
+    if is_whole and options.response_model is not None:
+        given.setdefault("max_retries", CHAT_RETRIES)
     later = given if options.tool_choice in _HOLDS_ON else {**given, "tool_choice": None}
 
     def ask(history: tuple[Message, ...], is_first: bool) -> Stream:

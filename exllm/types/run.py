@@ -61,8 +61,8 @@ class Run(msgspec.Struct, frozen=True):
         max_turns: how many there may be.
         value: what was given to `exllm.Halt`, as plain data.
         error: why it failed, in words.
-        options: the options of the calls, so that a run goes on as it began. Not among them: `tools`, `response_model`,
-            `extra`, `timeout`, `budget`, hooks, which are given anew.
+        options: the options of the calls, so that a run goes on as it began. Not among them: `tools`, `response_model`
+            with its kind, `extra`, `timeout`, `budget`, hooks, which are given anew.
         version: of this form of the data.
     """
 
