@@ -14,7 +14,6 @@ import msgspec
 from exllm.errors import (
     ConnectionFailed,
     ExLLMError,
-    FirstChunkTimeout,
     IdleTimeout,
     ProtocolError,
     SessionLost,
@@ -23,11 +22,11 @@ from exllm.errors import (
 )
 from exllm.live.audio.wav import Recording
 from exllm.live.call import LiveCall
+from exllm.live.link import Link
 from exllm.live.outbox import Outbox
 from exllm.live.queue import EventQueue
 from exllm.live.reconnect import STABLE_S, Tries
 from exllm.live.spending import Spending
-from exllm.live.stats import LiveStats
 from exllm.live.tool_calls import ToolCalls
 from exllm.live.transcript import Transcript
 from exllm.policies.retry import RetrySchedule
@@ -35,7 +34,7 @@ from exllm.providers.live_wire import LiveProtocol
 from exllm.streaming.interrupt import TimeLimit
 from exllm.streaming.loop_end import end_with_loop
 from exllm.transport.http import scrub
-from exllm.transport.websocket import WebSocket, WebSocketCall, WebSocketEnded, open_websocket
+from exllm.transport.websocket import WebSocketEnded
 from exllm.types.live_events import (
     AudioOut,
     GoAway,
@@ -85,9 +84,9 @@ class LiveEngine:
         bytes_per_s = call.input_rate_hz * (2 if settings.audio_format == "pcm16" else 1)
         self.call = call
         self.settings = settings
-        self.protocol: LiveProtocol
         self.queue = EventQueue(call.audio_capacity, call.audio_overflow)
         self.outbox = Outbox(int(call.reconnect.pending_audio_s * bytes_per_s))
+        self.link = Link(call, self.outbox, self._fail_unless_ours)
         self.transcript = Transcript(settings.history)
         self.spending = Spending(call.provider, settings.model)
         self.tools = ToolCalls(self, call.rules) if call.rules is not None else None
@@ -98,24 +97,19 @@ class LiveEngine:
         self.ready_at: float | None = None
         self.first_audio_at: float | None = None
         self.ended_at: float | None = None
-        self.connections = 0
         self.reconnects = 0
-        self.messages_in = 0
         self.audio_in_bytes = 0
         self.tool_calls = 0
         self.recordings: list[Recording] = []
         self.warnings = call.warnings
-        self._bytes_in = 0  # of connections that were left
-        self._socket: WebSocket | None = None
         self._task: asyncio.Task[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[None] | None = None
         self._turn: str | None = None  # the model's, while it goes on
         self._leave_at = math.inf  # when the connection must be left
         self._is_leaving = False
         self._is_stable = False  # the connection has served: a turn was completed over it
         self._tries: Tries | None = None
-        self._tried_at = 0.0
+        self._connected_at = 0.0
 
     # -- life
 
@@ -137,12 +131,11 @@ class LiveEngine:
         """
         self.stop(StreamClosed("the session was closed", provider=self.call.provider, model=self.call.settings.model))
         try:
-            if self._socket is not None:
-                await self._socket.aclose()
+            await self.link.say_goodbye()
             if tasks := self._tasks():
                 await asyncio.wait(tasks)
         except asyncio.CancelledError:
-            self.abort_socket()
+            self.link.abort()
             if tasks := self._tasks():
                 await asyncio.wait(tasks, timeout=CLEAN_UP_S)  # they were cancelled, too, and only have to clean up
             raise
@@ -171,13 +164,18 @@ class LiveEngine:
     def loop_ends(self) -> None:
         """See `EndsWithLoop`."""
         self.stop(StreamClosed("the event loop ended before the session did"))
-        self.abort_socket()
+        self.link.abort()
 
     def change(self, settings: LiveSettings, tools: dict[str, Tool]) -> None:
         """The session has other settings from here on."""
         self.settings = settings
         if self.tools is not None:
             self.tools.rules = dataclasses.replace(self.tools.rules, tools=tools)
+
+    @property
+    def protocol(self) -> LiveProtocol:
+        """Of the session; there once it was entered."""
+        return self.link.protocol
 
     @property
     def is_unused(self) -> bool:
@@ -190,69 +188,19 @@ class LiveEngine:
         return self._task is not None and not self.is_done
 
     @property
-    def bytes_in(self) -> int:
-        """Over all connections."""
-        return self._bytes_in + (self._socket.bytes_received if self._socket is not None else 0)
-
-    @property
     def all_warnings(self) -> tuple[str, ...]:
         """Those of the arguments, and those of the protocol."""
-        told = self.protocol.warnings if self._task is not None and self.connections else []
+        told = self.protocol.warnings if self.link.connections else []
         return (*self.warnings, *told)
-
-    def statistics(self, now: float) -> LiveStats:
-        """The figures at the time `now` of `time.monotonic`."""
-        queue, outbox, tools = self.queue, self.outbox, self.tools
-        events, audio = queue.events.statistics(), queue.audio.statistics()
-
-        def after(moment: float | None) -> float | None:
-            return None if moment is None else moment - self.started_at
-
-        return LiveStats(
-            duration_s=0.0 if self._task is None else (self.ended_at or now) - self.started_at,
-            ready_s=after(self.ready_at),
-            first_audio_s=after(self.first_audio_at),
-            connections=self.connections,
-            reconnects=self.reconnects,
-            messages_in=self.messages_in,
-            bytes_in=self.bytes_in,
-            events=queue.count,
-            audio_in_bytes=self.audio_in_bytes,
-            audio_dropped=audio.dropped,
-            audio_overwritten=audio.overwritten,
-            audio_discarded=queue.discarded,
-            waiting_events=events.size,
-            waiting_audio=audio.size,
-            events_high_water=events.high_water,
-            audio_high_water=audio.high_water,
-            paused_s=events.paused_s + audio.paused_s,
-            waited_for_events_s=queue.waited_s(),
-            messages_out=outbox.messages,
-            bytes_out=outbox.bytes_sent,
-            audio_out_bytes=outbox.audio_bytes,
-            send_waited_s=outbox.waited_s,
-            buffered_bytes=outbox.buffered_bytes,
-            buffered_high_water=outbox.buffered_high_water,
-            pending=outbox.pending,
-            pending_dropped_bytes=outbox.dropped_bytes,
-            tool_calls=self.tool_calls,
-            tools_finished=0 if tools is None else tools.finished,
-            tools_cancelled=0 if tools is None else tools.cancelled,
-        )
 
     def _abandoned(self) -> None:
         self.stop(StreamClosed("the session was abandoned"))
-        self.abort_socket()
-
-    def abort_socket(self) -> None:
-        """Close the socket now, without a goodbye."""
-        if self._socket is not None:
-            self._socket.abort()
+        self.link.abort()
 
     def _tasks(self) -> list[asyncio.Task[Any]]:
         tools = self.tools.tasks if self.tools is not None else ()
         mine = asyncio.current_task()
-        return [task for task in (self._task, self._writer, *tools) if task is not None and task is not mine]
+        return [task for task in (self._task, self.link.writer, *tools) if task is not None and task is not mine]
 
     def _end(self, error: ExLLMError | None) -> None:
         """The session is over; a second call does nothing."""
@@ -281,12 +229,13 @@ class LiveEngine:
                     self._end(None)
                     return
                 await self._reconnect(cause)
-        except ExLLMError as error:
-            self._fail(error)
         except Exception as error:  # noqa: BLE001 - it leaves as one of ours
-            self._fail(_unforeseen(error))
+            self._fail_unless_ours(error)
         finally:
-            await self._leave()
+            await self.link.leave()
+
+    def _fail_unless_ours(self, error: Exception) -> None:
+        self._fail(error if isinstance(error, ExLLMError) else _unforeseen(error))
 
     def _fail(self, error: ExLLMError) -> None:
         way, call = self.call.way, self.call
@@ -304,7 +253,7 @@ class LiveEngine:
         deadline = clock() + total_s
         try:
             with TimeLimit(deadline):
-                await self._prepare()
+                await self.link.prepare()
                 while True:
                     try:
                         await self._connect()
@@ -323,102 +272,24 @@ class LiveEngine:
         if not self._opened.done():
             self._opened.set_result(None)
 
-    async def _prepare(self) -> None:
-        """What only the credentials know: the project that a model's full name begins with."""
-        call, values = self.call, {}
-        if call.unfilled:
-            signer = call.way.signer
-            assert signer is not None
-            for name in call.unfilled:
-                url, _ = await signer.sign("GET", f"https://{{{name}}}", {}, b"")
-                values[name] = url.removeprefix("https://")
-        self.protocol = call.protocol(values)
-
     async def _connect(self) -> None:
-        """One try: connect, and wait until the service has taken the settings."""
-        call, protocol, clock = self.call, self.protocol, asyncio.get_running_loop().time
-        limits, events = call.timeouts, list[LiveEvent]()
+        """One try to get a connection that can be used."""
         self._leave_at, self._is_leaving, self._is_stable = math.inf, False, False
-        address = protocol.address()
-        secret = call.way.secret
-        is_token = secret is not None and call.spec.live.is_token(secret)
-        headers = dict(call.way.headers)
-        if is_token and call.spec.live.token_parameter:
-            headers.pop(call.spec.auth.header, None)
+        events: list[LiveEvent] = []
         try:
-            socket = self._socket = await open_websocket(
-                WebSocketCall(
-                    call.url + address.path,
-                    {**headers, **address.headers},
-                    call.provider,
-                    call.settings.model,
-                    address.subprotocols,
-                    call.spec.live.token_parameter if is_token else "",
-                    secret,
-                    call.way.signer,
-                    None if limits.connect == math.inf else limits.connect,
-                    call.max_message_bytes,
-                    call.proxy,
-                    call.ssl_context,
-                )
-            )
-            self.connections += 1
-            self.outbox.attach(socket, protocol)
-            self._writer = asyncio.get_running_loop().create_task(self._write(), name="exllm-live-writer")
-            self.outbox.post(protocol.connect() + protocol.replies())
-            setup_s = _limit(limits.first_chunk)
-            try:
-                with TimeLimit(clock() + setup_s):
-                    while not protocol.ready:
-                        events += await self._receive(socket)
-            except TimeoutError as error:
-                if isinstance(error, ExLLMError):
-                    raise
-                raise FirstChunkTimeout(
-                    f"{call.spec.label} did not answer the session's settings within {setup_s:g} s"
-                ) from None
-        except WebSocketEnded as ended:
-            await self._leave()
-            end = protocol.closed(ended.code, ended.reason)
-            raise (end.error or ConnectionFailed(f"{call.spec.label} closed the connection at once")) from None
-        except BaseException:
-            await self._leave()
-            raise
+            await self.link.connect(events)
         finally:
             for event in events:  # an error that was told before the connection was closed
                 await self._take(event)
-        self._tried_at = clock()
+        self._connected_at = asyncio.get_running_loop().time()
         self.outbox.open()
-
-    async def _write(self) -> None:
-        try:
-            await self.outbox.work()
-        except Exception as error:  # noqa: BLE001 - it leaves as one of ours
-            self._fail(error if isinstance(error, ExLLMError) else _unforeseen(error))
-
-    async def _leave(self) -> None:
-        """Close the connection, and end the task that writes to it."""
-        socket, writer = self._socket, self._writer
-        self.outbox.pause()
-        if writer is not None:
-            writer.cancel()
-        if socket is not None:
-            try:
-                await socket.aclose()
-            finally:
-                self._bytes_in += socket.bytes_received
-                self._socket = None
-        if writer is not None:
-            await asyncio.wait([writer])
-            self._writer = None
 
     async def _converse(self) -> ExLLMError | None:
         """Read until the connection is over. Returns why another one is needed, None when the session is over.
 
         Raises what ends the session.
         """
-        socket, protocol, clock = self._socket, self.protocol, asyncio.get_running_loop().time
-        assert socket is not None, "it was opened before"
+        link, clock = self.link, asyncio.get_running_loop().time
         idle_s = _limit(self.call.timeouts.idle)
         try:
             while True:
@@ -428,7 +299,7 @@ class LiveEngine:
                     leave_at = min(leave_at, clock() + LINGER_S)
                 try:
                     with TimeLimit(min(leave_at, quiet_at)):
-                        events = await self._receive(socket)
+                        events = await link.receive()
                 except TimeoutError as error:
                     if isinstance(error, ExLLMError):
                         raise
@@ -438,11 +309,11 @@ class LiveEngine:
                 for event in events:
                     await self._take(event)
         except _Left:
-            await self._leave()
+            await link.leave()
             return ConnectionFailed("the service announced that it would close the connection")
         except WebSocketEnded as ended:
-            end = protocol.closed(ended.code, ended.reason)
-            await self._leave()
+            end = link.protocol.closed(ended.code, ended.reason)
+            await link.leave()
             if end.error is None and not end.resumable:
                 return None
             cause = end.error or ConnectionFailed("the service closed the connection")
@@ -450,17 +321,10 @@ class LiveEngine:
                 raise cause from None
             return cause
         except ExLLMError as error:
-            await self._leave()
+            await link.leave()
             if not error.retryable or isinstance(error, IdleTimeout):
                 raise
             return error
-
-    async def _receive(self, socket: WebSocket) -> list[LiveEvent]:
-        frame = await socket.receive()
-        self.messages_in += 1
-        events = self.protocol.receive(frame)
-        self.outbox.post(self.protocol.replies())
-        return events
 
     # -- another connection
 
@@ -479,7 +343,7 @@ class LiveEngine:
         if self._turn is not None:
             turn, self._turn = self._turn, None
             await self._take(TurnComplete(status="interrupted", reason="connection_lost", turn=turn))
-        if self._tries is None or self._is_stable or clock() - self._tried_at >= STABLE_S:
+        if self._tries is None or self._is_stable or clock() - self._connected_at >= STABLE_S:
             self._tries = Tries(policy, clock())
         tries, failed = self._tries, cause
         while True:

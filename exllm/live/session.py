@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -16,6 +15,7 @@ from exllm.live.audio.resample import Resampler
 from exllm.live.audio.wav import Recording
 from exllm.live.call import LiveCall, changed, input_rate_hz, tools_by_name
 from exllm.live.engine import LiveEngine
+from exllm.live.figures import figures_of
 from exllm.live.stats import LiveStats
 from exllm.tools.encoding import encode_result
 from exllm.types.live_events import AudioOut, LiveEvent, ToolCall
@@ -71,7 +71,7 @@ class LiveSession:
         self, kind: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         if kind is not None and issubclass(kind, asyncio.CancelledError):
-            self._engine.abort_socket()  # whoever cancels does not want to wait for goodbyes
+            self._engine.link.abort()  # whoever cancels does not want to wait for goodbyes
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -314,7 +314,7 @@ class LiveSession:
     @property
     def stats(self) -> LiveStats:
         """The session's figures so far."""
-        return self._engine.statistics(time.monotonic())
+        return figures_of(self._engine)
 
     # -- inside
 
