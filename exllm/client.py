@@ -1,65 +1,31 @@
-"""The client: checks a call, finds its provider, and hands out a stream or a response."""
+"""The client: what its users call."""
 
 from __future__ import annotations
 
-import ssl
-import sys
-import warnings
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
-import msgspec
-
-from exllm.access import Access, Ways
-from exllm.backend import Backend, ForeignBackend, HttpBackend, answer, complete
-from exllm.budgeted_backend import BudgetedBackend, charged
-from exllm.call import Call, CallSettings, Timeout, prepare, timeouts_of
-from exllm.config import ConfigSource, Env, lookup, require_source
-from exllm.cost.running import RunningCost
-from exllm.cost.text_tokens import guess_input_tokens, tokens_of_text
-from exllm.embedding_call import embed_by, embed_over_http, prepare_embedding
-from exllm.errors import ConfigurationError, ExLLMError
+from exllm.backend import answer
+from exllm.call import Timeout
+from exllm.client_models import ModelMethods
 from exllm.image_questions import DESCRIBE, EXTRACT_TEXT, ImageSource, ask_about
-from exllm.model_lists import DEFAULT_KINDS, ModelLists, catalog_models, of_kinds, with_catalog
 from exllm.policies.budget import BudgetArgument, budgets_of
-from exllm.policies.retry import RetryPolicy, RetrySchedule
-from exllm.providers import registry
-from exllm.providers.plain_requests import PlainRequests
-from exllm.providers.provider import ListsModels
-from exllm.providers.spec import ProviderSpec
-from exllm.streaming.accumulator import Accumulator
-from exllm.streaming.pump import Pump
 from exllm.streaming.stream import Stream
-from exllm.token_call import asks_provider, check_context, count_anyhow
-from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport
-from exllm.transport.model_list import fetch_models
-from exllm.transport.sessions import TransportSettings
-from exllm.types.embedding import EmbeddingResponse
 from exllm.types.live_settings import LiveArguments
-from exllm.types.model import ModelEntry
 from exllm.types.normalise import Messages
-from exllm.types.options import DEFAULT_TIMEOUTS, STRUCTURED_OPTIONS, OptionArguments
+from exllm.types.options import STRUCTURED_OPTIONS, OptionArguments
 from exllm.types.response import Response
-from exllm.types.token_count import TokenCount
 
 if TYPE_CHECKING:
     from exllm.live.reconnect import Reconnect
     from exllm.live.session import LiveSession
     from exllm.streaming.ring import Overflow
-    from exllm.streaming.source import ChunkSource
-    from exllm.structured.call import Asked
-    from exllm.structured.plan import Plan
     from exllm.tools.run_stream import RunStream
     from exllm.tools.settings import RunArguments
     from exllm.types.run import Run
 
-DEFAULT_RING_CHUNKS = 256
-DEFAULT_MAX_FRAME_BYTES = 16 * 1024 * 1024
 
-
-class Client:
+class Client(ModelMethods):
     """Talks to every provider. One is enough for a process: it serves any number of calls, tasks and event loops.
 
     ``async with Client() as client`` closes its connections at the end of the block.
@@ -81,72 +47,6 @@ class Client:
     Raises: ConfigurationError, TypeError, ValueError for wrong arguments. Every call: `ExLLMError` subclasses;
         `TypeError` and `ValueError` for wrong arguments.
     """
-
-    def __init__(
-        self,
-        *,
-        config: ConfigSource | None = None,
-        timeout: Timeout = None,
-        budget: BudgetArgument = None,
-        retry: RetryPolicy | None = None,
-        drop_unsupported: bool = False,
-        validate_context: bool = False,
-        ring_capacity: int = DEFAULT_RING_CHUNKS,
-        max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES,
-        max_connections: int = 1000,
-        proxy: str | None = None,
-        trust_env: bool = True,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        config = Env() if config is None else config
-        require_source(config)
-        if not isinstance(retry, RetryPolicy | None):
-            raise TypeError(f"retry must be an exllm.RetryPolicy, such as RetryPolicy(attempts=3), got {retry!r}")
-        for name, number in (("ring_capacity", ring_capacity), ("max_frame_bytes", max_frame_bytes)):
-            if number < 1:
-                raise ValueError(f"{name} must be at least 1, got {number!r}")
-        if proxy is not None and "://" not in proxy:
-            raise ValueError(f"proxy must be a URL such as http://host:3128, got {proxy!r}")
-        if not isinstance(ssl_context, ssl.SSLContext | None):
-            raise TypeError(f"ssl_context must be an ssl.SSLContext, got {ssl_context!r}")
-        self._settings = CallSettings(config, timeouts_of(timeout), retry, drop_unsupported)
-        self._ways = Ways(config)
-        self._plain_requests = PlainRequests()
-        self._budgets = budgets_of(budget)
-        self._validates_context = validate_context
-        self._ring_capacity = ring_capacity
-        self._max_frame_bytes = max_frame_bytes
-        self._model_lists = ModelLists()
-        self._transport = HttpTransport(
-            TransportSettings(max_connections, proxy=proxy, trust_env=trust_env, ssl_context=ssl_context)
-        )
-        caller = sys._getframe(1)
-        self._made_at = f"{caller.f_code.co_filename}:{caller.f_lineno}"
-
-    # -- life
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close all connections, forget all keys. Idempotent; the client may be used again and then opens new ones."""
-        self._ways.forget()
-        await self._transport.aclose()
-
-    def __del__(self) -> None:
-        transport = getattr(self, "_transport", None)
-        if transport is not None and transport.pool.open_sessions:
-            warnings.warn(
-                f"the exllm.Client made at {self._made_at} was not closed; use `async with` or `await client.aclose()`",
-                ResourceWarning,
-                stacklevel=2,
-                source=self,
-            )
 
     # -- calls
 
@@ -339,105 +239,6 @@ class Client:
         )  # fmt: skip
         return LiveSession(call)
 
-    async def embed(
-        self,
-        model: str,
-        inputs: str | Sequence[str],
-        *,
-        dimensions: int | None = None,
-        encoding_format: str | None = None,
-        task_type: str | None = None,
-        timeout: Timeout = None,
-        budget: BudgetArgument = None,
-        extra: Mapping[str, Any] | None = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-    ) -> EmbeddingResponse:
-        """The vectors of texts, in their order: all of them, or an error.
-
-        Many texts are split into requests as the provider's limits want it, a few of which are sent at a time. Each is
-        sent again as the retry policy says.
-
-        Args:
-            model: ``"provider/model"``, or the provider alone for its default embedding model.
-            inputs: a text, or a list of texts.
-            dimensions: the length of the vectors, where the model can shorten them.
-            encoding_format: what the numbers are: ``"float"`` or ``"base64"`` (floats, sent as digits or packed),
-                ``"int8"``, ``"uint8"``, ``"binary"``, ``"ubinary"`` (eight bits to a number). By default floats, in the
-                smallest form that the provider has.
-            task_type: what the vectors are for, where the model makes a difference: ``"query"`` and ``"document"``
-                (search), ``"similarity"``, ``"classification"``, ``"clustering"``, ``"question_answering"``,
-                ``"fact_verification"``, ``"code_query"``. The providers' own names for these are understood.
-            timeout: total seconds, or `Timeouts`, of which `connect` and `total` count (600 s for all requests).
-            budget: as for `stream`; all requests are one call, which a budget refuses before the first is sent.
-            extra: the provider's own fields, put into each request as they are.
-            api_key, base_url: instead of the configured ones.
-
-        Raises: ConfigurationError, UnsupportedOption, TypeError, ValueError, before any I/O; what `chat` raises. A note
-            on the error tells which inputs it was for, when there were several requests.
-        """
-        call = prepare_embedding(
-            self._settings, model, inputs, dimensions=dimensions, encoding_format=encoding_format,
-            task_type=task_type, timeout=timeout, extra=extra,
-        )  # fmt: skip
-        request, budgets, key = call.request, (*self._budgets, *budgets_of(budget)), ""
-        answer: Coroutine[Any, Any, EmbeddingResponse]
-        if isinstance(call.backend, ProviderSpec):
-            way = self._ways.to(call.backend, api_key, base_url)
-            key = way.secret or ""
-            answer = embed_over_http(self._transport, call, way)
-        else:
-            if ignored := _unused(request.provider, api_key, base_url):
-                call = msgspec.structs.replace(call, warnings=(*call.warnings, *ignored))
-            answer = embed_by(call)
-        if not budgets:
-            return await answer
-        running = RunningCost(
-            request.provider,
-            request.model,
-            tokens_of_text(sum(map(len, request.inputs))),
-            local=_is_local(call.backend),
-        )
-        return await charged(answer, budgets, running, key)
-
-    async def count_tokens(
-        self,
-        model: str,
-        messages: Messages,
-        *,
-        local: bool = False,
-        fallback: bool = False,
-        timeout: Timeout = None,
-        extra: Mapping[str, Any] | None = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        **options: Unpack[OptionArguments],
-    ) -> TokenCount:
-        """How many input tokens a call would have, and how that is known. Takes what `chat` takes; nothing is answered.
-
-        The surest way there is: the provider's own endpoint (Anthropic, Gemini, Vertex AI, Claude on Bedrock,
-        ``openai-responses``), a local model's vocabulary, tiktoken where it is installed and has its data, else an
-        estimate with the error band that was measured on recorded calls.
-
-        Args:
-            local: ask nobody: the estimate alone.
-            fallback: estimate when the provider cannot be asked, instead of raising; `TokenCount.reason` says why.
-            options: see `Options`; `tools` count, `max_tokens` and the like make no difference.
-
-        Raises: what `chat` raises.
-        """
-        call = prepare(
-            self._settings, model, messages, options, stream=False, timeout=timeout, extra=extra, include_raw=False
-        )
-        spec = call.backend
-
-        def way() -> Access:
-            assert isinstance(spec, ProviderSpec)
-            return self._ways.to(spec, api_key, base_url)
-
-        asked = way if not local and asks_provider(call) else None
-        return await count_anyhow(self._transport, call, asked, local=local, fallback=fallback)
-
     async def analyze_images(
         self,
         model: str,
@@ -479,161 +280,6 @@ class Client:
             model, images, instruction, fetch=fetch, max_side_px=max_side_px, **arguments
         )  # fmt: skip
 
-    # -- providers
-
-    def configured(self, provider: str) -> bool:
-        """Whether calls to `provider` could be made: it is known, and its key is there if it needs one."""
-        backend = registry.get(provider)
-        if not isinstance(backend, ProviderSpec):
-            return True
-        try:
-            way = self._ways.to(backend)
-        except ConfigurationError:
-            return False
-        signer = way.signer
-        return signer is None or not signer.lacks([name for name in signer.fills if "{" + name + "}" in way.base_url])
-
-    def default_model(self, provider: str) -> str | None:
-        """The model that the provider's bare name stands for."""
-        backend = registry.get(provider)
-        chosen = lookup(self._settings.config, backend.name, "default_model")
-        return chosen or getattr(backend, "default_model", None)
-
-    async def list_models(
-        self,
-        provider: str,
-        *,
-        kinds: Collection[str] | None = DEFAULT_KINDS,
-        refresh: bool = False,
-        fallback: bool = False,
-        api_key: str | None = None,
-        base_url: str | None = None,
-    ) -> list[ModelEntry]:
-        """The models that the provider's own endpoint lists, sorted by id. A list is kept for an hour.
-
-        What the provider does not say of a model, the model catalog does, where it knows it: `ModelEntry.from_catalog`.
-        A provider that has no such endpoint is answered for by the model catalog; `ModelEntry.source` tells.
-
-        Args:
-            provider: its name or alias.
-            kinds: what they are for, see `ModelEntry.kinds`; those of which that is not known are listed as well. None
-                lists all.
-            refresh: ask, also when there is a list not an hour old.
-            fallback: answer from the catalog when the provider cannot be asked, instead of raising.
-
-        Raises: the errors of a chat; ConfigurationError when nobody knows the provider's models.
-        """
-        backend = registry.get(provider)
-        if not isinstance(backend, ProviderSpec):
-            told = await backend.list_models() if isinstance(backend, ListsModels) else []
-            return of_kinds(with_catalog(told, provider), kinds)
-        if backend.paths.models is None:
-            known = catalog_models(backend.name)
-            if not known:
-                raise ConfigurationError(
-                    f"{backend.label} has no model list; see {backend.docs}", provider=backend.name
-                )
-            return of_kinds(known, kinds)
-        try:
-            return of_kinds(await self._fetch_models(backend, api_key, base_url, refresh=refresh), kinds)
-        except ExLLMError:
-            known = catalog_models(backend.name) if fallback else []
-            if not known:
-                raise
-            return of_kinds(known, kinds)
-
-    # -- inside
-
-    async def _fetch_models(
-        self, spec: ProviderSpec, api_key: str | None, base_url: str | None, *, refresh: bool
-    ) -> list[ModelEntry]:
-        elsewhere, path = spec.models_endpoint()
-        way = self._ways.to(spec, api_key, base_url or elsewhere)
-        limits = self._settings.timeouts.over(spec.timeouts).over(DEFAULT_TIMEOUTS)
-        headers = {"accept": "application/json", "user-agent": USER_AGENT, **way.headers}
-        call = HttpCall(way.base_url + path, b"", headers, "GET", limits.connect, way.secret, way.signer)
-        entries = None if refresh else self._model_lists.get(spec.name, call)
-        if entries is None:
-            told = await fetch_models(
-                self._transport, call, spec, registry.wire(spec.wire), self._settings.retry or spec.retry
-            )
-            entries = with_catalog(told, spec.name)
-            self._model_lists.put(spec.name, call, entries)
-        return entries
-
-    def _prepare(
-        self,
-        model: str,
-        messages: Messages,
-        options: Mapping[str, Any],
-        stream: bool,
-        timeout: Timeout,
-        extra: Mapping[str, Any] | None,
-        include_raw: bool,
-        budget: BudgetArgument,
-    ) -> Call:
-        call = prepare(
-            self._settings, model, messages, options,
-            stream=stream, timeout=timeout, extra=extra, include_raw=include_raw,
-        )  # fmt: skip
-        if self._validates_context:
-            check_context(call.request)
-        if budget is None and not self._budgets:
-            return call
-        return msgspec.structs.replace(call, budgets=(*self._budgets, *budgets_of(budget)))
-
-    def _backend(self, call: Call, api_key: str | None, base_url: str | None) -> Backend:
-        provider = call.backend
-        if isinstance(provider, ProviderSpec):
-            assert call.wire is not None
-            way = self._ways.to(provider, api_key, base_url)
-            backend: Backend = HttpBackend(
-                self._transport, call, call.wire, way, self._plain_requests, self._max_frame_bytes
-            )
-            return _budgeted(backend, call, way.secret) if call.budgets else backend
-        if ignored := _unused(call.request.provider, api_key, base_url):
-            call = msgspec.structs.replace(call, warnings=(*call.warnings, *ignored))
-        backend = ForeignBackend(provider, call)
-        return _budgeted(backend, call, None) if call.budgets else backend
-
-    def _stream(self, call: Call, api_key: str | None, base_url: str | None, *, accumulate: bool = True) -> Stream:
-        request = call.request
-        accumulator = Accumulator(request.provider, request.model, keep_content=accumulate)
-        return self._pumped(call, self._backend(call, api_key, base_url).connect, accumulator, partial(complete, call))
-
-    def _stream_for_object(
-        self, call: Call, asked: Asked, messages: Messages, api_key: str | None, base_url: str | None
-    ) -> Stream:
-        from exllm.structured.source import AnswerStream
-
-        def backend(said: tuple[Any, ...]) -> Backend:
-            request = msgspec.structs.replace(call.request, messages=said)
-            return self._backend(msgspec.structs.replace(call, request=request), api_key, base_url)
-
-        answers = AnswerStream(asked, messages, backend, call)
-        return self._pumped(call, answers.connect, answers.accumulator, answers.complete, asked.plan)
-
-    def _pumped(
-        self,
-        call: Call,
-        connect: Callable[[], Awaitable[ChunkSource]],
-        accumulator: Accumulator,
-        completed: Callable[[Response], Response],
-        plan: Plan | None = None,
-    ) -> Stream:
-        request = call.request
-        pump = Pump(
-            connect,
-            schedule=RetrySchedule(call.retry),
-            timeouts=request.timeouts,
-            accumulator=accumulator,
-            capacity=self._ring_capacity,
-            complete=completed,
-            provider=request.provider,
-            model=request.model,
-        )
-        return Stream(pump, partial(_running_cost, call), plan)
-
 
 def _start_run(
     open_stream: Any,
@@ -653,23 +299,3 @@ async def _whole_run(stream: RunStream) -> Run:
     from exllm.tools.run_stream import whole_run
 
     return await whole_run(stream)
-
-
-def _budgeted(backend: Backend, call: Call, key: str | None) -> Backend:
-    return BudgetedBackend(backend, _running_cost(call), call.request.model, call.budgets, key or "")
-
-
-def _running_cost(call: Call) -> RunningCost:
-    request = call.request
-    tokens = 0 if (local := _is_local(call.backend)) else guess_input_tokens(request)
-    return RunningCost(request.provider, request.model, tokens, local=local)
-
-
-def _is_local(backend: object) -> bool:
-    return bool(getattr(backend, "local", False))
-
-
-def _unused(provider: str, api_key: str | None, base_url: str | None) -> tuple[str, ...]:
-    """The warning for what a backend that is no HTTP service has no use for."""
-    given = [name for name, value in (("api_key", api_key), ("base_url", base_url)) if value is not None]
-    return (f"{provider} takes no {' and no '.join(given)}; it was not used",) if given else ()

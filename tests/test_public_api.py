@@ -66,7 +66,9 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
     ],
 )
 def test_public_methods_are_these_and_are_explained(owner: type, names: str) -> None:
-    public = {name: value for name, value in vars(owner).items() if not name.startswith("_")}
+    public = {
+        name: value for kind in owner.__mro__[:-1] for name, value in vars(kind).items() if not name.startswith("_")
+    }
     assert sorted(public) == names.split()
     assert all((value.__doc__ or "").strip() for value in public.values())
 
