@@ -231,7 +231,8 @@ class RealtimeProtocol:
             turns.is_stopping = True
             said.append(self._event("response.cancel"))
         speech = self._reader.speech
-        if speech is not None and speech.item and played_ms is not None and "no_truncation" not in self._quirks:
+        can_be_cut = speech is not None and not speech.is_cut and "no_truncation" not in self._quirks
+        if speech is not None and can_be_cut and played_ms is not None:
             said.append(
                 self._event(
                     "conversation.item.truncate",
@@ -241,7 +242,7 @@ class RealtimeProtocol:
                     audio_end_ms=max(0, min(played_ms, self._reader.spoken_ms())),
                 )
             )
-            speech.item = ""  # once
+            speech.is_cut = True
         return list(said)
 
     def respond(self, **how: Any) -> list[str | bytes]:

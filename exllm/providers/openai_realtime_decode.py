@@ -81,6 +81,7 @@ class Speech(msgspec.Struct):
     item: str = ""
     content_index: int = 0
     size: int = 0
+    is_cut: bool = False
 
 
 class EventReader:

@@ -97,7 +97,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
             inner = changes(before, value)
             if inner:
                 changed[name] = inner
-        elif value != before:
+        elif name not in old or value != before:
             changed[name] = value
     for name in old.keys() - new.keys():
         changed[name] = _CLEARED.get(name)

@@ -15,12 +15,12 @@ from exllm.providers import registry
 from exllm.providers.live_wire import LiveEnd, LiveProtocol, live_wire
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
+from exllm.types.chunks import ProviderEvent
 from exllm.types.live_events import (
     AudioOut,
     InputTranscript,
     LiveEvent,
     OutputTranscript,
-    ProviderEvent,
     ReasoningOut,
     SessionUpdated,
     TextOut,

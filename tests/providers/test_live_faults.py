@@ -54,7 +54,8 @@ json_values = st.recursive(
 )
 _GEMINI_FIELDS = st.sampled_from(
     ["serverContent", "modelTurn", "parts", "text", "inlineData", "data", "mimeType", "turnComplete", "toolCall",
-     "goAway", "functionCalls", "timeLeft", "usageMetadata", "promptTokenCount", "outputTranscription", "sessionResumptionUpdate",
+     "goAway", "functionCalls", "timeLeft", "usageMetadata", "promptTokenCount", "outputTranscription",
+     "sessionResumptionUpdate",
      "newHandle", "interrupted", "setupComplete", "voiceActivity", "groundingMetadata", "toolCallCancellation", "ids"]
 )  # fmt: skip
 _OPENAI_FIELDS = st.sampled_from(

@@ -13,13 +13,13 @@ from exllm.errors import ServerError
 from exllm.providers.live_wire import LiveEnd
 from exllm.streaming.frame import Frame
 from exllm.streaming.websocket import WebSocketDecoder
+from exllm.types.chunks import ProviderEvent
 from exllm.types.live_events import (
     AudioOut,
     GenerationComplete,
     InputTranscript,
     LiveEvent,
     OutputTranscript,
-    ProviderEvent,
     ReasoningOut,
     ResumptionUpdate,
     SessionStarted,

@@ -20,7 +20,8 @@ from exllm.providers import registry
 from exllm.providers.live_wire import LiveProtocol, live_wire
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
-from exllm.types.live_events import LiveEvent, ProviderEvent
+from exllm.types.chunks import ProviderEvent
+from exllm.types.live_events import LiveEvent
 from exllm.types.live_settings import LiveSettings, TurnDetection
 from exllm.types.message import Message
 from exllm.types.parts import Audio, Image, Text, ToolCall, ToolResult
