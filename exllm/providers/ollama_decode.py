@@ -139,7 +139,7 @@ class OllamaChatDecoder:
         if line.error is not None:
             raise error_in_stream(msgspec.json.decode(data), provider=self._provider, model=self._model)
         message = line.message
-        if message is None and not line.done:
+        if message is None and not line.done and line.debug_info is None:
             chunks.append(ProviderEvent("unknown", msgspec.json.decode(data), self._provider))
             return
         if not self._started:
@@ -148,7 +148,9 @@ class OllamaChatDecoder:
             self._message(message, line.logprobs, data, chunks)
         elif line.logprobs:
             self._logprobs += line.logprobs
-        if line.done:
+        if line.debug_info is not None:  # asked for by `_debug_render_only`: the prompt in the place of an answer
+            chunks.append(ProviderEvent("debug_info", line.debug_info, self._provider))
+        if line.done or line.debug_info is not None:
             self._finish(line, data, chunks)
 
     def _start(self, data: bytes, chunks: list[Chunk]) -> None:

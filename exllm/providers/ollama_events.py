@@ -49,6 +49,7 @@ class Line(msgspec.Struct, gc=False):
     logprobs: list[TokenPiece] | None = None
     prompt_eval_count: int | None = None
     eval_count: int | None = None
+    debug_info: dict[str, Any] | None = msgspec.field(default=None, name="_debug_info")
 
 
 class GenerateLine(Line, gc=False):
@@ -82,10 +83,10 @@ class Head(msgspec.Struct, gc=False):
     created_at: str | None = None
 
 
-NAMED_FIELDS = frozenset({"model", "created_at", *Line.__struct_fields__})
+NAMED_FIELDS = frozenset({"model", "created_at", *Line.__struct_encode_fields__})
 """What the chunks have a name for. All else of the last line is passed on: times in nanoseconds, a remote host."""
 
-GENERATE_FIELDS = frozenset({"model", "created_at", *GenerateLine.__struct_fields__})
+GENERATE_FIELDS = frozenset({"model", "created_at", *GenerateLine.__struct_encode_fields__})
 
 decode_line = msgspec.json.Decoder(Line).decode
 decode_generate_line = msgspec.json.Decoder(GenerateLine).decode

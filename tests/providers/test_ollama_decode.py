@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from exllm.errors import ContextLengthExceeded, ExLLMError, NotFound, ProtocolError, ServerError, StreamInterrupted
+from exllm.providers import ProviderSpec, registry
 from exllm.providers.ollama_chat import WIRE
 from exllm.providers.ollama_decode import OllamaChatDecoder
 from exllm.streaming.frame import Frame
@@ -24,7 +25,9 @@ from exllm.types.chunks import (
     ToolCallDelta,
     UsageUpdate,
 )
+from exllm.types.message import Message
 from exllm.types.parts import Image, Reasoning, Text, ToolCall
+from exllm.types.request import Request
 from exllm.types.response import Response
 from exllm.types.usage import Usage
 from tests.providers.ollama_recordings import SPEC, decode_body, decode_stream, fold
@@ -374,3 +377,16 @@ def test_half_a_last_line_is_an_interruption_and_a_whole_one_is_not() -> None:
         chunks, error = decode_stream([body[:cut]], is_clean=is_clean)
         assert type(error) is StreamInterrupted
         assert fold(chunks).text == "Hi"
+
+
+@pytest.mark.parametrize("provider", ["ollama", "ollama-generate"])
+def test_a_prompt_that_was_only_rendered_is_told(provider: str) -> None:
+    """``extra={"_debug_render_only": True}``: the server answers once, and does not say that it is done."""
+    spec = registry.get(provider)
+    assert isinstance(spec, ProviderSpec)
+    info = {"rendered_template": "<start>Hi", "image_count": 1}
+    body = {"model": "m", "created_at": "2025-11-19T20:00:00Z", "done": False, "_debug_info": info}
+    body |= {"message": {"role": "", "content": ""}} if provider == "ollama" else {"response": ""}
+    request = Request(provider, "m", (Message("user", "Hi"),))
+    chunks = registry.wire(spec.wire).decode_body(msgspec.json.encode(body), request, spec)
+    assert chunks[1:] == [ProviderEvent("debug_info", info, provider), Finish("stop")]
