@@ -91,7 +91,9 @@ class _Writer:
     def _values(self, node: Mapping[str, Any], written: dict[str, Any]) -> None:
         values = [node["const"]] if "const" in node else list(node["enum"])
         written["enum"] = values
-        if "type" not in node:
+        if not self._dialect.typed_enums:
+            written.pop("type", None)
+        elif "type" not in node:
             types = list(dict.fromkeys(_type_of(value) for value in values))
             written["type"] = types[0] if len(types) == 1 else types
 

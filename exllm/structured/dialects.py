@@ -20,6 +20,7 @@ class Dialect(msgspec.Struct, frozen=True):
         anything: it has the schema without any limit, ``{}``.
         recursion: definitions may refer to themselves.
         most_min_items: the largest ``minItems``; None for any.
+        typed_enums: values are listed with their types; llama.cpp then looks at the types alone.
         has_json_mode: its wire can ask for any JSON.
         patterns: it has ``pattern``: for all, for those that start with ``^`` and end with ``$`` ("anchored"), or none.
     """
@@ -33,6 +34,7 @@ class Dialect(msgspec.Struct, frozen=True):
     anything: bool = True
     recursion: bool = True
     most_min_items: int | None = None
+    typed_enums: bool = True
     has_json_mode: bool = True
     patterns: str = ""
 
@@ -75,6 +77,7 @@ GRAMMAR = Dialect(
     keeps=_SIZES | {"minLength", "maxLength"},
     formats=frozenset({"date", "time", "date-time"}),
     tuples=True,
+    typed_enums=False,
     patterns="anchored",
 )
 

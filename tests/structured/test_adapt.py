@@ -93,7 +93,7 @@ def check(schema: dict[str, Any], dialect: Dialect) -> None:
             if dialect.all_required:
                 assert node.get("required", []) == list(node["properties"])
         if "enum" in node:
-            assert "type" in node
+            assert ("type" in node) == dialect.typed_enums
         if "format" in node:
             assert dialect.formats is None or node["format"] in dialect.formats
 
