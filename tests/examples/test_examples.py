@@ -13,11 +13,14 @@ import pytest
 from websockets.asyncio.client import connect
 
 import exllm
+from exllm.live.audio import read_wav
 from exllm.providers.mock import SENTENCE
 from tests.cli.command import environment
 from tests.faults.dialects import OPENAI, TEXT
 from tests.faults.server import FaultServer
 from tests.integrations.web import serving
+from tests.live import gemini
+from tests.live.scripted_server import Peer, ScriptedServer
 from tests.media.pictures import picture
 
 FOLDER = Path(__file__).parents[2] / "examples"
@@ -58,6 +61,29 @@ async def test_tee_to_file_shows_the_text_and_logs_every_chunk(tmp_path: Path) -
 async def test_ask_about_images_sends_them(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture(8, 8))
     assert await _run("ask_about_images.py", "What is it?", "mock", str(tmp_path / "a.png")) == f"{SENTENCE}\n"
+
+
+async def test_live_text_shows_the_words_and_keeps_the_sound(tmp_path: Path) -> None:
+    async def answer(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.receive()
+        await peer.send(gemini.call("c1", "weather", city="Oslo"), gemini.COMPLETE)
+        result = await peer.receive_until("toolResponse")
+        assert result["toolResponse"]["functionResponses"][0]["response"]
+        await peer.send(gemini.said("It is "), gemini.audio(bytes(480)), gemini.said("cold."), gemini.COMPLETE)
+        await peer.keep_receiving()
+
+    path = tmp_path / "answer.wav"
+    async with ScriptedServer(answer) as server:
+        out = await _run(
+            "live_text.py", str(path), "gemini", "Oslo?", GEMINI_API_KEY="k", GEMINI_LIVE_URL=server.url
+        )
+    lines = out.splitlines()
+    assert lines[0] == "> Oslo?"
+    assert lines[1].startswith("[weather: {")
+    assert lines[2] == "It is cold."
+    assert lines[3].startswith("[480 bytes of speech")
+    assert read_wav(path) == (bytes(480), 24_000)
 
 
 async def test_find_similar_puts_the_nearest_first() -> None:
