@@ -1,0 +1,115 @@
+"""The same session over OpenAI's protocol: turns have names, and a lost connection is rebuilt from the conversation."""
+
+# ruff: noqa: SIM117 - the blocks say what goes on while what is open
+from __future__ import annotations
+
+import asyncio
+
+from exllm import live
+from exllm.live import Reconnect
+from tests.live.events import names, next_of, until
+from tests.live.openai import KEY, MODEL, SPEECH, audio, begin, client_for, done, receive, said, set_up
+from tests.live.scripted_server import Peer, ScriptedServer
+
+QUICK = Reconnect(base_s=0.01, cap_s=0.02)
+
+
+async def test_a_turn_goes_out_and_speech_comes_in() -> None:
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        await receive(peer, "response.create")
+        await peer.send(*begin("r1", "i1"), audio("r1", "i1", b"\1\0" * 10), said("r1", "i1", "Hi"))
+        await peer.send(*done(peer, "r1", "i1", "Hi"))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL, voice="marin") as session:
+            await session.send("Hello")
+            events = await until(session, live.TurnComplete)
+            (piece,) = [event for event in events if isinstance(event, live.AudioOut)]
+            assert (piece.data, piece.rate_hz, piece.turn, piece.item) == (b"\1\0" * 10, 24_000, "r1", "i1")
+            assert [(message.role, message.text) for message in session.transcript] == [
+                ("user", "Hello"),
+                ("assistant", "Hi"),
+            ]
+            assert session.usage.total_tokens == 15
+            assert session.input_rate_hz == 24_000
+        assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+        assert server.requests[0].path == "/v1/realtime?model=gpt-realtime"
+
+
+async def test_an_interruption_throws_away_the_audio_of_its_own_turn_alone() -> None:
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        await receive(peer, "response.create")
+        await peer.send(*begin("r1", "i1"), audio("r1", "i1", b"\1\0"), *done(peer, "r1", "i1", "one"))
+        await peer.send(*begin("r2", "i2"), *[audio("r2", "i2", bytes(4_800)) for _ in range(5)], SPEECH)
+        await peer.send(*done(peer, "r2", "i2", "tw", "cancelled"))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL) as session:
+            await session.send("Hello")
+            async with asyncio.timeout(3):
+                while session.stats.audio_discarded < 5:  # noqa: ASYNC110 - it is a figure, and no event
+                    await asyncio.sleep(0.01)
+            events = await until(session, live.Interrupted)
+            assert [event.turn for event in events if isinstance(event, live.AudioOut)] == ["r1"]
+            assert (await next_of(session, live.TurnComplete)).status == "interrupted"
+            await session.interrupt(played_ms=120)
+            await session.send("end", complete=False)
+        await server.all_left()
+    truncated = next(m for m in server.peers[0].received if m["type"] == "conversation.item.truncate")
+    assert (truncated["item_id"], truncated["audio_end_ms"]) == ("i2", 120)
+
+
+async def test_g711_goes_out_in_its_own_rate() -> None:
+    async def listen(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(listen) as server, client_for(server.url) as client:
+        async with client.live(MODEL, audio_format="g711_ulaw", turn_detection="manual") as session:
+            assert session.input_rate_hz == 8_000
+            await session.send_audio(bytes(640), rate_hz=16_000)  # 20 ms
+            await session.activity_end()
+            assert session.stats.audio_out_bytes == 160
+            await session.send_audio(b"\xff" * 160)  # is G.711 already
+        await server.all_left()
+
+
+async def test_a_lost_conversation_is_told_again_and_the_answer_asked_for() -> None:
+    async def cut(peer: Peer) -> None:
+        await set_up(peer)
+        await receive(peer, "response.create")
+        await peer.send(*begin("r1", "i1"), said("r1", "i1", "Oslo"), *done(peer, "r1", "i1", "Oslo"))
+        await receive(peer, "response.create")
+        await peer.send(*begin("r2", "i2"), said("r2", "i2", "Par"))
+        await asyncio.sleep(0.05)
+        peer.drop()
+
+    told: list[str] = []
+
+    async def go_on(peer: Peer) -> None:
+        await set_up(peer)
+        await receive(peer, "response.create")
+        items = [message["item"] for message in peer.received if message["type"] == "conversation.item.create"]
+        told.extend(f"{item['role']}: {item['content'][0].get('text')}" for item in items)
+        await peer.send(*begin("r3", "i3"), said("r3", "i3", "Paris"), *done(peer, "r3", "i3", "Paris"))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(cut, go_on) as server, client_for(server.url) as client:
+        async with client.live(MODEL, reconnect=QUICK) as session:
+            await session.send("Norway?")
+            await until(session, live.TurnComplete)
+            await session.send("France?")
+            events = await until(session, live.Reconnected)
+            lost = next(event for event in events if isinstance(event, live.TurnComplete))
+            assert (lost.status, lost.reason) == ("interrupted", "connection_lost")
+            reconnected = events[-1]
+            assert isinstance(reconnected, live.Reconnected)
+            assert reconnected.resumed_by == "replay"
+            events = await until(session, live.TurnComplete)
+            assert "".join(event.text for event in events if isinstance(event, live.OutputTranscript)) == "Paris"
+            assert "Reconnecting" not in names(events)
+    assert told[:3] == ["user: Norway?", "assistant: Oslo", "user: France?"]
