@@ -25,6 +25,7 @@ class Progress:
         results, pending: of the calls of that answer, by id.
         to_make: calls that are to be made before the model is asked: those that were approved when a suspended run goes
             on, all when the conversation that was given ends with calls.
+        approved: ids of calls that need not be approved again.
     """
 
     def __init__(self, run: Run, answers: Answers | None = None) -> None:
@@ -46,8 +47,9 @@ class Progress:
             self.results.update((result.call_id, result) for result in answers.results)
             self.pending = {pending.call.id: pending for pending in answers.pending}
             self.to_make = tuple(pending.call for pending in answers.approved)
+            self.approved = frozenset(call.id for call in self.to_make)
         else:
-            self.to_make = self.open_calls
+            self.to_make, self.approved = self.open_calls, frozenset()
 
     @property
     def is_first(self) -> bool:

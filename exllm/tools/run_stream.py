@@ -207,7 +207,7 @@ class RunStream:
             if self._run_timeout_s < math.inf:
                 self._deadline = asyncio.get_running_loop().time() + self._run_timeout_s
             if self._progress.open_calls:
-                self._make_calls(self._progress.to_make, are_approved=self._progress.turns > 0)
+                self._make_calls(self._progress.to_make)
                 return None
         try:
             with TimeLimit(self._deadline) as limit:
@@ -249,11 +249,11 @@ class RunStream:
         else:
             self._finish("completed")
 
-    def _make_calls(self, calls: tuple[ToolCall, ...], *, are_approved: bool = False) -> None:
+    def _make_calls(self, calls: tuple[ToolCall, ...]) -> None:
         progress = self._progress
         self._calls = TurnCalls(
             calls, self._rules, model=progress.model, turn=progress.turns, messages=progress.history[:-1],
-            usage=progress.usage, approved=frozenset(call.id for call in calls if are_approved),
+            usage=progress.usage, approved=progress.approved,
         )  # fmt: skip
 
     def _called(self, calls: TurnCalls) -> None:

@@ -213,7 +213,7 @@ class TurnCalls:
                 context.error, value = error, _error(call, f"{call.name} was cancelled")  # by itself
             except (AskUser, Halt, Deny) as said:
                 value = said
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a model must not end the program, by way of a command's code
                 _LOGGER.debug("the tool %s failed", call.name, exc_info=True)
                 context.error, value = error, _error(call, words_of(error))
         if limit.cancelled_caught:

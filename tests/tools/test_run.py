@@ -364,3 +364,24 @@ async def test_a_result_made_by_hand_says_whose_it_is() -> None:
     async with model(call("broken"), "Oh.") as (client, _):
         run = await client.run("mock/m", "Hi", tools=[broken])
     assert results(run) == [ToolResult("id_broken", "it is broken", "broken", is_error=True)]
+
+
+class City(msgspec.Struct):
+    name: str
+    degrees: int
+
+
+@pytest.mark.parametrize("strategy", ["schema", "tool", "json"])
+async def test_the_last_answer_may_be_an_object_and_is_asked_for_again(strategy: str) -> None:
+    answers = (["Let me see.", OSLO], '{"name": "Oslo", "degrees": "cold"}', '{"name": "Oslo", "degrees": 4}')
+    asked = {"response_model": City, "response_strategy": strategy}
+    async with model(*answers) as (client, mock):
+        run = await client.run("mock/m", "Hi", tools=TOOLS, **asked)  # type: ignore[arg-type]
+        assert (run.parsed, run.turns, len(mock.requests)) == (City("Oslo", 4), 2, 3)
+        assert (len(results(run)), run.options) == (1, {})
+        assert_valid(run.messages)
+        mock.answer(*answers)
+        with pytest.raises(exllm.StructuredOutputError) as failure:  # what was handed out cannot be taken back
+            await client.stream_run("mock/m", "Hi", tools=TOOLS, **asked).collect()  # type: ignore[arg-type]
+    assert failure.value.run is not None
+    assert_valid(failure.value.run.messages)

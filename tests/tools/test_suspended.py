@@ -114,6 +114,14 @@ async def test_approval_is_waited_for_and_then_the_call_is_made_or_denied(answer
     assert [one.content for one in results(run)] == [content, "2"]
 
 
+async def test_a_given_conversation_that_ends_with_a_call_waits_for_approval_once() -> None:
+    async with model("Done.") as (client, _):
+        run = await client.run("mock/m", ["Clean up", Message.of("assistant", [DELETE])], tools=TOOLS)
+        assert (run.status, run.turns) == ("suspended", 0)
+        run = await client.run(stored(run), tools=TOOLS, answers=True)
+    assert (run.status, run.turns, results(run)[0].content) == ("completed", 1, "deleted a.txt")
+
+
 async def test_approve_may_leave_it_open() -> None:
     async with model([DELETE], "Done.") as (client, _):
         run = await client.run("mock/m", "Clean up", tools=TOOLS, approve=lambda _context: None)

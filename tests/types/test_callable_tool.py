@@ -320,3 +320,42 @@ def test_a_function_that_cannot_be_imported_by_name_stays_behind_when_pickled() 
     assert again == made
     assert again.handler is None
     assert copy.deepcopy(made).handler is made.handler
+
+
+# -- what a run knows of it
+
+
+def test_the_context_of_a_call_is_not_described_to_the_model() -> None:
+    @exllm.tool
+    def look(context: exllm.ToolContext, at: str) -> str:
+        return at
+
+    assert look.schema["properties"].keys() == {"at"}
+    assert look.schema["required"] == ["at"]
+    assert look.parameters is not None
+    assert (look.parameters.context, list(look.parameters.by_name)) == ("context", ["at"])
+
+
+def test_flags_and_limits_are_data_and_travel_with_copies() -> None:
+    @exllm.tool(manual=True, needs_approval=True, timeout=2.5)
+    def pay(amount: int) -> None: ...
+
+    for one in (pay, copy.copy(pay), copy.deepcopy(pay), pickle.loads(pickle.dumps(pay))):
+        assert (one.manual, one.needs_approval, one.timeout) == (True, True, 2.5)
+    assert copy.deepcopy(pay).parameters == pay.parameters
+    assert msgspec.json.decode(msgspec.json.encode(pay), type=exllm.Tool) == pay
+
+
+def test_what_a_run_does_with_a_tool_is_not_sent_to_the_provider() -> None:
+    from exllm.providers import ProviderSpec, registry
+
+    tool = exllm.Tool("pay", "Pays.", timeout=7.5, manual=True, needs_approval=True)
+    for name in ("openai", "openai-responses", "anthropic", "gemini", "bedrock", "ollama", "cohere"):
+        spec = registry.get(name)
+        assert isinstance(spec, ProviderSpec)
+        wire = registry.wire(spec.wire)
+        assert wire is not None
+        request = Request(name, "m", (exllm.Message("user", "Hi"),), check_options({"tools": [tool]}))
+        body = bytes(wire.build(request, spec).body)
+        assert b"pay" in body
+        assert not any(word in body for word in (b"manual", b"needs_approval", b"7.5"))
