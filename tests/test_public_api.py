@@ -59,7 +59,7 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
     [
         (
             exllm.Client,
-            "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models live run step "
+            "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models live live_token run step "
             "stream stream_run stream_step",
         ),
         (exllm.Stream, "aclose batches collect cost error events items partial response stats tee text to_sse"),
