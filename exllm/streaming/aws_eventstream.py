@@ -27,8 +27,8 @@ _PRELUDE_SIZE, _CRC_SIZE = _PRELUDE.size, _CRC.size
 _NUMBERS = {2: Struct(">b"), 3: Struct(">h"), 4: Struct(">i"), 5: Struct(">q"), 8: Struct(">q")}
 _TRUE, _FALSE, _BYTES, _STRING, _UUID = 0, 1, 6, 7, 9
 _LENGTH = Struct(">H")
-# All streams repeat a handful of header blocks, each of some 100 bytes, in their messages, and pairs of lengths as well.
-# What was read of them is remembered for the next stream; the bounds are for one that repeats nothing.
+# All streams repeat a handful of header blocks, each of some 100 bytes, in their messages, and pairs of lengths as
+# well. What was read of them is remembered for the next stream; the bounds are for one that repeats nothing.
 _MOST_BLOCKS = 64
 _MOST_PRELUDES = 1024
 _LARGEST_BLOCK = 512
