@@ -55,6 +55,7 @@ class OllamaGenerateWire(OllamaChatWire):
     """See `Wire`."""
 
     name = "ollama_generate"
+    texts_stand_apart = False  # there is one, in a field of its own
     options = ollama_request.OPTIONS - {"tools"}
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:

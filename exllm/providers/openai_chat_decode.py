@@ -50,7 +50,8 @@ from exllm.types.usage import Usage
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/opus", "aac": "audio/aac"}
 _PINGS = frozenset({"ping", "keepalive", "heartbeat"})
 _KNOWN_KEYS = frozenset({"id", "object", "created", "model", "choices", "system_fingerprint", "service_tier", "usage"})
-_BESIDE_THE_CHOICES = ("citations", "search_results", "images", "related_questions")
+_PASSED_ON = ("moderation", "prompt_filter_results")
+_BESIDE_THE_CHOICES = ("citations", "search_results", "images", "related_questions", *_PASSED_ON)
 _LACKS_LAST = "the stream ended before the provider said that the answer was complete"
 
 
@@ -68,6 +69,7 @@ class OpenAIChatDecoder:
         "_audio_type",
         "_choices",
         "_cited",
+        "_filtered",
         "_finishes",
         "_listed",
         "_n",
@@ -93,6 +95,7 @@ class OpenAIChatDecoder:
         self._silent: dict[int, Event] = {}  # by choice: a frame of it that says nothing
         self._cited = Cited()
         self._listed: dict[str, list[Any]] = {}
+        self._filtered: dict[int, dict[str, Any]] = {}
         self._usage: Usage | None = None
         self._template = TextTemplate()
         self._tier: str | None = None
@@ -227,7 +230,7 @@ class OpenAIChatDecoder:
             return
         extras = [name for name, value in data.items() if name not in _KNOWN_KEYS and value is not None]
         if "choices" not in data or extras:
-            event = extras[0] if "choices" in data else kind  # Azure: prompt_filter_results
+            event = extras[0] if "choices" in data else kind
             self._out.append(ProviderEvent(event, data, self._request.provider))
 
     def _top(self, event: Event | Body) -> None:
@@ -240,6 +243,9 @@ class OpenAIChatDecoder:
             self._found(FOUND_IMAGES, event.images)
         if event.related_questions is not None:
             self._found(RELATED_QUESTIONS, event.related_questions)
+        for name in _PASSED_ON:
+            if value := getattr(event, name):
+                self._out.append(ProviderEvent(name, value, self._request.provider))
         usage = event.usage
         if usage is None and event.x_groq is not None:
             usage = event.x_groq.usage
@@ -276,8 +282,18 @@ class OpenAIChatDecoder:
             raise self._blamed(error) from error.__cause__
         if choice.error is not None:
             raise self._failure({"error": choice.error})
+        self._filters(index, choice.content_filter_results)
         if choice.finish_reason:
             self._finish(index, choice.finish_reason)
+
+    def _filters(self, index: int, found: dict[str, Any] | None) -> None:
+        """What Azure's filters found. It is told once, although it comes again with every piece of text."""
+        if found and self._filtered.get(index) != found:
+            self._filtered[index] = found
+            self._out.append(ProviderEvent("content_filter_results", found, self._request.provider, index=index))
+        if silent := self._silent.get(index):
+            for choice in silent.choices or ():
+                choice.content_filter_results = found  # the next frame with the same says nothing by that
 
     def _saying_nothing(self, index: int) -> Event:
         """The frame of a choice without its text, when there is nothing else to it."""

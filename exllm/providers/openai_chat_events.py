@@ -85,6 +85,7 @@ class ChoiceEvent(msgspec.Struct, gc=False):
     index: int | None = 0
     logprobs: Logprobs | None = None
     error: Any = None  # OpenRouter
+    content_filter_results: dict[str, Any] | None = None  # Azure
 
 
 class WholeChoice(msgspec.Struct, gc=False):
@@ -93,6 +94,7 @@ class WholeChoice(msgspec.Struct, gc=False):
     index: int | None = 0
     logprobs: Logprobs | None = None
     error: Any = None
+    content_filter_results: dict[str, Any] | None = None
 
 
 class PromptDetails(msgspec.Struct, gc=False):
@@ -154,6 +156,8 @@ class Event(msgspec.Struct, gc=False):
     search_results: list[Any] | None = None  # Perplexity
     images: list[Any] | None = None  # Perplexity: found, not made
     related_questions: list[Any] | None = None  # Perplexity
+    moderation: Any = None
+    prompt_filter_results: list[Any] | None = None  # Azure
 
 
 class FirstEvent(Event, gc=False):
@@ -176,6 +180,8 @@ class Body(msgspec.Struct, gc=False):
     search_results: list[Any] | None = None
     images: list[Any] | None = None
     related_questions: list[Any] | None = None
+    moderation: Any = None
+    prompt_filter_results: list[Any] | None = None
     id: str | None = None
     model: str | None = None
     created: int | float | None = None

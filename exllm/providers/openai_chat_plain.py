@@ -40,6 +40,9 @@ def plain_answer(body: Body) -> list[Chunk] | None:
         or body.search_results is not None
         or body.images is not None
         or body.related_questions is not None
+        or body.moderation is not None
+        or body.prompt_filter_results is not None
+        or choice.content_filter_results is not None
     ):
         return None
     return [

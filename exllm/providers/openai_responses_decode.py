@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from exllm.errors import ProtocolError, StreamInterrupted
+from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
 from exllm.providers.error_mapping import error_in_stream
 from exllm.providers.openai_responses_events import (
     EVENT_TYPES,
@@ -39,6 +39,7 @@ from exllm.providers.openai_responses_events import (
     TextPiece,
     TranscriptPiece,
     decode_event,
+    decode_number,
 )
 from exllm.providers.openai_responses_finish import INCOMPLETE, failure
 from exllm.providers.openai_responses_items import ItemDecoder
@@ -86,7 +87,11 @@ _UNDER_WAY = frozenset({"queued", "in_progress"})
 
 
 class ResponsesDecoder:
-    """See `StreamDecoder`. One per answer."""
+    """See `StreamDecoder`. One per answer.
+
+    Attributes:
+        response_id: under which the provider may keep the response; None before its first event, empty if it has none.
+    """
 
     __slots__ = (
         "_audio_rest",
@@ -96,20 +101,21 @@ class ResponsesDecoder:
         "_hot_number",
         "_hot_output",
         "_items",
+        "_last_data",
         "_model",
         "_provider",
-        "_response_id",
         "_undelivered",
         "finished",
+        "response_id",
     )  # fmt: skip
 
     def __init__(self, request: Request, provider: str) -> None:
         self.finished = False
+        self.response_id: str | None = None
         self._provider = provider
         self._model = request.model
         self._decoder = ItemDecoder(provider, keep_ids=offers_server_tools(request))
         self._items = OutputItems(self._decoder)
-        self._response_id: str | None = None
         # The text that is being written: a piece that continues it costs two comparisons.
         self._hot_output = self._hot_content = self._hot_number = -1
         self._audio_rest = ""
@@ -117,6 +123,15 @@ class ResponsesDecoder:
         audio_format = audio.get("format") if isinstance(audio, dict) else None
         self._audio_type = f"audio/{'pcm' if audio_format == 'pcm16' else audio_format}" if audio_format else None
         self._undelivered: list[Chunk] = []
+        self._last_data = b""
+
+    @property
+    def sequence_number(self) -> int | None:
+        """The number of the last event whose chunks were given; a kept stream can be had from the next one on."""
+        try:
+            return decode_number(self._last_data).sequence_number if self._last_data else None
+        except UNREADABLE:
+            return None
 
     def feed(self, frames: Sequence[Frame]) -> list[Chunk]:
         """See `StreamDecoder.feed`. Frames after the terminal event are ignored."""
@@ -127,28 +142,33 @@ class ResponsesDecoder:
         append = chunks.append
         decode, hot_event, hot_chunk = decode_event, TextPiece, TextDelta  # locals are faster
         output, content, number = self._hot_output, self._hot_content, self._hot_number
-        for frame in frames:
-            try:
-                event = decode(frame.data)
-            except UNREADABLE as error:
-                self._read_unusual(frame, error, chunks)
-                continue
-            if (
-                type(event) is hot_event
-                and event.output_index == output
-                and event.content_index == content
-                and not event.logprobs
-            ):
-                if text := event.delta:
-                    append(hot_chunk(text, 0, number))
-                continue
-            try:
-                self._handle(event, frame, chunks)
-            except MISSHAPEN as error:
-                raise self._nonsense("an event that makes no sense", frame.data) from error
-            if self.finished:
-                break
-            output, content, number = self._hot_output, self._hot_content, self._hot_number
+        try:
+            for frame in frames:
+                try:
+                    event = decode(frame.data)
+                except UNREADABLE as error:
+                    self._read_unusual(frame, error, chunks)
+                    continue
+                if (
+                    type(event) is hot_event
+                    and event.output_index == output
+                    and event.content_index == content
+                    and not event.logprobs
+                ):
+                    if text := event.delta:
+                        append(hot_chunk(text, 0, number))
+                    continue
+                try:
+                    self._handle(event, frame, chunks)
+                except MISSHAPEN as error:
+                    raise self._nonsense("an event that makes no sense", frame.data) from error
+                if self.finished:
+                    break
+                output, content, number = self._hot_output, self._hot_content, self._hot_number
+        except ExLLMError:
+            self._remember(frames[: frames.index(frame)])
+            raise
+        self._remember(frames)
         self._undelivered = []
         return chunks
 
@@ -182,6 +202,13 @@ class ResponsesDecoder:
         except MISSHAPEN as error:
             raise self._nonsense("an answer that makes no sense", body) from error
         return chunks
+
+    def _remember(self, frames: Sequence[Frame]) -> None:
+        """Keep the last one that has a number."""
+        for frame in reversed(frames):
+            if b'"sequence_number"' in frame.data:
+                self._last_data = frame.data
+                break
 
     # -- events
 
@@ -233,11 +260,11 @@ class ResponsesDecoder:
 
         It is said again as it goes on. Another one in its place comes from a gateway that lost its upstream.
         """
-        if self._response_id is None:
-            self._response_id = head.id or ""
+        if self.response_id is None:
+            self.response_id = head.id or ""
             created = None if head.created_at is None else int(head.created_at)
             chunks.append(StreamStart(head.id or None, head.model or None, created))
-        elif head.id and self._response_id and head.id != self._response_id and self._items:
+        elif head.id and self.response_id and head.id != self.response_id and self._items:
             raise StreamInterrupted(
                 "the provider dropped the answer midway and began another one",
                 provider=self._provider,

@@ -178,3 +178,12 @@ SILENT = frozenset(
 """Events that add nothing."""
 
 decode_event = msgspec.json.Decoder(Event).decode
+
+
+class Numbered(msgspec.Struct, gc=False):
+    """Any event: its place among those of the stream."""
+
+    sequence_number: int | None = None
+
+
+decode_number = msgspec.json.Decoder(Numbered).decode

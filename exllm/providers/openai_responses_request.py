@@ -15,7 +15,7 @@ import msgspec
 
 from exllm.errors import InvalidRequest
 from exllm.providers.openai_responses_input import InputWriter
-from exllm.providers.openai_responses_models import ModelFacts, model_facts
+from exllm.providers.openai_responses_models import model_facts
 from exllm.providers.openai_responses_tools import tool_fields
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import HttpRequest
@@ -97,7 +97,10 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
             body["text"] = text
     if reasoning := _reasoning(options, spec):
         body["reasoning"] = reasoning
-    _ask_for_more(body, options, quirks, facts)
+    if include := included(options, quirks, request.model):
+        body["include"] = include
+    if _wants_logprobs(options) and "logprobs_switch" in quirks:
+        body["logprobs"] = True
     if options.cache_control is not None:
         _mark_end(body["input"], options.cache_control, writer)
     if any(isinstance(tool, Tool) and tool.cache_control is not None for tool in options.tools or ()):
@@ -110,11 +113,16 @@ def build_request(request: Request, spec: ProviderSpec) -> HttpRequest:
         content = msgspec.json.encode(body)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the request cannot be written as JSON: {error}", provider=spec.name) from error
-    prefix = "/openai" if facts.reasons and "openai_prefix" in quirks else ""
-    return HttpRequest(prefix + spec.paths.chat, content, warnings=warnings)
+    return HttpRequest(path_of(request, spec), content, warnings=warnings)
 
 
-def _ask_for_more(body: dict[str, Any], options: Options, quirks: frozenset[str], facts: ModelFacts) -> None:
+def path_of(request: Request, spec: ProviderSpec) -> str:
+    """Where the responses of this model are, below the base URL."""
+    prefix = "/openai" if "openai_prefix" in spec.quirks and model_facts(request.model).reasons else ""
+    return prefix + spec.paths.chat
+
+
+def included(options: Options, quirks: frozenset[str], model: str) -> list[str]:
     """The `include` list: what an answer holds only on request.
 
     A model that reasons is asked for its reasoning in encrypted form, which goes back in the next turn. Without it the
@@ -122,16 +130,16 @@ def _ask_for_more(body: dict[str, Any], options: Options, quirks: frozenset[str]
     of a model with an unknown name it is asked where nothing is stored.
     """
     include: list[str] = []
-    asked = facts.reasons or (facts.reasons is None and options.store is False)
-    if asked and "no_encrypted_reasoning" not in quirks:
+    reasons = model_facts(model).reasons
+    if "no_encrypted_reasoning" not in quirks and (reasons or (reasons is None and options.store is False)):
         include.append(ENCRYPTED_REASONING)
-    if options.logprobs or options.top_logprobs:
-        if "logprobs_switch" in quirks:
-            body["logprobs"] = True
-        else:
-            include.append(_LOGPROBS)
-    if include:
-        body["include"] = include
+    if _wants_logprobs(options) and "logprobs_switch" not in quirks:
+        include.append(_LOGPROBS)
+    return include
+
+
+def _wants_logprobs(options: Options) -> bool:
+    return bool(options.logprobs or options.top_logprobs)
 
 
 def _text(options: Options) -> dict[str, Any]:

@@ -19,6 +19,15 @@ _NAMED = frozenset(
         "cost_in_usd_ticks", "num_sources_used", "context_details",
     }
 )  # fmt: skip
+_NAMED_DETAILS = {
+    "input_tokens_details": frozenset(
+        {
+            "cached_tokens", "cache_read_input_tokens", "cache_write_tokens", "cache_creation_input_tokens",
+            "audio_tokens", "text_tokens",
+        }
+    ),
+    "output_tokens_details": frozenset({"reasoning_tokens", "audio_tokens", "text_tokens"}),
+}  # fmt: skip
 _SAYS_NOTHING: tuple[Any, ...] = (None, 0, False, {}, [], "")
 
 
@@ -56,6 +65,10 @@ def usage_of(counts: dict[str, Any], tool_usage: Any, service_tier: Any) -> Usag
 def unnamed(counts: dict[str, Any], tool_usage: Any) -> dict[str, Any]:
     """What was reported and has no place in `Usage`, such as the tokens of the model that makes images."""
     rest = {name: value for name, value in counts.items() if name not in _NAMED and value not in _SAYS_NOTHING}
+    for group, named in _NAMED_DETAILS.items():
+        details = {name: n for name, n in _inner(counts, group).items() if name not in named and n not in _SAYS_NOTHING}
+        if details:
+            rest[group] = details
     tools = tool_usage if isinstance(tool_usage, dict) else {}
     more = {
         name: value

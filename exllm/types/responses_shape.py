@@ -39,13 +39,14 @@ _OF_MODEL = frozenset(
     {
         "apply_patch_call", "code_interpreter_call", "compaction", "computer_call", "file_search_call",
         "image_generation_call", "item_reference", "local_shell_call", "mcp_approval_request", "mcp_call",
-        "mcp_list_tools", "shell_call", "tool_search_call", "tool_search_output", "web_search_call",
+        "mcp_list_tools", "program", "program_output", "shell_call", "tool_search_call", "tool_search_output",
+        "web_search_call",
     }
 )  # fmt: skip
 _OF_CALLER = frozenset(
     {
-        "apply_patch_call_output", "computer_call_output", "local_shell_call_output", "mcp_approval_response",
-        "shell_call_output",
+        "additional_tools", "apply_patch_call_output", "compaction_trigger", "computer_call_output",
+        "configuration_update", "local_shell_call_output", "mcp_approval_response", "shell_call_output",
     }
 )  # fmt: skip
 _ITEMS = frozenset({*_CALLS, *_OUTPUTS, *_OF_MODEL, *_OF_CALLER, "reasoning"})
@@ -53,7 +54,8 @@ _ITEMS = frozenset({*_CALLS, *_OUTPUTS, *_OF_MODEL, *_OF_CALLER, "reasoning"})
 
 def is_item(fields: Block) -> bool:
     """Whether a dict is an item that is no message."""
-    return "role" not in fields and fields.get("type") in _ITEMS
+    kind = fields.get("type")
+    return kind in _ITEMS and ("role" not in fields or kind == "additional_tools")
 
 
 def item(fields: dict[str, Any], where: str) -> Message:

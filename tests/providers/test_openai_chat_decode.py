@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from exllm.errors import (
 )
 from exllm.providers.openai_chat import WIRE
 from exllm.streaming.frame import Frame
-from exllm.types.chunks import CitationDelta, Finish, ProviderEvent, StreamStart, TextDelta, UsageUpdate
+from exllm.types.chunks import Chunk, CitationDelta, Finish, ProviderEvent, StreamStart, TextDelta, UsageUpdate
 from exllm.types.parts import Citation
 from exllm.types.usage import Usage
 from tests.providers.openai_chat_frames import (
@@ -237,6 +238,58 @@ def test_an_unknown_event_is_passed_on() -> None:
 
     assert [(event.event, event.provider) for event in events] == [("prompt_filter_results", "acme"), ("note", "acme")]
     assert events[1].data == {"type": "note", "body": 1}
+
+
+SAFE = {"hate": {"filtered": False, "severity": "safe"}}
+CODE = {**SAFE, "protected_material_code": {"detected": True, "filtered": False, "citation": {"license": "MIT"}}}
+
+
+def _said_beside(chunks: Iterable[Chunk]) -> list[tuple[str, Any, int]]:
+    return [(chunk.event, chunk.data, chunk.index) for chunk in chunks if isinstance(chunk, ProviderEvent)]
+
+
+def test_what_filters_found_is_told_once_for_each_choice() -> None:
+    frames = [
+        choice({"content": "a"}, index=index, content_filter_results=found)
+        for found in ({}, SAFE, {}, SAFE, CODE, CODE)
+        for index in (0, 1)
+    ]
+    chunks = decode([*frames, text("b"), choice({}, "stop"), choice({}, "stop", 1), DONE])
+    assert _said_beside(chunks) == [
+        ("content_filter_results", found, index) for found in (SAFE, CODE) for index in (0, 1)
+    ]  # fmt: skip
+    assert "".join(chunk.text for chunk in chunks if chunk.index == 0) == "aaaaaab"
+
+
+def test_text_with_what_filters_found_is_read_by_its_shape() -> None:
+    written = [choice({"content": f"{n}"}, content_filter_results=SAFE) for n in range(30)]
+    frames = [Frame(each.data.replace(b": ", b":")) for each in written]
+    decoding = decoder()
+    chunks = decoding.feed(frames)
+    assert "".join(chunk.text for chunk in chunks) == "".join(map(str, range(30)))
+    assert decoding._template.matched
+
+
+@pytest.mark.parametrize("beside", ["choices", "usage", "nothing"])
+def test_moderation_of_a_stream_is_passed_on(beside: str) -> None:
+    moderation = {"input": {"type": "moderation_results", "model": "m", "results": []}}
+    fields: dict[str, Any] = {"choices": [], "moderation": moderation}
+    if beside == "choices":
+        fields["choices"] = [{"index": 0, "delta": {"content": "b"}}]
+    elif beside == "usage":
+        fields["usage"] = {"prompt_tokens": 1, "completion_tokens": 2}
+    chunks = decode([text("a"), frame(fields), choice({}, "stop"), DONE])
+    assert _said_beside(chunks) == [("moderation", moderation, 0)]
+    assert any(isinstance(chunk, UsageUpdate) for chunk in chunks) is (beside == "usage")
+
+
+def test_moderation_and_filters_of_a_whole_answer_are_passed_on() -> None:
+    message = {"index": 0, "message": {"content": "Hi."}, "finish_reason": "stop", "content_filter_results": SAFE}
+    fields = {"moderation": {"input": {}}, "prompt_filter_results": [{"prompt_index": 0}]}
+    body = {"choices": [message], "usage": {"prompt_tokens": 1, "completion_tokens": 2}, **fields}
+    chunks = WIRE.decode_body(json.dumps(body).encode(), request(), SPEC)
+    assert _said_beside(chunks) == [("content_filter_results", SAFE, 0), *((*item, 0) for item in fields.items())]
+    assert fold(chunks).text == "Hi."
 
 
 def test_sources_of_the_whole_answer_are_cited_once() -> None:

@@ -144,6 +144,20 @@ def test_every_count_is_read() -> None:
     assert ProviderEvent("usage", {"image_gen": tools["image_gen"]}, OWN) in chunks
 
 
+def test_details_of_counts_without_a_name_are_passed_on() -> None:
+    written = {"ttl_30m_tokens": 0, "ttl_12h_tokens": 9}
+    usage = {
+        "input_tokens": 100,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 9, "cache_write_tokens_details": written},
+        "output_tokens": 50,
+        "output_tokens_details": {"reasoning_tokens": 20, "new_tokens": 0},
+    }
+    chunks = decode([start(), end(usage=usage)])
+    details = {"input_tokens_details": {"cache_write_tokens_details": written}}
+    assert ProviderEvent("usage", details, OWN) in chunks
+    assert sum(isinstance(chunk, ProviderEvent) for chunk in chunks) == 1
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
