@@ -362,6 +362,7 @@ class GeminiLiveWire:
     name = "gemini_live"
     settings = SETTINGS
     input_rate_hz = 16_000
+    quirks = QUIRKS
 
     def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> GeminiLiveProtocol:
         """See `LiveWire`."""

@@ -6,7 +6,7 @@ messages, and messages into events.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -139,6 +139,9 @@ class LiveWire(Protocol):
     input_rate_hz: int
     """Samples per second of the PCM that it expects where `LiveSettings.input_rate_hz` names none."""
 
+    quirks: Mapping[str, str]
+    """The deviations that a provider's ``live.quirks`` may name, with what each means."""
+
     def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> LiveProtocol:
         """A fresh session. Raises `UnsupportedOption` or `InvalidRequest` for settings that cannot be said."""
 
@@ -168,6 +171,14 @@ def live_wire(name: str) -> LiveWire:
     module, _, attribute = _WIRES[name].partition(":")
     found: LiveWire = getattr(import_module(module), attribute)
     return found
+
+
+def check_live(spec: ProviderSpec, where: str) -> None:
+    """Refuse a realtime wire, or quirks of it, that there are none of. Raises `ConfigurationError`."""
+    if spec.live.wire:
+        unknown = spec.live.quirks - live_wire(spec.live.wire).quirks.keys()
+        if unknown:
+            raise ConfigurationError(f"{where}: field live.quirks: {', '.join(sorted(unknown))} not known")
 
 
 def register_live_wire(wire: LiveWire, *, replace: bool = False) -> None:

@@ -22,6 +22,7 @@ from exllm.providers.live_wire import LiveAddress, LiveEnd
 from exllm.providers.openai_realtime_decode import EventReader
 from exllm.providers.openai_realtime_items import Item, approval_item, items_of, result_item
 from exllm.providers.openai_realtime_memory import Conversation
+from exllm.providers.openai_realtime_quirks import QUIRKS
 from exllm.providers.openai_realtime_session import SETTINGS, changes, rate_of, response_of, session_of
 from exllm.providers.openai_realtime_turns import Turns
 from exllm.providers.spec import ProviderSpec
@@ -314,6 +315,7 @@ class RealtimeWire:
     name = "openai_realtime"
     settings = SETTINGS
     input_rate_hz = 24_000
+    quirks = QUIRKS
 
     def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> RealtimeProtocol:
         """See `LiveWire`."""

@@ -151,6 +151,10 @@ def register(
     aliases: tuple[str, ...] = ()
     if isinstance(added, ProviderSpec):
         check_quirks(added, _known_quirks(added.wire), where)
+        if added.live.wire:
+            from exllm.providers.live_wire import check_live
+
+            check_live(added, where)
         aliases = added.aliases
     with _changing:
         for name in () if replace else (added.name, *aliases):

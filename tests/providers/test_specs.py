@@ -25,6 +25,7 @@ NAMES = sorted(registry._built_in_names())
 WITHOUT_DEFAULT_MODEL = {
     "azure",  # the model is the name of a deployment
     "azure-responses",
+    "azure-voice-live",
     "azure-deployments",
     "sagemaker",  # or of an endpoint
     "sagemaker-invoke",
