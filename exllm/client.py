@@ -7,25 +7,22 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from exllm.backend import answer
 from exllm.call import Timeout
+from exllm.client_live import LiveMethods
 from exllm.client_models import ModelMethods
 from exllm.image_questions import DESCRIBE, EXTRACT_TEXT, ImageSource, ask_about
 from exllm.policies.budget import BudgetArgument, budgets_of
 from exllm.streaming.stream import Stream
-from exllm.types.live_settings import LiveArguments
 from exllm.types.normalise import Messages
 from exllm.types.options import STRUCTURED_OPTIONS, OptionArguments
 from exllm.types.response import Response
 
 if TYPE_CHECKING:
-    from exllm.live.reconnect import Reconnect
-    from exllm.live.session import LiveSession
-    from exllm.streaming.ring import Overflow
     from exllm.tools.run_stream import RunStream
     from exllm.tools.settings import RunArguments
     from exllm.types.run import Run
 
 
-class Client(ModelMethods):
+class Client(ModelMethods, LiveMethods):
     """Talks to every provider. One is enough for a process: it serves any number of calls, tasks and event loops.
 
     ``async with Client() as client`` closes its connections at the end of the block.
@@ -187,57 +184,6 @@ class Client(ModelMethods):
         While there is more to do the status is ``running``: ``run = await client.step(run, tools=tools)``.
         """
         return await _whole_run(_start_run(self.stream, model, messages, arguments, is_step=True, is_whole=True))
-
-    def live(
-        self,
-        model: str,
-        *,
-        auto_tools: bool = False,
-        concurrency: int = 8,
-        tool_timeout: float | None = None,
-        state: Any = None,
-        audio_overflow: Overflow = "block",
-        audio_capacity: int = 1024,
-        reconnect: Reconnect | None = None,
-        timeout: Timeout = None,
-        extra: Mapping[str, Any] | None = None,
-        api_key: str | None = None,
-        live_url: str | None = None,
-        **settings: Unpack[LiveArguments],
-    ) -> LiveSession:
-        """A realtime session, to speak and listen at the same time; nothing is sent before it is entered.
-
-        Args:
-            model: ``"provider/model"``, or a provider alone for its default realtime model.
-            auto_tools: make the calls of the model by itself, side by side, and send the results; `tools` must hold
-                functions. Calls of tools without one are left to you.
-            concurrency, tool_timeout, state: of these calls, as for `run`.
-            audio_overflow: what happens to the model's audio when `audio_capacity` pieces of it wait to be taken:
-                ``"block"`` stops reading the socket, ``"drop"`` loses new pieces, ``"overwrite"`` old ones. Anything
-                else is never lost.
-            reconnect: how hard to try when the connection is lost, see `exllm.live.Reconnect`.
-            timeout: total seconds until the session can be used, or `Timeouts`: `connect`, `first_chunk` (until the
-                service has taken the settings, 30 s), `idle` (longest silence of the service, none), `total` (until it
-                can be used). Of the client's own timeouts the first two count.
-            extra: the provider's own session fields, merged last.
-            api_key: for this session, in place of the config's; may be a short-lived token of the provider.
-            live_url: scheme and host, in place of the provider's and of ``live_url`` in its config.
-            settings: see `exllm.live.LiveSettings`; `turn_detection` may be its kind alone.
-
-        Raises: ConfigurationError, UnsupportedOption, InvalidRequest, TypeError, ValueError, all before any I/O.
-        """
-        from exllm.live.call import prepare_live
-        from exllm.live.session import LiveSession
-
-        transport = self._transport
-        call = prepare_live(
-            self._settings, self._ways, model, settings,
-            timeout=timeout, api_key=api_key, live_url=live_url, extra=extra, reconnect=reconnect,
-            auto_tools=auto_tools, concurrency=concurrency, tool_timeout=tool_timeout, state=state,
-            audio_overflow=audio_overflow, audio_capacity=audio_capacity, max_message_bytes=self._max_frame_bytes,
-            proxy_for=transport.pool.proxy_for, ssl_context=transport.settings.ssl_context,
-        )  # fmt: skip
-        return LiveSession(call)
 
     async def analyze_images(
         self,

@@ -16,6 +16,7 @@ from exllm.call import CallSettings, Timeout, timeouts_of
 from exllm.config import lookup
 from exllm.errors import ConfigurationError, UnsupportedOption
 from exllm.live.reconnect import Reconnect
+from exllm.policies.budget import Budget
 from exllm.policies.retry import RetryPolicy
 from exllm.providers import registry
 from exllm.providers.live_wire import LiveProtocol, LiveWire, live_wire
@@ -68,6 +69,7 @@ class LiveCall(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
     drop_unsupported: bool
     max_message_bytes: int
+    budgets: tuple[Budget, ...]
     proxy: str | None = None
     ssl_context: ssl.SSLContext | None = None
 
@@ -112,6 +114,19 @@ def tools_by_name(settings: LiveSettings) -> dict[str, Tool]:
     return {tool.name: tool for tool in settings.tools if isinstance(tool, Tool)}
 
 
+def live_model(client: CallSettings, model: str) -> tuple[ProviderSpec, str]:
+    """The provider of ``"provider/model"``, and its id of the model. Raises ConfigurationError."""
+    name, model_id = registry.parse_model(model)
+    spec = registry.get(name)
+    if not isinstance(spec, ProviderSpec) or not spec.live.wire:
+        label = spec.label if isinstance(spec, ProviderSpec) else name
+        raise ConfigurationError(f"{label} has no realtime sessions", provider=name)
+    model_id = model_id or lookup(client.config, name, "default_live_model") or spec.live.default_model
+    if not model_id:
+        raise ConfigurationError(f"{name!r} has no default realtime model; write '{name}/<model>'", provider=name)
+    return spec, model_id
+
+
 def prepare_live(
     client: CallSettings,
     ways: Ways,
@@ -130,6 +145,7 @@ def prepare_live(
     audio_overflow: Overflow,
     audio_capacity: int,
     max_message_bytes: int,
+    budgets: tuple[Budget, ...],
     proxy_for: Callable[[str], str | None],
     ssl_context: ssl.SSLContext | None,
 ) -> LiveCall:
@@ -137,15 +153,8 @@ def prepare_live(
 
     Raises: ConfigurationError, UnsupportedOption, InvalidRequest; TypeError and ValueError for wrong arguments.
     """
-    name, model_id = registry.parse_model(model)
-    spec = registry.get(name)
-    if not isinstance(spec, ProviderSpec) or not spec.live.wire:
-        label = spec.label if isinstance(spec, ProviderSpec) else name
-        raise ConfigurationError(f"{label} has no realtime sessions", provider=name)
-    wire = live_wire(spec.live.wire)
-    model_id = model_id or lookup(client.config, name, "default_live_model") or spec.live.default_model
-    if not model_id:
-        raise ConfigurationError(f"{name!r} has no default realtime model; write '{name}/<model>'", provider=name)
+    spec, model_id = live_model(client, model)
+    name, wire = spec.name, live_wire(spec.live.wire)
     if not isinstance(extra, Mapping | None):
         raise TypeError(f"extra must be a dict of the provider's own fields, got {type(extra).__name__}")
     if not isinstance(reconnect, Reconnect | None):
@@ -202,6 +211,7 @@ def prepare_live(
         warnings,
         client.drop_unsupported,
         max_message_bytes,
+        budgets,
         proxy_for("http" + url.removeprefix("ws")),
         ssl_context,
     )

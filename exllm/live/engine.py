@@ -11,7 +11,10 @@ from typing import Any
 
 import msgspec
 
+from exllm.budgeted_backend import Charge
+from exllm.cost.running import RunningCost
 from exllm.errors import (
+    BudgetExceeded,
     ConnectionFailed,
     ExLLMError,
     IdleTimeout,
@@ -56,6 +59,7 @@ from exllm.types.message import Message
 from exllm.types.parts import ToolResult
 from exllm.types.response import Choice, Response
 from exllm.types.tool import Tool
+from exllm.types.usage import Usage
 
 CLEAN_UP_S = 1.0
 """How long a cancelled `aclose` waits for the session's tasks, which were cancelled before it."""
@@ -104,7 +108,9 @@ class LiveEngine:
         self.warnings = call.warnings
         self._task: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[None] | None = None
+        self._charge: Charge | None = None
         self._turn: str | None = None  # the model's, while it goes on
+        self._exceeded: BudgetExceeded | None = None
         self._leave_at = math.inf  # when the connection must be left
         self._is_leaving = False
         self._is_stable = False  # the connection has served: a turn was completed over it
@@ -117,7 +123,10 @@ class LiveEngine:
         """Connect; return when the session may be used. Raises why it may not."""
         if self._task is not None or self.is_done:
             raise StreamClosed("the session was entered before; client.live(...) makes a new one")
-        loop = asyncio.get_running_loop()
+        loop, call = asyncio.get_running_loop(), self.call
+        if call.budgets:
+            running = RunningCost(call.provider, call.settings.model, 0)
+            self._charge = Charge(call.budgets, running, call.way.secret or "")
         self.started_at = time.monotonic()
         self._opened = loop.create_future()
         end_with_loop(self)
@@ -209,6 +218,8 @@ class LiveEngine:
         self.is_done = True
         self.error = error
         self.ended_at = time.monotonic()
+        if self._charge is not None:
+            self._charge.settle(self.spending.cost.total if self.spending.is_told else 0.0)
         closed = error or StreamClosed("the service ended the session", provider=self.call.provider)
         self.outbox.fail(closed)
         if self._opened is not None and not self._opened.done():
@@ -308,6 +319,8 @@ class LiveEngine:
                     raise IdleTimeout(f"{self.call.spec.label} said nothing for {idle_s:g} s") from None
                 for event in events:
                     await self._take(event)
+                if self._exceeded is not None:
+                    raise self._exceeded
         except _Left:
             await link.leave()
             return ConnectionFailed("the service announced that it would close the connection")
@@ -413,10 +426,15 @@ class LiveEngine:
     def _completed(self, event: TurnComplete) -> None:
         self._turn = None
         self._is_stable = True
-        self.spending.add(event.usage)
+        self._spend(event.usage)
 
     def _used(self, event: UsageReport) -> None:
-        self.spending.add(event.usage)
+        self._spend(event.usage)
+
+    def _spend(self, usage: Usage | None) -> None:
+        self.spending.add(usage)
+        if self._charge is not None and self._exceeded is None:
+            self._exceeded = self._charge.count(self.spending.cost.total)
 
     def _going_away(self, event: GoAway) -> None:
         if not self._is_leaving:

@@ -39,6 +39,11 @@ class Spending:
         self._tier = usage.service_tier or self._tier
 
     @property
+    def is_told(self) -> bool:
+        """The service has reported anything."""
+        return bool(self._sums) or self._cost_usd is not None
+
+    @property
     def usage(self) -> Usage:
         """Of all turns so far."""
         return Usage(
