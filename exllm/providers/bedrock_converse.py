@@ -30,6 +30,9 @@ class ConverseWire:
     options = bedrock_converse_request.OPTIONS
     texts_stand_apart = True
 
+    def options_of(self, model: str, spec: ProviderSpec) -> frozenset[str]:
+        return bedrock_converse_request.options_of(model, spec)
+
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         return bedrock_converse_request.build(request, spec)
 

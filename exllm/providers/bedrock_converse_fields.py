@@ -39,6 +39,13 @@ SAMPLING: dict[str, dict[str, str]] = {
 }
 OPTIONS = frozenset(option for options in SAMPLING.values() for option in options)
 
+# The options of reasoning, by family.
+REASONING: dict[str, frozenset[str]] = {
+    "anthropic": frozenset({"thinking", "reasoning_effort"}),
+    "nova-2": frozenset({"thinking", "reasoning_effort"}),
+    "openai": frozenset({"reasoning_effort"}),
+}
+
 _NOVA_EFFORT = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 _OPENAI_EFFORT = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 _DEFAULT_EFFORT = "medium"

@@ -11,8 +11,8 @@ import msgspec
 
 from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers.bedrock_converse_fields import OPTIONS as FAMILY_OPTIONS
-from exllm.providers.bedrock_converse_fields import FamilyFields
-from exllm.providers.bedrock_converse_tools import tool_config
+from exllm.providers.bedrock_converse_fields import REASONING, SAMPLING, FamilyFields
+from exllm.providers.bedrock_converse_tools import SEARCHING, tool_config
 from exllm.providers.bedrock_converse_turns import Turns
 from exllm.providers.bedrock_models import family_of, path_of, resolve
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
@@ -45,11 +45,22 @@ FIELDS = frozenset(
     }
 )  # fmt: skip
 
+_BY_FAMILY = FAMILY_OPTIONS | {"thinking", "reasoning_effort", "web_search"}
+
 STREAM_TYPE = "application/vnd.amazon.eventstream"
 _MERGED = ("inferenceConfig", "additionalModelRequestFields", "outputConfig")
 """Objects that `extra` adds to, field by field."""
 
 _encode = msgspec.json.Encoder().encode
+
+
+def options_of(model: str, spec: ProviderSpec) -> frozenset[str]:
+    """The options that Converse can express for one model."""
+    family = family_of(resolve(model, spec.base_url)) or ""
+    own = {*SAMPLING.get(family, {}), *REASONING.get(family, ())}
+    if family in SEARCHING:
+        own.add("web_search")
+    return (OPTIONS - _BY_FAMILY) | own
 
 
 def build(request: Request, spec: ProviderSpec) -> HttpRequest:
@@ -94,7 +105,12 @@ def converse_body(request: Request, spec: ProviderSpec) -> tuple[dict[str, Any],
     if output:
         body["outputConfig"] = output
     _merge(body, request.extra)
-    return body, (*turns.content.warnings, *fields.warnings, *check_parameters(spec, body, FIELDS))
+    warnings = [*turns.content.warnings, *fields.warnings]
+    guardrail = body.get("guardrailConfig")
+    if not request.stream and isinstance(guardrail, dict) and "streamProcessingMode" in guardrail:
+        body["guardrailConfig"] = {name: value for name, value in guardrail.items() if name != "streamProcessingMode"}
+        warnings.append("a guardrail's streamProcessingMode is for streams alone; it was left out")
+    return body, (*warnings, *check_parameters(spec, body, FIELDS))
 
 
 def _inference_config(options: Options, spec: ProviderSpec) -> dict[str, Any]:

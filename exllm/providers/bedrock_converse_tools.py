@@ -9,9 +9,13 @@ from __future__ import annotations
 from exllm.errors import UnsupportedOption
 from exllm.providers.bedrock_converse_content import Block
 from exllm.providers.bedrock_converse_turns import Turns
+from exllm.providers.bedrock_models import NOVAS
 from exllm.providers.spec import ProviderSpec
 from exllm.types.options import Options, ToolChoice
 from exllm.types.tool import ServerTool
+
+SEARCHING = NOVAS
+"""Families that search the web."""
 
 WEB_SEARCH: Block = {"systemTool": {"name": "nova_grounding"}}
 
@@ -31,7 +35,7 @@ def tool_config(options: Options, turns: Turns, family: str | None, spec: Provid
         tools.append({"toolSpec": specification})
         tools += turns.content.cache_point(tool.cache_control)
     if options.web_search:
-        if family not in ("nova", "nova-2") or options.web_search is not True:
+        if family not in SEARCHING or options.web_search is not True:
             raise UnsupportedOption(
                 "on Bedrock only Amazon's Nova models search the web, and take no options for it", provider=spec.name
             )

@@ -14,10 +14,11 @@ import msgspec
 from exllm.errors import ExLLMError, InvalidRequest
 from exllm.providers import bedrock_errors
 from exllm.providers.bedrock_converse_request import STREAM_TYPE
+from exllm.providers.bedrock_converse_request import options_of as converse_options_of
 from exllm.providers.bedrock_invoke_decode import InvokeDecoder, guarded
 from exllm.providers.bedrock_invoke_families import QUIRKS, all_options, protocol_of
 from exllm.providers.bedrock_invoke_family import EVERY_OPTION, check_options
-from exllm.providers.bedrock_models import path_of, resolve
+from exllm.providers.bedrock_models import NOVAS, family_of, path_of, resolve
 from exllm.providers.bedrock_usage import usage_of_headers
 from exllm.providers.spec import ProviderSpec, check_limits, check_parameters
 from exllm.providers.wire import Framing, HttpRequest
@@ -48,7 +49,11 @@ class InvokeWire:
 
     def options_of(self, model: str, spec: ProviderSpec) -> frozenset[str]:
         """The options that the native protocol of `model` takes, or Bedrock itself."""
-        return protocol_of(resolve(model, spec.base_url), spec).options | EVERY_OPTION
+        known = resolve(model, spec.base_url)
+        options = protocol_of(known, spec).options
+        if family_of(known) in NOVAS:  # whose own protocol is that of Converse
+            options &= converse_options_of(known, spec)
+        return options | EVERY_OPTION
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         model = resolve(request.model, spec.base_url)

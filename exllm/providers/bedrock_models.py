@@ -1,7 +1,10 @@
 """Amazon Bedrock's model ids: short names, cross-region inference profiles, and whose model an id or ARN means.
 
 Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html,
-https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
+https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html, and the page of each model below
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-cards.html, where the profiles are told now. Of the prices
+that LiteLLM has for profiles in Europe, those of Claude 3.5 and Opus 4 are of profiles that neither these pages nor
+models.dev have; they are not taken over.
 """
 
 from __future__ import annotations
@@ -69,6 +72,9 @@ ALIASES: dict[str, Alias] = {
     "gpt-oss-20b": Alias("openai.gpt-oss-20b-1:0"),
     "gpt-oss-120b": Alias("openai.gpt-oss-120b-1:0"),
 }
+
+NOVAS = frozenset({"nova", "nova-2"})
+"""The families of Amazon's own that `family_of` knows as these."""
 
 _VENDORS = frozenset({"ai21", "anthropic", "cohere", "deepseek", "meta", "mistral", "openai", "writer"})
 _AMAZON = re.compile(r"(nova-2|nova|titan-text|titan-tg1)")
