@@ -15,6 +15,7 @@ import ollama
 import openai.types.chat
 import openai.types.responses
 from google.genai import types as genai
+from google.genai._gaos.types.interactions.content import _CONTENT_VARIANTS as _CONTENTS
 from google.genai._gaos.types.interactions.content import Content as InteractionContent
 from google.genai._gaos.types.interactions.step import _STEP_VARIANTS as _STEPS
 from google.genai._gaos.types.interactions.step import Step as InteractionStep
@@ -59,7 +60,6 @@ def _exhaust(value: Any) -> None:
     """Iterables are validated only when they are read. Fields that a model has no name for raise."""
     if isinstance(value, BaseModel):
         assert not value.model_extra, f"{type(value).__name__} has no {sorted(value.model_extra)}"
-        assert not getattr(value, "is_unknown", False), f"unknown to the SDK: {value}"
         for name in type(value).model_fields:
             _exhaust(getattr(value, name))
     elif isinstance(value, Mapping):
@@ -144,8 +144,14 @@ def _interactions(body: Body, _model: str) -> str:
             step.pop("signature", None)  # which the API gives, and the SDK's types lack
     if not steps:
         return "" if body["input"] else "no input"
-    kind = InteractionStep if steps[0]["type"] in _STEPS else InteractionContent
-    return _validated(list[kind], steps)  # type: ignore[valid-type]
+    contents = steps
+    problem = ""
+    if steps[0]["type"] in _STEPS:  # not the content of one message
+        contents = [part for step in steps for part in _parts_of(step)]
+        problem = _validated(list[InteractionStep], steps)
+        problem = problem or ", ".join({step["type"] for step in steps} - _STEPS.keys())
+    unknown = {part["type"] for part in contents} - _CONTENTS.keys()
+    return problem or ", ".join(unknown) or _validated(list[InteractionContent], contents)
 
 
 def _converse(body: Body, model: str) -> str:
