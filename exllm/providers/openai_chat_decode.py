@@ -393,7 +393,7 @@ def decode_answer(data: bytes, request: Request) -> list[Chunk]:
         body = decode_body(data)
     except UNREADABLE:
         return OpenAIChatDecoder(request).whole(data, None)
-    return plain_answer(body) or OpenAIChatDecoder(request).whole(data, body)
+    return plain_answer(body, request.provider) or OpenAIChatDecoder(request).whole(data, body)
 
 
 def _string(value: Any) -> str | None:

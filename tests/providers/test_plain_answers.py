@@ -123,7 +123,7 @@ RESPONSES: dict[str, Any] = {
 
 def short_openai(body: bytes) -> list[Chunk] | None:
     try:
-        return openai_chat_plain.plain_answer(decode_body(body))
+        return openai_chat_plain.plain_answer(decode_body(body), "p")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # the general way takes such an answer apart
 
