@@ -437,7 +437,7 @@ class LiveEngine:
             self._exceeded = self._charge.count(self.spending.cost.total)
 
     def _going_away(self, event: GoAway) -> None:
-        if not self._is_leaving:
+        if not self._is_leaving and self.call.reconnect.attempts:
             self._is_leaving = True
             clock = asyncio.get_running_loop().time
             self._leave_at = clock() + max(event.time_left_s - LEAVE_EARLY_S, event.time_left_s / 2)
