@@ -82,12 +82,26 @@ def _response_schema(response_format: str | Mapping[str, Any] | None) -> Mapping
 
 def schema_grammar(schema: Mapping[str, Any]) -> str:
     """The grammar of a JSON Schema. Raises InvalidRequest for what it cannot express."""
-    from llama_cpp.llama_grammar import json_schema_to_gbnf
+    from llama_cpp import llama_grammar
 
+    package: Any = llama_grammar  # without types of its own
+    converter = package.SchemaConverter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
+    format_literal = converter._format_literal
+    converter._format_literal = lambda literal: format_literal(_with_backslashes(literal))
     try:
-        return str(json_schema_to_gbnf(json.dumps(_with_own_root(schema))))
+        converter.visit(converter.resolve_refs(json.loads(json.dumps(_with_own_root(schema))), "stdin"), "")
+        # A control character in a string is no JSON.
+        return str(converter.format_grammar()).replace('char ::= [^"\\\\]', 'char ::= [^"\\\\\\x7F\\x00-\\x1F]')
     except (AssertionError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidRequest(f"the JSON Schema cannot be made a grammar: {error}", provider="local") from None
+
+
+def _with_backslashes(literal: str) -> str:
+    """JSON text as a grammar's literal needs it: the converter forgets to double the backslashes of JSON's escapes."""
+    try:
+        return json.dumps(json.loads(literal), ensure_ascii=False).replace("\\", "\\\\")
+    except ValueError:  # a piece of a pattern
+        return literal
 
 
 def _with_own_root(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -89,3 +89,16 @@ def test_a_tool_whose_schema_refers_to_itself_is_refused() -> None:
     tree = {"$ref": "#/$defs/T", "$defs": {"T": {"type": "object", "properties": {"child": {"$ref": "#/$defs/T"}}}}}
     with pytest.raises(InvalidRequest, match="refers to itself"):
         call_grammar([{"function": {"name": "f", "parameters": tree}}], "bare", "arguments", most_calls=1)
+
+
+@pytest.mark.local
+def test_quotes_and_backslashes_in_values_and_names_are_escaped_for_json_and_for_the_grammar() -> None:
+    schema = {"type": "object", "properties": {'q"': {"enum": ["a\\b", 'c"d', "é"]}}, "required": ['q"']}
+    grammar = response_grammar(schema) or ""
+    assert r'"\"a\\\\b\"" | "\"c\\\"d\"" | "\"é\""' in grammar
+    assert r'"\"q\\\"\""' in grammar
+
+
+@pytest.mark.local
+def test_no_control_character_is_allowed_in_a_string() -> None:
+    assert r"\x00-\x1F" in (response_grammar({"type": "object", "properties": {"a": {"type": "string"}}}) or "")
