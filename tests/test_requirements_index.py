@@ -1,6 +1,6 @@
 """Which test shows which requirement: the numbered answers to what other clients get wrong.
 
-Q20, Q21, Q25 and Q27 are not listed: what they speak of (tool loops, sessions, routing, replay) is not built yet.
+Q25 and Q27 are not listed: what they speak of (routing, replay) is not built yet.
 """
 
 from __future__ import annotations
@@ -122,12 +122,21 @@ INDEX: dict[str, tuple[str, list[str]]] = {
         "streaming/test_sse.py::test_unicode_line_ends_are_data",
         "streaming/test_sse.py::test_ten_megabyte_event_arrives_whole",
     ]),
+    "Q20": ("text before a call does not end a run", [
+        "tools/test_run.py::test_q20_text_before_a_call_does_not_end_the_run",
+        "e2e/test_aimock_runs.py::test_three_turns_with_parallel_calls_and_text_before_a_call",
+    ]),
+    "Q21": ("a conversation that was cut is valid for the next request", [
+        "tools/test_run_cancelled.py::test_q21_cancelled_at_every_await",
+        "tools/test_run_cancelled.py::test_q21_cancelled_at_every_await_over_http",
+    ]),
     "Q22": ("everything survives pickle and copy", [
         "test_pickle.py::test_every_error_keeps_its_type_message_and_facts",
         "test_pickle.py::test_responses_survive",
         "test_pickle.py::test_requests_survive",
         "test_pickle.py::test_chunks_survive",
         "test_pickle.py::test_config_sources_survive",
+        "tools/test_run.py::test_a_run_is_plain_data",
     ]),
     "Q23": ("no surprise", [
         "test_client.py::test_q23_nothing_is_added_to_what_was_said",
