@@ -17,13 +17,12 @@ import msgspec
 
 from exllm.errors import ConfigurationError, InvalidRequest, UnsupportedOption
 from exllm.providers import gemini_live_tokens
-from exllm.providers.gemini_contents import Contents, response_of
+from exllm.providers.gemini_contents import Contents
 from exllm.providers.gemini_live_decode import MessageReader
 from exllm.providers.gemini_live_memory import Content, Memory
+from exllm.providers.gemini_live_results import function_response, how_fields
 from exllm.providers.gemini_live_setup import SETTINGS, setup_of, system_instruction, tools_of
 from exllm.providers.gemini_models import model_facts
-from exllm.providers.gemini_parts import PartEncoder
-from exllm.providers.gemini_signatures import is_made_up
 from exllm.providers.live_checks import address_of, encoded, refuse_unsupported
 from exllm.providers.live_close import end_of
 from exllm.providers.live_wire import LiveAddress, LiveEnd
@@ -43,12 +42,11 @@ from exllm.types.live_events import (
 from exllm.types.live_settings import LiveSettings
 from exllm.types.live_token import LiveToken
 from exllm.types.message import Message
-from exllm.types.parts import Text, ToolResult
+from exllm.types.parts import ToolResult
 from exllm.types.tool import ServerTool
 
 QUIRKS: dict[str, str] = {}
 
-_SCHEDULING = {"silent": "SILENT", "when_idle": "WHEN_IDLE", "interrupt": "INTERRUPT"}
 _CHANGEABLE = frozenset({"instructions", "tools", "non_blocking_tools"})
 _ALPHA = "v1alpha"
 
@@ -187,20 +185,7 @@ class GeminiLiveProtocol:
 
         Source: https://ai.google.dev/gemini-api/docs/live-tools#async-function-calling
         """
-        unknown = how.keys() - {"scheduling", "will_continue"}
-        if unknown:
-            raise UnsupportedOption(
-                f"results for Gemini Live take scheduling and will_continue, not {sorted(unknown)}",
-                provider=self._spec.name,
-            )
-        fields = {}
-        if how.get("scheduling") is not None:
-            word = str(how["scheduling"]).lower()
-            if word not in _SCHEDULING:
-                raise InvalidRequest(f"scheduling is one of {', '.join(_SCHEDULING)}, got {how['scheduling']!r}")
-            fields["scheduling"] = _SCHEDULING[word]
-        if how.get("will_continue") is not None:
-            fields["willContinue"] = how["will_continue"]
+        fields = how_fields(how, self._spec)
         responses = [{**response, **fields} for result in results if (response := self._response(result))]
         if not responses:
             return []
@@ -278,19 +263,7 @@ class GeminiLiveProtocol:
         if name is None:
             self._warn([f"nobody waits for the result of the call {result.call_id!r} any more; it was not sent"])
             return None
-        pieces = (Text(result.content),) if isinstance(result.content, str) else result.content
-        text = "".join(piece.text for piece in pieces if isinstance(piece, Text))
-        media = [piece for piece in pieces if not isinstance(piece, Text)]
-        response: dict[str, Any] = {"name": name, "response": response_of(text, is_error=result.is_error)}
-        if not is_made_up(result.call_id):
-            response = {"id": result.call_id, **response}
-        if media:
-            if not self._facts.media_results:
-                raise InvalidRequest(f"{self._settings.model} takes text alone from tools", provider=self._spec.name)
-            encoder = PartEncoder(self._spec, self._facts)
-            response["parts"] = [encoder.shown(piece) for piece in media]
-            self._warn(encoder.warnings)
-        return response
+        return function_response(result, name, self._spec, self._facts, self.warnings)
 
     def _history_of(self, settings: LiveSettings) -> list[Content]:
         if not settings.history:

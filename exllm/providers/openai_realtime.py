@@ -182,8 +182,8 @@ class RealtimeProtocol:
     def _commit(self) -> list[str | bytes]:
         detection = self._settings.turn_detection
         commit: list[str | bytes] = [self._event("input_audio_buffer.commit")]
-        is_answered = self._settings.kind != _LISTENING and (detection is None or detection.responds is not False)
-        return commit + self.respond() if is_answered else commit
+        wants = self._settings.kind != _LISTENING and (detection is None or detection.responds is not False)
+        return commit + self.respond() if wants and "answers_commits" not in self._quirks else commit
 
     def _is_manual(self) -> bool:
         detection = self._settings.turn_detection

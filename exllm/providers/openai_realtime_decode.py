@@ -41,6 +41,7 @@ from exllm.providers.openai_realtime_events import (
     text,
 )
 from exllm.providers.openai_realtime_memory import Conversation
+from exllm.providers.openai_realtime_pieces import OpenTexts
 from exllm.providers.openai_realtime_session import MEDIA_TYPES, rate_of
 from exllm.providers.openai_realtime_turns import Turns
 from exllm.providers.openai_realtime_usage import usage_of
@@ -71,8 +72,6 @@ from exllm.types.live_settings import LiveSettings
 
 _FATAL = (AuthenticationError, PermissionDenied, QuotaExceeded, NotFound)
 _SESSION_OVER = "session_expired"
-_MOST_OPEN = 1_000
-"""Items whose transcript is open: more are a service that never completes them."""
 
 
 class Speech(msgspec.Struct):
@@ -109,7 +108,7 @@ class EventReader:
         self._is_pcm = settings.audio_format == "pcm16"
         detection = settings.turn_detection
         self._speech_interrupts = detection is None or detection.interrupts is not False
-        self._open: dict[tuple[str, int], list[str]] = {}  # transcripts and texts that are not complete
+        self._open = OpenTexts()
         self._functions: dict[str, tuple[str, str]] = {}  # item -> call id, name
         self._called: set[str] = set()
 
@@ -153,35 +152,18 @@ class EventReader:
     def _read_words(self, piece: Any, data: bytes) -> list[LiveEvent]:
         self._conversation.piece(piece.item_id, piece.delta or "")
         if isinstance(piece, HeardPiece):
-            self._add_piece(piece.item_id, -1, piece.delta or "")
+            self._open.add(piece.item_id, -1, piece.delta or "")
             events: list[LiveEvent] = []
             if piece.delta:
                 events.append(InputTranscript(piece.delta, item=piece.item_id))
             if piece.logprobs not in (NOTHING, b"null", b"[]"):
                 events.append(self._passed_on(msgspec.json.decode(data)))
             return events
-        self._add_piece(piece.item_id, piece.content_index, piece.delta)
+        self._open.add(piece.item_id, piece.content_index, piece.delta)
         if isinstance(piece, TextPiece):
             return [TextOut(piece.delta, piece.response_id, piece.item_id)]
         assert isinstance(piece, TranscriptPiece)
         return [OutputTranscript(piece.delta, turn=piece.response_id, item=piece.item_id)]
-
-    def _add_piece(self, item: str, index: int, piece: str) -> None:
-        pieces = self._open.get((item, index))
-        if pieces is None:
-            if len(self._open) >= _MOST_OPEN:
-                del self._open[next(iter(self._open))]
-            pieces = self._open[item, index] = []
-        pieces.append(piece)
-
-    def _rest(self, item: str, index: int, whole: str) -> tuple[str, bool]:
-        """What `whole` says more than its pieces did, and whether it says something else instead."""
-        said = "".join(self._open.pop((item, index), ())).strip()
-        if whole.strip() == said:
-            return "", False
-        if whole.lstrip().startswith(said):
-            return whole.lstrip()[len(said) :] if said else whole, False
-        return whole, True
 
     # -- events that are read as plain data
 
@@ -289,7 +271,7 @@ class EventReader:
         item, whole = text(fields, "item_id"), text(fields, "transcript")
         if fields.get("status") == "in_progress":  # xAI
             return self._heard_so_far(fields)
-        rest, replaces = self._rest(item, -1, whole)
+        rest, replaces = self._open.complete(item, -1, whole)
         self._conversation.whole(item, whole)
         events: list[LiveEvent] = [InputTranscript(rest, True, replaces, item=item)]
         usage = object_in(fields, "usage")
@@ -302,7 +284,7 @@ class EventReader:
 
     def _not_heard(self, fields: Fields) -> list[LiveEvent]:
         item = text(fields, "item_id")
-        self._open.pop((item, -1), None)
+        self._open.drop(item, -1)
         inner = object_in(fields, "error")
         return [
             RemoteError(
@@ -405,14 +387,14 @@ class EventReader:
 
     def _text_done(self, fields: Fields) -> list[LiveEvent]:
         item, whole = text(fields, "item_id"), text(fields, "text")
-        rest, replaces = self._rest(item, count(fields, "content_index") or 0, whole)
+        rest, replaces = self._open.complete(item, count(fields, "content_index") or 0, whole)
         self._conversation.whole(item, whole)
         passed_on = self._passed_on(fields)
         return [TextOut(rest, text(fields, "response_id"), item), passed_on] if rest and not replaces else [passed_on]
 
     def _transcript_done(self, fields: Fields) -> list[LiveEvent]:
         item, whole = text(fields, "item_id"), text(fields, "transcript")
-        rest, replaces = self._rest(item, count(fields, "content_index") or 0, whole)
+        rest, replaces = self._open.complete(item, count(fields, "content_index") or 0, whole)
         self._conversation.whole(item, whole)
         return [OutputTranscript(rest, True, replaces, text(fields, "response_id"), item)]
 

@@ -15,6 +15,7 @@ import msgspec
 Item = dict[str, Any]
 
 MAX_CHARS = 200_000
+MOST_UNCONFIRMED = 1_000
 _SPOKEN = frozenset({"input_audio", "output_audio", "audio"})
 _TEXT_KIND = {"assistant": "output_text"}
 
@@ -69,6 +70,9 @@ class Conversation:
     def sent(self, item: Item) -> None:
         """An item that was sent."""
         self._unconfirmed.append(item)
+        if len(self._unconfirmed) > MOST_UNCONFIRMED:
+            del self._unconfirmed[0]
+            self.has_forgotten = True
 
     def put(self, item: Item, previous: str = "") -> None:
         """An item that the service has, as far as it is known; `previous` stands before it."""

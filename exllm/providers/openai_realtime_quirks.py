@@ -18,6 +18,7 @@ QUIRKS: dict[str, str] = {
     "always_speaks": "there is no answer in text alone: xAI",
     "any_rate": "PCM may have other rates than 24 kHz",
     "resumes_by_conversation": "a conversation goes on over another connection under its id, for 30 minutes: xAI",
+    "answers_commits": "audio that is committed is answered without being asked to: xAI",
     "no_truncation": "an answer cannot be cut at what was heard, only be cancelled: xAI",
 }
 

@@ -22,7 +22,7 @@ from exllm.errors import (
 )
 from exllm.providers import registry
 from exllm.providers.openai_realtime import WIRE, RealtimeProtocol
-from exllm.providers.openai_realtime_memory import MAX_CHARS
+from exllm.providers.openai_realtime_memory import MAX_CHARS, MOST_UNCONFIRMED
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import ProviderEvent
@@ -418,6 +418,7 @@ def test_audio_and_its_ends() -> None:
     begin(manual)
     speak(manual, 100)
     assert kinds(manual.activity_start()) == ["response.cancel", "input_audio_buffer.clear"]
+    assert kinds(opened("xai", turn_detection=MANUAL).activity_end()) == ["input_audio_buffer.commit"]
     quiet = opened(turn_detection=TurnDetection("manual", responds=None), kind="transcription")
     assert kinds(quiet.audio_end()) == ["input_audio_buffer.commit"]
 
@@ -754,6 +755,15 @@ def test_memory_is_bounded_and_says_so() -> None:
     assert len(told) == 9
     assert told[-1]["item"]["content"][0]["text"].startswith("39 ")
     assert protocol.warnings == ["the conversation is long; its beginning was not told again"]
+
+
+def test_a_service_that_confirms_nothing_does_not_fill_the_memory() -> None:
+    protocol = opened()
+    for number in range(MOST_UNCONFIRMED + 5):
+        protocol.turn([Message("user", str(number))], complete=False)
+    told = reconnected(protocol)
+    assert len(told) == MOST_UNCONFIRMED
+    assert told[0]["item"]["content"][0]["text"] == "5"
 
 
 def test_a_conversation_that_the_service_no_longer_has_is_told_again() -> None:
