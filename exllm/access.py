@@ -73,16 +73,20 @@ class Ways:
         known = self._fixed.get(id(spec)) if self._is_fixed and api_key is None and base_url is None else None
         if known is not None and known[0] is spec:
             return known[1]
+        is_fixed = self._is_fixed and api_key is None and base_url is None
         facts = _facts(spec, self._source, api_key, base_url)
-        if facts.signer is not None:
-            return _access(spec, facts, self._spec_at(spec, facts.address))  # a signer is a call's own
+        if facts.signer is not None:  # a call's own, but for those that never change
+            way = _access(spec, facts, self._spec_at(spec, facts.address))
+            if is_fixed and getattr(facts.signer, "is_steady", False):
+                self._fixed[id(spec)] = (spec, way)
+            return way
         inputs = (id(spec), facts.address, facts.key, facts.further)
         made = self._made.get(inputs)
         if made is None or made[0] is not spec:
             if len(self._made) >= _MOST:
                 self.forget()
             made = self._made[inputs] = (spec, _access(spec, facts, self._spec_at(spec, facts.address)))
-        if self._is_fixed and api_key is None and base_url is None:
+        if is_fixed:
             self._fixed[id(spec)] = made
         return made[1]
 

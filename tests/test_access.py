@@ -41,9 +41,24 @@ def test_the_address_is_filled_in_once() -> None:
     assert ways.to(spec, "another-key").spec is ways.to(spec).spec
 
 
-def test_signed_calls_share_the_spec_and_not_the_signer() -> None:
-    keys = {"aws_access_key_id": "AK", "aws_secret_access_key": KEY, "region": "eu-west-1"}
-    ways, spec = Ways(Static({"bedrock": keys})), spec_of("bedrock")
+KEYS = {"aws_access_key_id": "AK", "aws_secret_access_key": KEY, "region": "eu-west-1"}
+
+
+def test_keys_that_never_change_share_their_signer() -> None:
+    ways, spec = Ways(Static({"bedrock": KEYS})), spec_of("bedrock")
+    assert ways.to(spec).signer is not None
+    assert ways.to(spec) is ways.to(spec)
+    assert ways.to(spec, "a-bearer-key").signer is None
+    ways.forget()
+    assert not ways._fixed
+
+
+PROFILE = {"aws_profile": "p", "region": "eu-west-1"}
+
+
+@pytest.mark.parametrize("source", [Chain(Static({"bedrock": KEYS})), Static({"bedrock": PROFILE})])
+def test_other_signed_calls_share_the_spec_and_not_the_signer(source: Any) -> None:
+    ways, spec = Ways(source), spec_of("bedrock")
     one, two = ways.to(spec), ways.to(spec)
     assert one.signer is not None
     assert one.signer is not two.signer

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from exllm.config import ConfigSource, Env, in_order, lookup
 from exllm.credentials import aws_chain
 from exllm.credentials.aws_region import profile_region
-from exllm.credentials.sigv4 import AwsKeys, Scope, sign
+from exllm.credentials.sigv4 import AwsKeys, Scope, derived_key, sign
 from exllm.errors import ConfigurationError, MissingExtra
 from exllm.transport.exact_url import exact_url
 
@@ -64,6 +65,8 @@ class AwsSigner:
         self._region = region
         self._keys = keys
         self._chain = chain
+        self.is_steady = keys is not None
+        self._derived: tuple[str, bytes] = ("", b"")  # what signs today, and for which scope
         self.settings = {} if region is None else {"region": region}
         self.secrets: tuple[str, ...] = ()
 
@@ -78,28 +81,48 @@ class AwsSigner:
                 raise ConfigurationError(_how_to_give_keys(self._spec), provider=self._spec.name) from None
         if keys.secret_access_key not in self.secrets:  # another attempt, or one beside it, may have had others
             self.secrets += (keys.secret_access_key, *filter(None, [keys.session_token]))
-        region = self._region_for(url)
-        target = exact_url(url)  # its path goes out as it stands here
-        signed = [("host", target.host_port_subcomponent or "")]
+        region = _named_region(url) or self._own_region()
+        target, host, path, query = _target(url)
+        signed = [("host", host)]
         signed += [(name, value) for name, value in headers.items() if _is_signed(name)]
         scope = Scope(datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"), region, self._spec.auth.service)
-        added = sign(method, target.raw_path, target.raw_query_string, signed, body, keys, scope)
-        return str(target), {**headers, **added}
+        signing_key = self._signing_key(keys, scope) if self.is_steady else None
+        added = sign(method, path, query, signed, body, keys, scope, signing_key)
+        return target, {**headers, **added}
+
+    def _signing_key(self, keys: AwsKeys, scope: Scope) -> bytes:
+        """The key of the day, which is the same for all calls of it."""
+        if self._derived[0] != str(scope):
+            self._derived = (str(scope), derived_key(keys.secret_access_key, scope))
+        return self._derived[1]
 
     def lacks(self, unfilled: Collection[str]) -> list[str]:
         """See `Signer.lacks`. A region is needed in any case, for the signature."""
         lacking = [] if self._chain is None or self._chain.is_likely() else ["credentials"]
         return lacking if self._region is not None else [*lacking, "region"]
 
-    def _region_for(self, url: str) -> str:
-        named = _REGION_IN_HOST.search(urlsplit(url).hostname or "")
-        region = named[1] if named else self._region
+    def _own_region(self) -> str:
+        region = self._region
         if region is None:
             raise ConfigurationError(
                 f"{self._spec.label} needs a region, to sign for: set {' or '.join(self._spec.variables_of('region'))}",
                 provider=self._spec.name,
             )
         return region
+
+
+@lru_cache(256)
+def _named_region(url: str) -> str | None:
+    """The region that the host's name tells."""
+    named = _REGION_IN_HOST.search(urlsplit(url).hostname or "")
+    return named[1] if named else None
+
+
+@lru_cache(256)
+def _target(url: str) -> tuple[str, str, str, str]:
+    """`url` as it goes out, and its host, path and query as they stand there."""
+    target = exact_url(url)
+    return str(target), target.host_port_subcomponent or "", target.raw_path, target.raw_query_string
 
 
 def _how_to_give_keys(spec: ProviderSpec) -> str:

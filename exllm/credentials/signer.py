@@ -18,6 +18,8 @@ class Signer(Protocol):
     fills: frozenset[str]
     """The placeholders that `sign` can fill: only the credentials themselves know the value."""
 
+    # A signer may have ``is_steady = True``: its credentials are the same for ever, and calls may share it.
+
     async def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[str, dict[str, str]]:
         """The URL and all headers of this attempt: a signature holds the time, and a token runs out.
 

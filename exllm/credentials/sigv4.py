@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import quote, unquote_to_bytes
 
@@ -39,7 +40,14 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
 
 
 def sign(
-    method: str, path: str, query: str, headers: Iterable[tuple[str, str]], body: bytes, keys: AwsKeys, scope: Scope
+    method: str,
+    path: str,
+    query: str,
+    headers: Iterable[tuple[str, str]],
+    body: bytes,
+    keys: AwsKeys,
+    scope: Scope,
+    signing_key: bytes | None = None,
 ) -> dict[str, str]:
     """The headers that sign a request: ``authorization``, ``x-amz-date``, ``x-amz-security-token``.
 
@@ -47,6 +55,7 @@ def sign(
         method, path, query: as they go on the wire, quoted.
         headers: those to be signed, ``host`` among them; the others may be changed on the way.
         body: the whole body.
+        signing_key: `derived_key` of the two, where it is known.
     """
     added = {"x-amz-date": scope.time}
     if keys.session_token:
@@ -54,7 +63,7 @@ def sign(
     given = ((name, value) for name, value in headers if name.lower() not in added)
     block, names = canonical_headers([*given, *added.items()])
     request = canonical_request(method, canonical_path(path), canonical_query(query), block, names, hash_of(body))
-    proof = signature(string_to_sign(request, scope), keys.secret_access_key, scope)
+    proof = signature(string_to_sign(request, scope), signing_key or derived_key(keys.secret_access_key, scope))
     credential = f"{keys.access_key_id}/{scope}"
     added["authorization"] = f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={proof}"
     return added
@@ -68,13 +77,19 @@ def string_to_sign(request: str, scope: Scope) -> str:
     return f"{ALGORITHM}\n{scope.time}\n{scope}\n{hash_of(request.encode())}"
 
 
-def signature(text: str, secret_access_key: str, scope: Scope) -> str:
+def signature(text: str, signing_key: bytes) -> str:
+    return hmac.digest(signing_key, text.encode(), "sha256").hex()
+
+
+def derived_key(secret_access_key: str, scope: Scope) -> bytes:
+    """What signs for one day, one region and one service."""
     key = b"AWS4" + secret_access_key.encode()
     for part in str(scope).split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    return key
 
 
+@lru_cache(256)
 def canonical_path(path: str) -> str:
     """The path without dot segments and empty ones, quoted once more."""
     kept: list[str] = []

@@ -7,6 +7,7 @@ import json
 import pickle
 import sys
 import traceback
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -368,3 +369,32 @@ async def test_no_error_and_no_repr_holds_a_key(aws_provider: ProviderSpec) -> N
     for shown in (repr(way), repr(call), repr(way.signer), str(call)):
         assert SECRET not in shown
         assert "AKID" not in shown
+
+
+def _signed_at(signer: AwsSigner, moment: datetime, url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return moment
+
+    monkeypatch.setattr("exllm.credentials.aws.datetime", Clock)
+    signing = signer.sign("POST", url, {"content-type": "application/json"}, b"{}")
+    with pytest.raises(StopIteration) as done:
+        signing.send(None)
+    headers: dict[str, str] = done.value.value[1]
+    return headers
+
+
+def test_a_signer_that_is_shared_signs_each_day_and_region_as_a_fresh_one(
+    aws_provider: ProviderSpec, without_extras: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = signer_of(way_to(aws_provider, Static({"signed": KEYS})))
+    assert shared.is_steady
+    evening = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
+    for moment in (evening, evening, evening + timedelta(seconds=1), evening):
+        for region in ("eu-central-1", "us-east-1", "eu-central-1"):
+            url = f"https://bedrock-runtime.{region}.amazonaws.com/model/m/converse"
+            fresh = signer_of(way_to(aws_provider, Static({"signed": KEYS})))
+            expected = _signed_at(fresh, moment, url, monkeypatch)
+            assert _signed_at(shared, moment, url, monkeypatch) == expected
+            assert f"/{moment:%Y%m%d}/{region}/" in expected["authorization"]
