@@ -41,7 +41,7 @@ class Progress:
         self.halt: Halt | None = None
         self._begun: set[str] = set()
         self._cost = run.cost
-        self._is_counted = run.turns > 0
+        self._is_counted = run.response is not None  # so that there is something to add to
         self._options = run.options
         if answers is not None:
             self.results.update((result.call_id, result) for result in answers.results)

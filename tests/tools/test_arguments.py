@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exllm.tools import ArgumentsError, parse_arguments
@@ -84,12 +84,14 @@ def test_half_a_surrogate_pair_becomes_a_character_that_can_be_sent() -> None:
     assert value.encode()
 
 
+@settings(deadline=None)
 @given(OBJECTS)
 def test_json_is_read_as_json(arguments: dict[str, Any]) -> None:
     assert parse_arguments(json.dumps(arguments)) == arguments
     assert parse_arguments(json.dumps(arguments, ensure_ascii=False, indent=2)) == arguments
 
 
+@settings(deadline=None)
 @given(OBJECTS)
 def test_python_is_read_as_what_it_means(arguments: dict[str, Any]) -> None:
     # repr writes what is not printable as \x..., which no JSON has and models do not write
@@ -98,6 +100,7 @@ def test_python_is_read_as_what_it_means(arguments: dict[str, Any]) -> None:
         assert parse_arguments(text) == arguments
 
 
+@settings(deadline=None)
 @given(OBJECTS)
 def test_a_fence_and_a_string_around_it_change_nothing(arguments: dict[str, Any]) -> None:
     written = json.dumps(arguments)
@@ -105,11 +108,13 @@ def test_a_fence_and_a_string_around_it_change_nothing(arguments: dict[str, Any]
     assert parse_arguments(json.dumps(written)) == arguments
 
 
+@settings(deadline=None)
 @given(OBJECTS.filter(bool))
 def test_trailing_commas_change_nothing(arguments: dict[str, Any]) -> None:
     assert parse_arguments(json.dumps(arguments)[:-1] + " , }") == arguments
 
 
+@settings(deadline=None)
 @given(OBJECTS, st.data())
 def test_what_was_cut_off_is_never_completed(arguments: dict[str, Any], data: st.DataObject) -> None:
     for written in (json.dumps(arguments), repr(arguments)):
@@ -118,6 +123,7 @@ def test_what_was_cut_off_is_never_completed(arguments: dict[str, Any], data: st
             parse_arguments(written[:cut])
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.text("{}[]\"':,\\ntru efals012.-`json", max_size=40))
 def test_any_text_gives_an_object_or_an_error(text: str) -> None:
     try:

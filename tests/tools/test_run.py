@@ -342,6 +342,23 @@ async def test_what_came_of_an_answer_that_broke_off_is_kept_beside_the_conversa
     assert [message.role for message in run.messages] == ["user", "assistant", "tool"]
 
 
+async def test_what_an_answer_cost_that_broke_off_still_counts_when_the_run_goes_on() -> None:
+    used = Usage(10, 2, 12, provenance="reported")
+    async with model([Usage(10, 1, 11, provenance="reported"), "Half", exllm.StreamInterrupted("cut")]) as (
+        client,
+        mock,
+    ):
+        with pytest.raises(exllm.StreamInterrupted) as failure:
+            await client.run("mock/m", "Hi")
+        run = failure.value.run
+        assert run is not None
+        assert (run.turns, run.usage.input_tokens, run.usage.provenance) == (0, 10, "partial")
+        mock.answer(["Whole.", used])
+        run = await client.run(run)
+    assert (run.status, run.text) == ("completed", "Whole.")
+    assert (run.usage.input_tokens, run.usage.output_tokens, run.usage.provenance) == (20, 3, "partial")
+
+
 async def test_results_of_tools_are_in_the_order_of_the_calls() -> None:
     import asyncio
 
