@@ -6,15 +6,11 @@ import asyncio
 import dataclasses
 import math
 import time
-from collections.abc import Callable
 from typing import Any
-
-import msgspec
 
 from exllm.budgeted_backend import Charge
 from exllm.cost.running import RunningCost
 from exllm.errors import (
-    BudgetExceeded,
     ConnectionFailed,
     ExLLMError,
     IdleTimeout,
@@ -25,6 +21,7 @@ from exllm.errors import (
 )
 from exllm.live.audio.wav import Recording
 from exllm.live.call import LiveCall
+from exllm.live.course import Course
 from exllm.live.link import Link
 from exllm.live.outbox import Outbox
 from exllm.live.queue import EventQueue
@@ -39,37 +36,18 @@ from exllm.streaming.loop_end import end_with_loop
 from exllm.transport.http import scrub
 from exllm.transport.websocket import WebSocketEnded
 from exllm.types.live_events import (
-    AudioOut,
-    GoAway,
-    Interrupted,
     LiveEvent,
-    OutputTranscript,
     Reconnected,
     Reconnecting,
-    ResumptionUpdate,
-    TextOut,
-    ToolCall,
-    ToolCallCancelled,
-    TurnComplete,
-    TurnStarted,
-    UsageReport,
 )
 from exllm.types.live_settings import LiveSettings
 from exllm.types.message import Message
 from exllm.types.parts import ToolResult
 from exllm.types.response import Choice, Response
 from exllm.types.tool import Tool
-from exllm.types.usage import Usage
 
 CLEAN_UP_S = 1.0
 """How long a cancelled `aclose` waits for the session's tasks, which were cancelled before it."""
-
-LEAVE_EARLY_S = 1.0
-"""How long before a connection is closed by the service it is left at the latest."""
-
-LINGER_S = 0.25
-"""How long a connection that is to be left must be quiet between two turns: what the conversation is resumed by comes
-after the end of a turn."""
 
 
 class _Left(Exception):
@@ -94,26 +72,23 @@ class LiveEngine:
         self.transcript = Transcript(settings.history)
         self.spending = Spending(call.provider, settings.model)
         self.tools = ToolCalls(self, call.rules) if call.rules is not None else None
-        self.resumption_handle = settings.resumption_handle
+        self.course = Course(
+            self.queue,
+            self.tools,
+            self.spending,
+            handle=settings.resumption_handle,
+            leaves_early=call.reconnect.attempts > 0,
+        )
         self.error: ExLLMError | None = None
         self.is_done = False
         self.started_at = math.nan
         self.ready_at: float | None = None
-        self.first_audio_at: float | None = None
         self.ended_at: float | None = None
         self.reconnects = 0
-        self.audio_in_bytes = 0
-        self.tool_calls = 0
         self.recordings: list[Recording] = []
         self.warnings = call.warnings
         self._task: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[None] | None = None
-        self._charge: Charge | None = None
-        self._turn: str | None = None  # the model's, while it goes on
-        self._exceeded: BudgetExceeded | None = None
-        self._leave_at = math.inf  # when the connection must be left
-        self._is_leaving = False
-        self._is_stable = False  # the connection has served: a turn was completed over it
         self._tries: Tries | None = None
         self._connected_at = 0.0
 
@@ -126,7 +101,7 @@ class LiveEngine:
         loop, call = asyncio.get_running_loop(), self.call
         if call.budgets:
             running = RunningCost(call.provider, call.settings.model, 0)
-            self._charge = Charge(call.budgets, running, call.way.secret or "")
+            self.course.charge = Charge(call.budgets, running, call.way.secret or "")
         self.started_at = time.monotonic()
         self._opened = loop.create_future()
         end_with_loop(self)
@@ -218,8 +193,8 @@ class LiveEngine:
         self.is_done = True
         self.error = error
         self.ended_at = time.monotonic()
-        if self._charge is not None:
-            self._charge.settle(self.spending.cost.total if self.spending.is_told else 0.0)
+        if (charge := self.course.charge) is not None:
+            charge.settle(self.spending.cost.total if self.spending.is_told else 0.0)
         closed = error or StreamClosed("the service ended the session", provider=self.call.provider)
         self.outbox.fail(closed)
         if self._opened is not None and not self._opened.done():
@@ -285,7 +260,7 @@ class LiveEngine:
 
     async def _connect(self) -> None:
         """One try to get a connection that can be used."""
-        self._leave_at, self._is_leaving, self._is_stable = math.inf, False, False
+        self.course.begin_connection()
         events: list[LiveEvent] = []
         try:
             await self.link.connect(events)
@@ -305,11 +280,8 @@ class LiveEngine:
         try:
             while True:
                 quiet_at = clock() + idle_s
-                leave_at = self._leave_at
-                if self._is_leaving and self._turn is None:
-                    leave_at = min(leave_at, clock() + LINGER_S)
                 try:
-                    with TimeLimit(min(leave_at, quiet_at)):
+                    with TimeLimit(min(self.course.leave_at(clock()), quiet_at)):
                         events = await link.receive()
                 except TimeoutError as error:
                     if isinstance(error, ExLLMError):
@@ -319,8 +291,8 @@ class LiveEngine:
                     raise IdleTimeout(f"{self.call.spec.label} said nothing for {idle_s:g} s") from None
                 for event in events:
                     await self._take(event)
-                if self._exceeded is not None:
-                    raise self._exceeded
+                if self.course.exceeded is not None:
+                    raise self.course.exceeded
         except _Left:
             await link.leave()
             return ConnectionFailed("the service announced that it would close the connection")
@@ -353,10 +325,12 @@ class LiveEngine:
                 code=cause.code,
             )
 
-        if self._turn is not None:
-            turn, self._turn = self._turn, None
-            await self._take(TurnComplete(status="interrupted", reason="connection_lost", turn=turn))
-        if self._tries is None or self._is_stable or clock() - self._connected_at >= STABLE_S:
+        lasted_s, course = clock() - self._connected_at, self.course
+        # A turn that brings the connection down each time it is told again must not go on for ever.
+        was_good = course.has_served or (course.turn is None and lasted_s >= STABLE_S)
+        if (lost_turn := course.lose_turn()) is not None:
+            await self._take(lost_turn)
+        if self._tries is None or was_good:
             self._tries = Tries(policy, clock())
         tries, failed = self._tries, cause
         while True:
@@ -391,11 +365,9 @@ class LiveEngine:
 
     async def _take(self, event: LiveEvent) -> None:
         """An event happened: what the session itself has to do about it, and then the application."""
-        note = _NOTES.get(type(event))
-        if note is not None:
-            note(self, event)
-        self.transcript.add(event)
-        await self.queue.put(event)
+        if self.course.note(event):
+            self.transcript.add(event)
+            await self.queue.put(event)
 
     async def tell(self, event: LiveEvent) -> None:
         """An event of the session itself."""
@@ -410,65 +382,6 @@ class LiveEngine:
             return messages
 
         await self.outbox.say(build)
-
-    def _audio(self, event: AudioOut) -> None:
-        self.audio_in_bytes += len(event.data)
-        if self.first_audio_at is None:
-            self.first_audio_at = time.monotonic()
-        self._turn = event.turn
-
-    def _answering(self, event: TurnStarted | TextOut | OutputTranscript) -> None:
-        self._turn = event.turn
-
-    def _interrupted(self, event: Interrupted) -> None:
-        self.queue.discard_audio(event.turn)
-
-    def _completed(self, event: TurnComplete) -> None:
-        self._turn = None
-        self._is_stable = True
-        self._spend(event.usage)
-
-    def _used(self, event: UsageReport) -> None:
-        self._spend(event.usage)
-
-    def _spend(self, usage: Usage | None) -> None:
-        self.spending.add(usage)
-        if self._charge is not None and self._exceeded is None:
-            self._exceeded = self._charge.count(self.spending.cost.total)
-
-    def _going_away(self, event: GoAway) -> None:
-        if not self._is_leaving and self.call.reconnect.attempts:
-            self._is_leaving = True
-            clock = asyncio.get_running_loop().time
-            self._leave_at = clock() + max(event.time_left_s - LEAVE_EARLY_S, event.time_left_s / 2)
-
-    def _resumable(self, event: ResumptionUpdate) -> None:
-        if event.handle is not None:
-            self.resumption_handle = event.handle
-
-    def _called(self, event: ToolCall) -> None:
-        self.tool_calls += 1
-        if self.tools is not None:
-            self.tools.start(event)
-
-    def _cancelled(self, event: ToolCallCancelled) -> None:
-        if self.tools is not None:
-            self.tools.cancel(event.ids)
-
-
-_NOTES: dict[type[msgspec.Struct], Callable[[LiveEngine, Any], None]] = {
-    AudioOut: LiveEngine._audio,
-    TextOut: LiveEngine._answering,
-    OutputTranscript: LiveEngine._answering,
-    TurnStarted: LiveEngine._answering,
-    Interrupted: LiveEngine._interrupted,
-    TurnComplete: LiveEngine._completed,
-    UsageReport: LiveEngine._used,
-    GoAway: LiveEngine._going_away,
-    ResumptionUpdate: LiveEngine._resumable,
-    ToolCall: LiveEngine._called,
-    ToolCallCancelled: LiveEngine._cancelled,
-}
 
 
 def _unforeseen(error: Exception) -> ProtocolError:

@@ -8,8 +8,8 @@ from exllm.errors import ConnectionFailed, ExLLMError, RequestTimeout
 from exllm.policies.retry import RetryPolicy, RetrySchedule
 
 STABLE_S = 10.0
-"""A connection that lasted so long, or on which a turn was completed, was a good one: the next loss may cost the whole
-budget again."""
+"""A connection on which a turn was completed, or that lasted so long and did not break within a turn, was a good one:
+the next loss may cost the whole budget again."""
 
 
 class Reconnect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

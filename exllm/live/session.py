@@ -235,7 +235,7 @@ class LiveSession:
 
     async def interrupt(self, played_ms: int | None = None) -> None:
         """Stop the model's answer. `played_ms`: how much of its last item's audio was heard, so that it knows."""
-        self._engine.queue.discard_audio("")
+        self._engine.course.cut_turn()
         await self._say(lambda: self._engine.protocol.interrupt(played_ms))
 
     async def respond(self, **how: Any) -> None:
@@ -274,7 +274,7 @@ class LiveSession:
     @property
     def resumption_handle(self) -> str | None:
         """With this another session could continue this one (``resumption_handle=``); None where there is none."""
-        return self._engine.resumption_handle
+        return self._engine.course.resumption_handle
 
     @property
     def usage(self) -> Usage:

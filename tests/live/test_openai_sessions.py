@@ -44,6 +44,7 @@ async def test_an_interruption_throws_away_the_audio_of_its_own_turn_alone() -> 
         await receive(peer, "response.create")
         await peer.send(*begin("r1", "i1"), audio("r1", "i1", b"\1\0"), *done(peer, "r1", "i1", "one"))
         await peer.send(*begin("r2", "i2"), *[audio("r2", "i2", bytes(4_800)) for _ in range(5)], SPEECH)
+        await peer.send(audio("r2", "i2", bytes(4_800)))  # was on its way
         await peer.send(*done(peer, "r2", "i2", "tw", "cancelled"))
         await peer.keep_receiving()
 
@@ -51,16 +52,42 @@ async def test_an_interruption_throws_away_the_audio_of_its_own_turn_alone() -> 
         async with client.live(MODEL) as session:
             await session.send("Hello")
             async with asyncio.timeout(3):
-                while session.stats.audio_discarded < 5:  # noqa: ASYNC110 - it is a figure, and no event
+                while session.stats.audio_discarded < 6:  # noqa: ASYNC110 - it is a figure, and no event
                     await asyncio.sleep(0.01)
             events = await until(session, live.Interrupted)
             assert [event.turn for event in events if isinstance(event, live.AudioOut)] == ["r1"]
-            assert (await next_of(session, live.TurnComplete)).status == "interrupted"
+            rest = await until(session, live.TurnComplete)
+            assert "AudioOut" not in names(rest)
+            complete = rest[-1]
+            assert isinstance(complete, live.TurnComplete)
+            assert complete.status == "interrupted"
             await session.interrupt(played_ms=120)
             await session.send("end", complete=False)
         await server.all_left()
     truncated = next(m for m in server.peers[0].received if m["type"] == "conversation.item.truncate")
     assert (truncated["item_id"], truncated["audio_end_ms"]) == ("i2", 120)
+
+
+async def test_what_still_comes_after_the_application_interrupts_is_not_heard() -> None:
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        await receive(peer, "response.create")
+        await peer.send(*begin("r1", "i1"), *[audio("r1", "i1", bytes(480)) for _ in range(3)])
+        await receive(peer, "response.cancel")
+        await peer.send(*[audio("r1", "i1", bytes(480)) for _ in range(3)], *done(peer, "r1", "i1", "x", "cancelled"))
+        await receive(peer, "response.create")
+        await peer.send(*begin("r2", "i2"), audio("r2", "i2", bytes(480)), *done(peer, "r2", "i2", "y"))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL) as session:
+            await session.send("Hello")
+            await next_of(session, live.AudioOut)
+            await session.interrupt()
+            assert "AudioOut" not in names(await until(session, live.TurnComplete))
+            await session.send("Again")
+            assert (await next_of(session, live.AudioOut)).turn == "r2"
+            assert session.stats.audio_discarded == 5
 
 
 async def test_g711_goes_out_in_its_own_rate() -> None:

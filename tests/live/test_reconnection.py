@@ -318,6 +318,23 @@ async def test_a_server_that_drops_each_new_connection_exhausts_the_budget() -> 
             assert len(server.peers) == 5
 
 
+async def test_a_turn_that_brings_every_connection_down_exhausts_the_budget() -> None:
+    async def crash(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.receive()
+        await peer.send(said("I"))
+        await asyncio.sleep(0.02)
+        peer.drop()
+
+    async with ScriptedServer(crash) as server, client_for(server.url) as client:
+        async with client.live(MODEL, reconnect=Reconnect(attempts=3, base_s=0.01, cap_s=0.02)) as session:
+            await session.send("Do the bad thing")
+            with pytest.raises(exllm.SessionLost):
+                async for _ in session:
+                    pass
+            assert len(server.peers) == 4
+
+
 async def test_closing_while_it_reconnects_leaves_nothing() -> None:
     async def silent(peer: Peer) -> None:
         await peer.receive()
