@@ -25,7 +25,7 @@ QUIRKS: dict[str, str] = {
 Path = tuple[str, ...]
 
 
-class Dialect(msgspec.Struct, frozen=True):
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """Where settings stand in a session, by our names; what is not there cannot be said.
 
     Attributes:
@@ -33,12 +33,16 @@ class Dialect(msgspec.Struct, frozen=True):
         typed: a session says of which type it is.
         named_formats: audio formats are names, ``pcm16``, with the rate beside them; else objects with type and rate.
         lists_text: an answer in speech is asked for as text and audio.
+        detection: kind of turn detection to its name and to its fields, by ours.
+        response: option of one response to its place.
     """
 
     paths: Mapping[str, Path]
     typed: bool = True
     named_formats: bool = False
     lists_text: bool = False
+    detection: Mapping[str, tuple[str, Mapping[str, str]]]
+    response: Mapping[str, Path]
 
 
 _GA: dict[str, Path] = {
@@ -74,6 +78,8 @@ _BETA: dict[str, Path] = {
     "temperature": ("temperature",),
     "tools": ("tools",),
     "tool_choice": ("tool_choice",),
+    "parallel_tool_calls": ("parallel_tool_calls",),
+    "include": ("include",),
     "reasoning_effort": ("reasoning_effort",),
     "voice": ("voice",),
     "turn_detection": ("turn_detection",),
@@ -84,11 +90,58 @@ _BETA: dict[str, Path] = {
     "output_format": ("output_audio_format",),
 }
 
-_DIALECTS: dict[str, Dialect] = {
-    "turns_on_top": Dialect(_XAI, typed=False),
-    "beta_session": Dialect(_BETA, typed=False, named_formats=True, lists_text=True),
+_AFTER_SPEECH = {"responds": "create_response", "interrupts": "interrupt_response"}
+_BY_SILENCE = {
+    "threshold": "threshold",
+    "prefix_padding_ms": "prefix_padding_ms",
+    "silence_ms": "silence_duration_ms",
+    **_AFTER_SPEECH,
 }
-_OWN = Dialect(_GA)
+_DETECTION = {
+    "server": ("server_vad", {**_BY_SILENCE, "idle_timeout_ms": "idle_timeout_ms"}),
+    "semantic": ("semantic_vad", {"eagerness": "eagerness", **_AFTER_SPEECH}),
+}
+_BETA_DETECTION = {"server": ("server_vad", _BY_SILENCE), "semantic": ("azure_semantic_vad", _BY_SILENCE)}
+
+_RESPONSE: dict[str, Path] = {
+    "instructions": ("instructions",),
+    "modalities": ("output_modalities",),
+    "voice": ("audio", "output", "voice"),
+    "tools": ("tools",),
+    "tool_choice": ("tool_choice",),
+    "max_tokens": ("max_output_tokens",),
+    "parallel_tool_calls": ("parallel_tool_calls",),
+    "reasoning_effort": ("reasoning", "effort"),
+    "conversation": ("conversation",),
+    "metadata": ("metadata",),
+    "input": ("input",),
+    "prompt": ("prompt",),
+}
+_BETA_RESPONSE: dict[str, Path] = {
+    "instructions": ("instructions",),
+    "modalities": ("modalities",),
+    "voice": ("voice",),
+    "tools": ("tools",),
+    "tool_choice": ("tool_choice",),
+    "max_tokens": ("max_output_tokens",),
+    "reasoning_effort": ("reasoning_effort",),
+    "temperature": ("temperature",),
+    "metadata": ("metadata",),
+    "input": ("input_items",),
+}
+
+_DIALECTS: dict[str, Dialect] = {
+    "turns_on_top": Dialect(paths=_XAI, typed=False, detection=_DETECTION, response=_RESPONSE),
+    "beta_session": Dialect(
+        paths=_BETA,
+        typed=False,
+        named_formats=True,
+        lists_text=True,
+        detection=_BETA_DETECTION,
+        response=_BETA_RESPONSE,
+    ),
+}
+_OWN = Dialect(paths=_GA, detection=_DETECTION, response=_RESPONSE)
 
 
 def dialect_of(quirks: frozenset[str]) -> Dialect:

@@ -6,12 +6,12 @@ https://developers.openai.com/api/docs/guides/realtime-conversations, /realtime-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers.live_checks import merged
-from exllm.providers.openai_realtime_quirks import dialect_of, put
+from exllm.providers.openai_realtime_quirks import Dialect, dialect_of, put
 from exllm.providers.openai_responses_tools import tool_fields
 from exllm.providers.spec import ProviderSpec
 from exllm.types.live_settings import LiveSettings, TurnDetection
@@ -36,32 +36,8 @@ _LISTENING = frozenset(
     {"turn_detection", "input_transcription", "language", "input_rate_hz", "audio_format", "noise_reduction", "include",
      "kind", "model", "extra", "resumable", "endpoint"}
 )  # fmt: skip
-_DETECTION_FIELDS = {
-    "server": {
-        "threshold": "threshold",
-        "prefix_padding_ms": "prefix_padding_ms",
-        "silence_ms": "silence_duration_ms",
-        "responds": "create_response",
-        "interrupts": "interrupt_response",
-        "idle_timeout_ms": "idle_timeout_ms",
-    },
-    "semantic": {"eagerness": "eagerness", "responds": "create_response", "interrupts": "interrupt_response"},
-    "manual": {},
-}
 # What takes back a setting that is in a session no more.
 _CLEARED: dict[str, Any] = {"instructions": "", "tools": []}
-_RESPONSE_FIELDS = {
-    "instructions": "instructions",
-    "modalities": "output_modalities",
-    "tools": "tools",
-    "tool_choice": "tool_choice",
-    "max_tokens": "max_output_tokens",
-    "parallel_tool_calls": "parallel_tool_calls",
-    "conversation": "conversation",
-    "metadata": "metadata",
-    "input": "input",
-    "prompt": "prompt",
-}
 
 
 def session_of(settings: LiveSettings, spec: ProviderSpec, warnings: list[str]) -> dict[str, Any]:
@@ -76,9 +52,7 @@ def session_of(settings: LiveSettings, spec: ProviderSpec, warnings: list[str]) 
     session: dict[str, Any] = {}
     if dialect.typed:
         session["type"] = "transcription" if is_listening else "realtime"
-    for name, value in _values(settings, spec, dialect.named_formats, warnings).items():
-        if name == "modalities" and dialect.lists_text and value == ["audio"]:
-            value = ["text", "audio"]
+    for name, value in _values(settings, spec, dialect, warnings).items():
         if name in dialect.paths:
             put(session, dialect.paths[name], value)
         elif name != "input_rate_hz":
@@ -106,22 +80,19 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 def response_of(how: Mapping[str, Any], spec: ProviderSpec, warnings: list[str]) -> dict[str, Any]:
     """The options of one response. Raises `UnsupportedOption` for one that there is none of."""
+    dialect = dialect_of(spec.live.quirks)
     fields: dict[str, Any] = {}
     for name, value in how.items():
-        if name == "voice":
-            put(fields, ("audio", "output", "voice"), value)
-        elif name == "reasoning_effort":
-            put(fields, ("reasoning", "effort"), value)
-        elif name == "extra":
+        if name == "extra":
             continue
-        elif name in _RESPONSE_FIELDS:
-            fields[_RESPONSE_FIELDS[name]] = list(value) if name == "modalities" else value
-        else:
+        if name not in dialect.response:
             raise UnsupportedOption(
-                f"one response of {spec.label} takes {', '.join(_RESPONSE_FIELDS)}, voice, reasoning_effort and extra, "
-                f"not {name!r}",
+                f"one response of {spec.label} takes {', '.join(dialect.response)} and extra, not {name!r}",
                 provider=spec.name,
             )
+        if name == "modalities":
+            value = _listed(value, dialect)
+        put(fields, dialect.response[name], value)
     if "tools" in how or "tool_choice" in how:
         fields |= _tool_fields(tuple(how.get("tools") or ()), how.get("tool_choice"), warnings)
     return merged(fields, how.get("extra") or {})
@@ -141,7 +112,7 @@ def rate_of(settings: LiveSettings, spec: ProviderSpec, *, output: bool) -> int:
     )
 
 
-def _values(settings: LiveSettings, spec: ProviderSpec, named_formats: bool, warnings: list[str]) -> dict[str, Any]:
+def _values(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect, warnings: list[str]) -> dict[str, Any]:
     """The settings that were made, by our names and in the service's words."""
     is_listening = settings.kind == "transcription"
     values: dict[str, Any] = {
@@ -151,24 +122,24 @@ def _values(settings: LiveSettings, spec: ProviderSpec, named_formats: bool, war
         if (value := getattr(settings, name)) is not None
     }  # fmt: skip
     if settings.modalities is not None:
-        values |= _modalities(settings, spec)
+        values |= _modalities(settings, spec, dialect)
     if settings.include:
         values["include"] = list(settings.include)
     if settings.prompt is not None:
         values["prompt"] = {"id": settings.prompt} if isinstance(settings.prompt, str) else settings.prompt
     values |= _tool_fields(settings.tools, settings.tool_choice, warnings)
     if settings.turn_detection is not None:
-        values["turn_detection"] = _turn_detection(settings.turn_detection, spec)
+        values["turn_detection"] = _turn_detection(settings.turn_detection, spec, dialect)
     transcription = _transcription(settings, spec)
     if transcription is not None:
         values["transcription"] = transcription
     if settings.noise_reduction is not None:
         values["noise_reduction"] = {"type": settings.noise_reduction}
     input_rate = rate_of(settings, spec, output=False)
-    values["input_format"] = _format(settings, input_rate, named_formats)
+    values["input_format"] = _format(settings, input_rate, dialect, output=False)
     values["input_rate_hz"] = input_rate
     if not is_listening:
-        values["output_format"] = _format(settings, rate_of(settings, spec, output=True), named_formats)
+        values["output_format"] = _format(settings, rate_of(settings, spec, output=True), dialect, output=True)
     if "resumes_by_conversation" in spec.live.quirks and settings.resumable:
         values["resumption"] = {"enabled": True}
     if settings.output_transcription is False:
@@ -176,21 +147,25 @@ def _values(settings: LiveSettings, spec: ProviderSpec, named_formats: bool, war
     return values
 
 
-def _modalities(settings: LiveSettings, spec: ProviderSpec) -> dict[str, Any]:
+def _modalities(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect) -> dict[str, Any]:
     assert settings.modalities is not None
     if "always_speaks" not in spec.live.quirks:
-        return {"modalities": list(settings.modalities)}
+        return {"modalities": _listed(settings.modalities, dialect)}
     if "audio" not in settings.modalities:
         raise UnsupportedOption(f"{spec.label} always speaks: modalities are ('audio',)", provider=spec.name)
     return {}
 
 
-def _format(settings: LiveSettings, rate_hz: int, named: bool) -> Any:
-    if named:
-        return settings.audio_format
-    if settings.audio_format == "pcm16":
-        return {"type": "audio/pcm", "rate": rate_hz}
-    return {"type": MEDIA_TYPES[settings.audio_format]}
+def _listed(modalities: Sequence[str], dialect: Dialect) -> list[str]:
+    return ["text", "audio"] if dialect.lists_text and list(modalities) == ["audio"] else list(modalities)
+
+
+def _format(settings: LiveSettings, rate_hz: int, dialect: Dialect, *, output: bool) -> Any:
+    is_pcm = settings.audio_format == "pcm16"
+    if dialect.named_formats:
+        is_usual = not is_pcm or not output or rate_hz == PCM_RATE_HZ  # the rate of what goes in stands beside it
+        return settings.audio_format if is_usual else f"pcm16_{rate_hz}hz"
+    return {"type": "audio/pcm", "rate": rate_hz} if is_pcm else {"type": MEDIA_TYPES[settings.audio_format]}
 
 
 def _tool_fields(tools: Any, choice: Any, warnings: list[str]) -> dict[str, Any]:
@@ -209,17 +184,19 @@ def _tool_fields(tools: Any, choice: Any, warnings: list[str]) -> dict[str, Any]
     return fields
 
 
-def _turn_detection(detection: TurnDetection, spec: ProviderSpec) -> dict[str, Any] | None:
-    fields = _DETECTION_FIELDS[detection.kind]
+def _turn_detection(detection: TurnDetection, spec: ProviderSpec, dialect: Dialect) -> dict[str, Any] | None:
+    kind, fields = dialect.detection.get(detection.kind, ("", {}))
+    # Who says when a turn begins and ends is asked here, not the service, whether it is answered.
+    own = {"kind"} if kind else {"kind", "responds", "interrupts"}
     for name in TurnDetection.__struct_fields__:
-        if name != "kind" and name not in fields and getattr(detection, name) is not None:
+        if name not in own and name not in fields and getattr(detection, name) is not None:
             raise UnsupportedOption(
                 f"{spec.label} has no {name} of turn_detection of the kind {detection.kind!r}", provider=spec.name
             )
-    if detection.kind == "manual":
+    if not kind:
         return None
     return {
-        "type": f"{detection.kind}_vad",
+        "type": kind,
         **{theirs: value for ours, theirs in fields.items() if (value := getattr(detection, ours)) is not None},
     }
 

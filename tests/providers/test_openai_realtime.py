@@ -127,7 +127,7 @@ def test_addresses() -> None:
     assert path("azure", kind="transcription") == "/openai/v1/realtime?intent=transcription"
     assert path("xai") == "/v1/realtime?model=gpt-realtime"
     assert path("xai", resumption_handle="c/1") == "/v1/realtime?model=gpt-realtime&conversation_id=c%2F1"
-    assert path("azure-voice-live").startswith("/voice-live/realtime?api-version=2026-04-10&model=gpt-realtime")
+    assert path("azure-voice-live").startswith("/voice-live/realtime?api-version=2026-07-15&model=gpt-realtime")
 
 
 def test_the_session_starts_when_the_settings_are_taken() -> None:
