@@ -13,6 +13,7 @@ from exllm.policies.budget import Budget, Hold
 from exllm.streaming.accumulator import Accumulator
 from exllm.streaming.source import ChunkSource
 from exllm.types.chunks import Chunk
+from exllm.types.cursor import StreamHandle
 from exllm.types.embedding import EmbeddingResponse
 from exllm.types.response import Response
 
@@ -131,6 +132,10 @@ class BudgetedSource:
     @property
     def bytes_read(self) -> int:
         return self._source.bytes_read
+
+    @property
+    def handle(self) -> StreamHandle | None:
+        return getattr(self._source, "handle", None)
 
     def raw(self) -> Any:
         return self._source.raw()

@@ -17,8 +17,10 @@ from exllm.types.options import STRUCTURED_OPTIONS, OptionArguments
 from exllm.types.response import Response
 
 if TYPE_CHECKING:
+    from exllm.recovery.settings import RecoverArgument
     from exllm.tools.run_stream import RunStream
     from exllm.tools.settings import RunArguments
+    from exllm.types.cursor import Cursor, ResumeStrategy
     from exllm.types.run import Run
 
 
@@ -39,6 +41,8 @@ class Client(ModelMethods, LiveMethods):
         ring_capacity: how many chunks a stream may hold that nobody has taken, before it stops reading the socket.
         max_frame_bytes: the largest single event of a stream; a larger one is a `FrameTooLarge`.
         max_connections: most sockets per event loop; further calls wait for a free one.
+        recovery: an `exllm.recovery.Recovery` for every stream that can have one; where `resume` finds ids. None:
+            streams recover only with ``recover=``, and are kept in memory.
         proxy, trust_env, ssl_context: see `TransportSettings`.
 
     Raises: ConfigurationError, TypeError, ValueError for wrong arguments. Every call: `ExLLMError` subclasses;
@@ -59,6 +63,7 @@ class Client(ModelMethods, LiveMethods):
         base_url: str | None = None,
         accumulate: bool = True,
         include_raw: bool = False,
+        recover: RecoverArgument = None,
         **options: Unpack[OptionArguments],
     ) -> Stream:
         """One answer as a stream of chunks; nothing is sent before it is entered or iterated.
@@ -73,10 +78,19 @@ class Client(ModelMethods, LiveMethods):
             api_key, base_url: for this call, in place of the config's.
             accumulate: False keeps no content in ``stream.response``, for answers of any length.
             include_raw: keep the provider's last object in ``response.raw``.
+            recover: True, or an `exllm.recovery.Recovery`: save the answer while it arrives, and go on with it when the
+                connection breaks; see `resume`. Between what came before and after is a `ProviderEvent`, ``resumed``.
             options: see `Options`.
 
         Raises: ConfigurationError, UnsupportedOption, InvalidRequest, TypeError, ValueError, all before any I/O.
         """
+        recovery = self._recovery_of(recover)
+        is_plain = accumulate and STRUCTURED_OPTIONS.isdisjoint(options)
+        if recovery is not None and recover and not is_plain:
+            raise TypeError("recover goes with neither accumulate=False nor response_model nor validators")
+        if recovery is not None and is_plain:
+            call = self._prepare(model, messages, options, True, timeout, extra, include_raw, budget)
+            return self._recoverable_stream(call, recovery, api_key, base_url)
         if STRUCTURED_OPTIONS.isdisjoint(options):
             call = self._prepare(model, messages, options, True, timeout, extra, include_raw, budget)
             return self._stream(call, api_key, base_url, accumulate=accumulate)
@@ -87,6 +101,45 @@ class Client(ModelMethods, LiveMethods):
         asked = asked_for(model, options, STREAM_RETRIES)
         call = self._prepare(model, messages, asked.options, True, timeout, extra, include_raw, budget)
         return self._stream_for_object(call, asked, messages, api_key, base_url)
+
+    def resume(
+        self,
+        cursor: Cursor | str,
+        *,
+        strategy: ResumeStrategy = "exact",
+        recover: RecoverArgument = None,
+        timeout: Timeout = None,
+        budget: BudgetArgument = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        **options: Unpack[OptionArguments],
+    ) -> Stream:
+        """Go on with an answer that was cut off: a stream of the rest. Its ``response`` is the whole answer.
+
+        Args:
+            cursor: ``stream.cursor``, stored or not; or its id, where the recovery's store keeps it.
+            strategy: ``"exact"``: from the very character, so that the joined text has no seam. Models that can be made
+                to continue their own words are; others are asked to, and what they repeat is left out.
+                ``"paragraph"``: from the end of the last whole paragraph; what followed it is given up, and not in
+                ``response``. ``"summarize"``: the model is told a summary of what was said instead of all of it.
+            recover: as for `stream`; by default the rest is looked after if the client has a `recovery`.
+            options: in place of those of the request; tools' handlers are not stored.
+
+        Raises: InvalidRequest for an answer that is whole, or cannot be gone on with: after a tool call was begun, with
+            several choices, in a fixed form; NotFound for an id that is not kept; what `stream` raises.
+        """
+        recovery = self._recovery_of(recover)
+        found = self._kept_cursor(cursor, recovery)
+        given = {**found.options.given(), **options}
+        call = self._prepare(found.model, found.messages, given, True, timeout, found.extra, False, budget)
+
+        async def summary(text: str) -> str:
+            reply = await self.chat(found.model, text, api_key=api_key, base_url=base_url, budget=budget)
+            return reply.text
+
+        return self._recoverable_stream(
+            call, recovery, api_key, base_url, begin=found, strategy=strategy, summary=summary
+        )  # fmt: skip
 
     async def chat(
         self,

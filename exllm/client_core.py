@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import secrets
 import ssl
 import sys
+import time
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -19,6 +22,7 @@ from exllm.call import Call, CallSettings, Timeout, prepare, timeouts_of
 from exllm.config import ConfigSource, Env, require_source
 from exllm.cost.running import RunningCost
 from exllm.cost.text_tokens import guess_input_tokens
+from exllm.errors import NotFound
 from exllm.model_lists import ModelLists
 from exllm.policies.budget import BudgetArgument, budgets_of
 from exllm.policies.retry import RetryPolicy, RetrySchedule
@@ -31,12 +35,17 @@ from exllm.token_call import check_context
 from exllm.transport.http import HttpTransport
 from exllm.transport.sessions import TransportSettings
 from exllm.types.normalise import Messages
+from exllm.types.options import Timeouts
+from exllm.types.request import Request
 from exllm.types.response import Response
 
 if TYPE_CHECKING:
+    from exllm.recovery.settings import RecoverArgument, Recovery
+    from exllm.recovery.stores import MemoryStore
     from exllm.streaming.source import ChunkSource
     from exllm.structured.call import Asked
     from exllm.structured.plan import Plan
+    from exllm.types.cursor import Cursor
 
 DEFAULT_RING_CHUNKS = 256
 DEFAULT_MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -60,6 +69,7 @@ class ClientCore:
         proxy: str | None = None,
         trust_env: bool = True,
         ssl_context: ssl.SSLContext | None = None,
+        recovery: Recovery | None = None,
     ) -> None:
         config = Env() if config is None else config
         require_source(config)
@@ -80,6 +90,8 @@ class ClientCore:
         self._ring_capacity = ring_capacity
         self._max_frame_bytes = max_frame_bytes
         self._model_lists = ModelLists()
+        self._recovery = recovery
+        self._recovery_memory: MemoryStore | None = None  # made when it is first needed
         self._transport = HttpTransport(
             TransportSettings(max_connections, proxy=proxy, trust_env=trust_env, ssl_context=ssl_context)
         )
@@ -163,6 +175,46 @@ class ClientCore:
         answers = AnswerStream(asked, messages, backend, call)
         return self._pumped(call, answers.connect, answers.accumulator, answers.complete, asked.plan)
 
+    def _recovery_of(self, recover: RecoverArgument) -> Recovery | None:
+        """The settings for one call: its own, else the client's."""
+        if recover is None and self._recovery is None:
+            return None
+        from exllm.recovery.settings import recovery_of
+        from exllm.recovery.stores import MemoryStore
+
+        if self._recovery_memory is None:
+            self._recovery_memory = MemoryStore()
+        if self._recovery is not None and (recover is None or recover is True):
+            recover = self._recovery
+        return recovery_of(recover, self._recovery_memory)
+
+    def _kept_cursor(self, cursor: Cursor | str, recovery: Recovery | None) -> Cursor:
+        """The cursor, by its id where that is given. Raises NotFound."""
+        if not isinstance(cursor, str):
+            return cursor
+        store = recovery.store if recovery is not None else self._recovery_memory
+        found = None if store is None else store.get(cursor)
+        if found is None:
+            raise NotFound(f"no unfinished answer is kept under the id {cursor!r}; it ended, or has expired")
+        return found
+
+    def _recoverable_stream(
+        self, call: Call, recovery: Recovery | None, api_key: str | None, base_url: str | None, **begin: Any
+    ) -> Stream:
+        from exllm.recovery.answer import RecoverableAnswer
+
+        def backend(request: Request) -> Backend:
+            return self._backend(msgspec.structs.replace(call, request=request), api_key, base_url)
+
+        cursor: Cursor | None = begin.get("begin")
+        id_ = cursor.id if cursor is not None else new_id()
+        answer_ = RecoverableAnswer(call, id_, backend, recovery, **begin)
+        # Silence is looked after by the answer itself: it may go on by another request.
+        limits = msgspec.structs.replace(call.request.timeouts, idle=math.inf)
+        stream = self._pumped(call, answer_.connect, answer_.accumulator, answer_.complete, None, limits)
+        stream._cursor_id = id_
+        return stream
+
     def _pumped(
         self,
         call: Call,
@@ -170,23 +222,38 @@ class ClientCore:
         accumulator: Accumulator,
         completed: Callable[[Response], Response],
         plan: Plan | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Stream:
         request = call.request
         pump = Pump(
             connect,
             schedule=RetrySchedule(call.retry),
-            timeouts=request.timeouts,
+            timeouts=timeouts or request.timeouts,
             accumulator=accumulator,
             capacity=self._ring_capacity,
             complete=completed,
             provider=request.provider,
             model=request.model,
         )
-        return Stream(pump, partial(_running_cost, call), plan)
+        return Stream(pump, partial(_running_cost, call), plan, partial(_cursor, call))
 
 
 def _budgeted(backend: Backend, call: Call, key: str | None) -> Backend:
     return BudgetedBackend(backend, _running_cost(call), call.request.model, call.budgets, key or "")
+
+
+def _cursor(call: Call, stream: Stream) -> Cursor:
+    from exllm.recovery.answer import cursor_of
+
+    error = stream.error.message if stream.error is not None else None
+    stream._cursor_id = stream._cursor_id or new_id()
+    started_at = time.time() - (stream.stats.duration_s or 0.0)
+    return cursor_of(call, stream.response, stream._cursor_id, started_at, error, stream._pump.handle)
+
+
+def new_id() -> str:
+    """An id for an answer that nobody else has."""
+    return secrets.token_hex(12)
 
 
 def _running_cost(call: Call) -> RunningCost:

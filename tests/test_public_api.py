@@ -27,7 +27,7 @@ PUBLIC = {
         TokenCount TokenLogprob Tool ToolCall ToolCallDelta ToolContext ToolFinished ToolProgress ToolResult
         ToolStarted TotalTimeout TurnFinished TurnStarted UnsupportedOption Usage UsageUpdate Vectors
         __version__ chat config context cost count_tokens embed live local mcp media model_catalog providers
-        similarity sse stream streaming structured testing tool tools
+        recovery similarity sse stream streaming structured testing tool tools
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
     exllm.live: """
@@ -59,10 +59,10 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
     [
         (
             exllm.Client,
-            "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models live live_token run step "
-            "stream stream_run stream_step",
+            "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models live "
+            "live_token resume run step stream stream_run stream_step",
         ),
-        (exllm.Stream, "aclose batches collect cost error events items partial response stats tee text to_sse"),
+        (exllm.Stream, "aclose batches collect cost cursor error events items partial response stats tee text to_sse"),
     ],
 )
 def test_public_methods_are_these_and_are_explained(owner: type, names: str) -> None:

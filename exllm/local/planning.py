@@ -62,9 +62,18 @@ def plan_answer(engine: Engine, model_name: str, request: Request, extras: CallE
 def encode(
     engine: Engine, style: ChatFormat, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
 ) -> tuple[list[int], tuple[str, ...]]:
-    """The tokens of the prompt for `messages`, and the stop sequences that belong to the format."""
+    """The tokens of the prompt for `messages`, and the stop sequences that belong to the format.
+
+    A last message of the assistant is an answer that was begun: the model goes on with it.
+    """
+    begun = ""
+    if len(messages) > 1 and messages[-1].role == "assistant" and not messages[-1].tool_calls:
+        begun, messages = messages[-1].text, messages[:-1]
     prompt = style.render(template_messages(messages), tools)
-    return engine.tokenize(prompt.text, add_bos=prompt.adds_bos, special=True), prompt.stops
+    tokens = engine.tokenize(prompt.text, add_bos=prompt.adds_bos, special=True)
+    if begun:  # apart, so that the model's own words cannot be taken for marks of the format
+        tokens = [*tokens, *engine.tokenize(begun, add_bos=False, special=False)]
+    return tokens, prompt.stops
 
 
 def _chosen(tools: Sequence[Mapping[str, Any]], choice: ToolChoice) -> Sequence[Mapping[str, Any]]:

@@ -38,6 +38,7 @@ class LocalProvider:
     label = "In process (llama-cpp-python)"
     default_model = BUNDLED_MODEL
     local = True
+    prefills = True  # a last message of the assistant is gone on with
     writes_by_grammar = True  # a schema as `response_format` holds the tokens themselves
     timeouts = Timeouts(first_chunk=_NO_LIMIT, idle=_NO_LIMIT)
     options = frozenset({

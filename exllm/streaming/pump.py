@@ -27,6 +27,7 @@ from exllm.types.usage import Cost
 
 if TYPE_CHECKING:
     from exllm.cost.running import RunningCost
+    from exllm.types.cursor import StreamHandle
 
 READ_AHEAD_AFTER_S = 0.1
 """A consumer that stays away longer than this is read ahead for."""
@@ -464,6 +465,11 @@ class Pump:
         return self._consumer_reads_since is not None or (self._task is not None and not self.ring.producer_is_waiting)
 
     # -- results
+
+    @property
+    def handle(self) -> StreamHandle | None:
+        """Where the provider keeps the stream, and the last of its events that arrived."""
+        return getattr(self._source, "handle", None)
 
     @property
     def name(self) -> str:

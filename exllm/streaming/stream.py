@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exllm.cost.running import RunningCost
     from exllm.sse import Dialect, SSEStream, SSEWriter
     from exllm.structured.plan import Plan
+    from exllm.types.cursor import Cursor
 
 T = TypeVar("T")
 
@@ -48,9 +49,17 @@ class Stream:
     Made by `Client.stream`; not meant to be constructed otherwise.
     """
 
-    def __init__(self, pump: Pump, running_cost: Callable[[], RunningCost], plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        pump: Pump,
+        running_cost: Callable[[], RunningCost],
+        plan: Plan | None = None,
+        make_cursor: Callable[[Stream], Cursor] | None = None,
+    ) -> None:
         self._pump = pump
         self._running_cost = running_cost
+        self._make_cursor = make_cursor
+        self._cursor_id = ""
         self._plan = plan  # how the answer becomes an object, where one was asked for
         self._entered = False
         self._was_left = False
@@ -221,6 +230,12 @@ class Stream:
         provider then has reported nothing, it stays an estimate where ``response.cost`` is not known.
         """
         return self._pump.cost(self._running_cost())
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where the answer stands, as data to be stored: ``client.resume(cursor)`` goes on with it, in any process."""
+        assert self._make_cursor is not None, "every stream of a client has one"
+        return self._make_cursor(self)
 
     @property
     def error(self) -> ExLLMError | None:

@@ -22,6 +22,7 @@ from exllm.transport.elsewhere import RemoteWork, call_for, stop_call
 from exllm.transport.exchange import Response
 from exllm.transport.http import HttpCall, HttpTransport, map_read_error, read_error_body, request_id, scrub
 from exllm.types.chunks import Chunk
+from exllm.types.cursor import StreamHandle
 from exllm.types.request import Request
 
 DRAIN_S = 0.1
@@ -82,6 +83,8 @@ class HttpSource:
         self._last: bytes | None = None  # what `raw` is made of, when the request asks for it
         self._is_closing = False
         self._work: RemoteWork | None = None  # what goes on at the service, for an answer that is had elsewhere
+        self._there: Elsewhere | None = None
+        self._asked_at = 0.0
         self._body: bytes | None = None  # a whole answer that was read already, to see that it is one
         self.request_id: str | None = None
         self.warnings = route.warnings
@@ -94,6 +97,11 @@ class HttpSource:
             return msgspec.json.decode(self._last)
         except msgspec.DecodeError:
             return None
+
+    @property
+    def handle(self) -> StreamHandle | None:
+        """Where the provider keeps the stream, where it does and the wire knows."""
+        return getattr(getattr(self, "_decoder", None), "handle", None)
 
     async def open(self) -> None:
         """Send the request and check the head of the response. Raises what `Wire.parse_error` makes of an error."""
@@ -111,12 +119,31 @@ class HttpSource:
                 self._work = RemoteWork(self._transport, stop_call(there.stop_path, route.call, route.base_url))
             await asyncio.sleep(there.after_s)
             response = await self._begin(call_for(there, route.call, route.base_url, route.spec.auth.header))
+            self._there, self._asked_at = there, asyncio.get_running_loop().time()
         if self._whole:
             self._answer = response
             return
-        read_whole_reads(response)
-        self._framing = _FRAMING[route.wire.framing](max_frame_bytes=route.max_frame_bytes)
         self._decoder = decoder or route.wire.decoder(route.request, route.spec)
+        self._read_as_stream(response)
+
+    def _read_as_stream(self, response: Response) -> None:
+        read_whole_reads(response)
+        self._framing = _FRAMING[self._route.wire.framing](max_frame_bytes=self._route.max_frame_bytes)
+
+    async def _is_asked_again(self) -> bool:
+        """At the end of a stream: whether it ended before the work began, and another one was asked for."""
+        there, now = self._there, asyncio.get_running_loop().time()
+        if there is None or there.lasts_s is None or now - self._asked_at < there.lasts_s:
+            return False
+        if getattr(self._decoder, "has_begun", True):
+            return False
+        route = self._route
+        self._response, self._asked_at = None, now
+        response = await self._begin(call_for(there, route.call, route.base_url, route.spec.auth.header))
+        if self._whole:
+            raise ProtocolError(f"{route.spec.label} answered with no stream where one was before")
+        self._read_as_stream(response)
+        return True
 
     async def _begin(self, call: HttpCall) -> Response:
         """Send a request and check the head of its response."""
@@ -191,6 +218,8 @@ class HttpSource:
                 if data:
                     self.bytes_read += len(data)
                     chunks = self._decode(data)
+                elif await self._is_asked_again():
+                    continue
                 else:
                     chunks = self._end()
             if chunks or self._response is None:
