@@ -96,6 +96,11 @@ class ReplicateDecoder:
         self._head: Chunk | None = StreamStart(model=model) if prediction is None else _start(prediction, model)
         self._undelivered: list[Chunk] = []
 
+    @property
+    def has_begun(self) -> bool:
+        """An event was read."""
+        return self._head is None
+
     def feed(self, frames: Sequence[Frame]) -> list[Chunk]:
         """See `StreamDecoder.feed`. Events after the last are ignored."""
         chunks: list[Chunk] = []

@@ -26,6 +26,9 @@ QUIRKS: dict[str, str] = {}
 ASK_AGAIN_S = 0.5
 """Between two questions whether a prediction is over; what Replicate's own package waits."""
 
+STREAM_LASTS_S = 20.0
+"""A stream without output ends after 30 seconds, with a comment that says 408; a model may take longer to start."""
+
 
 class ReplicateWire:
     """See `Wire`."""
@@ -55,7 +58,7 @@ class ReplicateWire:
         stream = prediction.urls.stream if request.stream else None
         if stream is not None:
             decoder = ReplicateDecoder(spec.name, request.model, prediction)
-            return Elsewhere(stream, accept="text/event-stream", decoder=decoder, stop_path=f"{path}/cancel")
+            return Elsewhere(stream, 0, "text/event-stream", decoder, f"{path}/cancel", STREAM_LASTS_S)
         return Elsewhere(path, after_s=ASK_AGAIN_S, stop_path=f"{path}/cancel")
 
     def decoder(self, request: Request, spec: ProviderSpec) -> ReplicateDecoder:

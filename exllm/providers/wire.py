@@ -44,6 +44,8 @@ class Elsewhere(msgspec.Struct, frozen=True):
         accept: the media type to ask for.
         decoder: reads the stream that is there, in place of the wire's own.
         stop_path: where a POST ends the work, once nobody waits for the answer any more; below the base URL.
+        lasts_s: a stream that ends after this many seconds and more, without a single event, is asked for again: the
+            work has not begun yet. None where a stream lasts as long as the work.
     """
 
     url: str
@@ -51,6 +53,7 @@ class Elsewhere(msgspec.Struct, frozen=True):
     accept: str = "application/json"
     decoder: StreamDecoder | None = None
     stop_path: str | None = None
+    lasts_s: float | None = None
 
 
 class StreamDecoder(Protocol):
@@ -88,7 +91,7 @@ class Wire(Protocol):
     # and the quirks any of which says so. See `supported_options`. And it may have
     # ``read_headers(headers, chunks) -> list[Chunk]``: the chunks of a whole answer, with what only its headers say.
     # ``elsewhere(body, request, spec) -> Elsewhere | None``: where the answer is to be had, if a whole body is none yet;
-    # what is had there is asked the same again. ``options_of(model, spec) -> frozenset[str]``: those of its options that
+    # of what is had there it is asked again. ``options_of(model, spec) -> frozenset[str]``: those of its options that
     # one model takes. ``has_plain_frames = True``: frames hold plain text, of which nothing shows that it is cut off.
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:

@@ -11,6 +11,7 @@ import pytest
 
 import exllm
 from exllm.config import Static
+from exllm.providers import replicate_predictions
 from exllm.providers.wire import Elsewhere
 from exllm.transport.elsewhere import call_for, stop_call
 from exllm.transport.http import HttpCall
@@ -212,3 +213,41 @@ async def test_the_key_does_not_leave_with_the_stream() -> None:
                     async with client.stream(MODEL, "Hi") as stream:
                         await stream.collect()
     assert not streams.requests
+
+
+async def test_a_stream_that_ends_before_the_work_begins_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicate_predictions, "STREAM_LASTS_S", 0.05)
+
+    async def too_early(peer: Peer) -> None:
+        await peer.begin_stream()
+        await peer.chunk(b": hi\n\n")
+        await asyncio.sleep(0.1)
+        await peer.chunk(b":408: 408 Request Timeout\n\n")
+        await peer.end_stream()
+
+    async with _served(too_early, too_early, REPLICATE.reply()) as (server, client):
+        async with client.stream(MODEL, "Hi") as stream:
+            assert (await stream.collect()).text == TEXT
+        assert stream.stats.attempts == 1
+        assert len({request.path for request in server.requests}) == 1
+        assert [request.method for request in server.requests] == ["GET"] * 3
+        assert [request.method for request in server.detoured] == ["POST"]  # one prediction for all
+
+
+async def test_a_stream_that_ends_in_the_middle_of_the_work_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicate_predictions, "STREAM_LASTS_S", 0.05)
+
+    async def halfway(peer: Peer) -> None:
+        await peer.begin_stream()
+        await peer.chunk(event("output", "one "))
+        await asyncio.sleep(0.1)
+        await peer.end_stream()
+
+    async with _served(halfway) as (server, client):
+        with pytest.raises(exllm.StreamInterrupted) as caught:
+            async with client.stream(MODEL, "Hi") as stream:
+                await stream.collect()
+        assert caught.value.partial is not None
+        assert caught.value.partial.text == "one "
+        assert len(server.requests) == 1
+        assert _stopped(server) == 1
