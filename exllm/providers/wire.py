@@ -90,7 +90,7 @@ class Wire(Protocol):
     # A wire may also have ``options_by_quirk: Mapping[str, frozenset[str]]``: options that only some providers take,
     # and the quirks any of which says so. See `supported_options`. And it may have
     # ``read_headers(headers, chunks) -> list[Chunk]``: the chunks of a whole answer, with what only its headers say.
-    # ``elsewhere(body, request, spec) -> Elsewhere | None``: where the answer is to be had, if a whole body is none yet;
+    # ``elsewhere(body, request, spec) -> Elsewhere | None``: where the answer is to be had, where a body is none yet;
     # of what is had there it is asked again. ``options_of(model, spec) -> frozenset[str]``: those of its options that
     # one model takes. ``has_plain_frames = True``: frames hold plain text, of which nothing shows that it is cut off.
 
