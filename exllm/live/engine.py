@@ -217,6 +217,9 @@ class LiveEngine:
                 await self._reconnect(cause)
         except Exception as error:  # noqa: BLE001 - it leaves as one of ours
             self._fail_unless_ours(error)
+        except asyncio.CancelledError:
+            self._fail(StreamClosed("the session's task was cancelled"))  # by whoever cancels all; else it has ended
+            raise
         finally:
             await self.link.leave()
 

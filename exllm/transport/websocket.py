@@ -125,12 +125,14 @@ class WebSocket:
     async def _ping(self) -> asyncio.Future[Any]:
         try:
             with TimeLimit(self._loop.time() + PING_S):
-                return asyncio.ensure_future(await self._connection.ping())
+                pong = asyncio.ensure_future(await self._connection.ping())
         except TimeoutError:
             self.abort()
             raise WebSocketEnded(1006, f"no ping could be sent within {PING_S:g} s") from None
         except ws.ConnectionClosed as error:
             raise self._ended(error) from None
+        pong.add_done_callback(lambda done: done.cancelled() or done.exception())  # `receive` tells how it ended
+        return pong
 
     async def send(self, message: str | bytes) -> None:
         """Send one message, and wait while more than `WRITE_LIMIT_BYTES` wait to be sent.
