@@ -17,7 +17,7 @@ from exllm.providers.call_ids import CallIds, hashed, spelt
 from exllm.providers.gemini_signatures import is_signature
 from exllm.providers.openai_chat_calls import CUSTOM_SIGNATURE
 from exllm.providers.openai_chat_choice import NOT_SENT_BACK
-from exllm.providers.openai_chat_parts import document_part, image_part, input_audio_part
+from exllm.providers.openai_chat_parts import document_part, file_part, image_part, input_audio_part
 from exllm.providers.openai_chat_reasoning import blocks_of
 from exllm.providers.spec import ProviderSpec
 from exllm.types.message import Message
@@ -139,7 +139,7 @@ class MessageWriter:
                 written = document_part(part, self._spec, self.warn)
                 return self._cached(written, part.cache_control)
             case FileRef():
-                return self._cached({"type": "file", "file": {"file_id": part.id}}, part.cache_control)
+                return self._cached(file_part(part, self._spec), part.cache_control)
 
     def _result(self, result: ToolResult, shown: list[dict[str, Any]]) -> dict[str, Any]:
         written: dict[str, Any] = {"role": "tool", "tool_call_id": self._ids.of_result(result.call_id)}

@@ -12,7 +12,7 @@ from typing import Any
 
 from exllm.errors import InvalidRequest
 from exllm.providers.spec import ProviderSpec
-from exllm.types.parts import Audio, Document, Image
+from exllm.types.parts import Audio, Document, FileRef, Image
 
 _AUDIO_FORMATS = {
     "audio/wav": "wav",
@@ -63,6 +63,12 @@ def document_part(document: Document, spec: ProviderSpec, warn: Callable[[str], 
         raise InvalidRequest(f"{spec.label} takes documents as data, not from a URL", provider=spec.name)
     extension = _EXTENSIONS.get(document.media_type or "application/pdf", "bin")
     return {"type": "file", "file": {"filename": document.title or f"document.{extension}", "file_data": place}}
+
+
+def file_part(file: FileRef, spec: ProviderSpec) -> dict[str, Any]:
+    """``file`` with the id of an uploaded file, which Mistral has one level higher."""
+    named = {"file_id": file.id}
+    return {"type": "file", **named} if "document_url" in spec.quirks else {"type": "file", "file": named}
 
 
 def _data_url(media: Image | Document) -> str:

@@ -34,7 +34,8 @@ QUIRKS: dict[str, str] = {
     "assistant_partial": "a last message of the assistant needs `partial: true`, the answer continues it "
     "(Moonshot, Alibaba)",
     "tool_result_name": "tool messages carry the `name` of the tool (Moonshot, Mistral)",
-    "document_url": "documents are `{type: document_url, document_url:}` (Mistral)",
+    "document_url": "documents are `{type: document_url, document_url:}`, uploaded files `{type: file, file_id:}` "
+    "(Mistral)",
     "file_url": "`file_data` of a document may be a URL (OpenRouter)",
     "tool_images": "tool messages may hold images (Ollama)",
     "input_audio_string": "`input_audio` is base64 text or a URL, not an object (Mistral)",

@@ -18,6 +18,7 @@ from exllm.types.parts import (
     Audio,
     CacheControl,
     Document,
+    FileRef,
     Image,
     ProviderPart,
     Reasoning,
@@ -281,16 +282,18 @@ def test_a_tool_that_answers_with_an_image_alone_says_so_in_an_empty_text() -> N
     assert body(messages)["messages"][0] == {"role": "tool", "tool_call_id": "c1", "content": ""}
 
 
-def test_mistrals_documents_and_audio() -> None:
+def test_mistrals_documents_files_and_audio() -> None:
     parts = [
         Document(url="https://x.example/a.pdf", title="a"),
         Document(data=PDF, media_type="application/pdf"),
+        FileRef("file-1"),
         Audio(url="https://x.example/a.mp3"),
         Audio(data=WAV, media_type="audio/wav"),
     ]
     assert body([Message("user", parts)], None, "document_url", "input_audio_string")["messages"][0]["content"] == [
         {"type": "document_url", "document_url": "https://x.example/a.pdf", "document_name": "a"},
         {"type": "document_url", "document_url": PDF_URL},
+        {"type": "file", "file_id": "file-1"},
         {"type": "input_audio", "input_audio": "https://x.example/a.mp3"},
         {"type": "input_audio", "input_audio": base64.b64encode(WAV).decode()},
     ]
