@@ -178,7 +178,7 @@ def prepare_live(
         return fill(text, spec, client.config, way.signer) if "{" in text else text
 
     if given is None:
-        own = filled(live.url)
+        own = filled(f"{live.url}/").removesuffix("/")  # hosts are told by what stands between slashes
         # Where a gateway is configured for the provider, the key is the gateway's and is not shown to anybody else.
         is_gateway = lookup(client.config, spec.address_names, "base_url", spec.base_url_env) is not None
         is_gateway = is_gateway and urlsplit(way.base_url).hostname != urlsplit(own).hostname
