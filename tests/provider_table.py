@@ -185,6 +185,14 @@ at the end of the test report.
 - Which key each one takes: `exllm providers`, and [credentials.md](credentials.md) for clouds. Embeddings and model
   lists: [embeddings.md](embeddings.md). Models in this process: [local.md](local.md).
 
+## What some of them want
+
+- `replicate`: a model is `owner/name`, `owner/name:version` or `deployments/owner/name`. Inputs of models that are not known
+  by name go through `extra`. A call that is left cancels its prediction. Streams tell no numbers of tokens; whole answers do.
+- `lmstudio-native` keeps conversations itself: `extra={{"previous_response_id": reply.id}}` goes on with one, and without it
+  the turns are sent as one text. Its tools are MCP servers and plugins, `extra={{"integrations": [...]}}`.
+- `watsonx` wants a project or a space, `sagemaker-invoke` AWS credentials: [credentials.md](credentials.md).
+
 ## A provider of your own
 
 A service that speaks one of these protocols is a YAML of a few lines, and no Python:
