@@ -14,6 +14,7 @@ from exllm.providers.openai_responses_decode import ResponsesDecoder, offers_ser
 from exllm.providers.openai_responses_plain import plain_answer
 from exllm.providers.openai_responses_quirks import GRANTED_BY, QUIRKS
 from exllm.providers.openai_responses_request import OPTIONS, build_request
+from exllm.providers.openai_responses_retrieval import retrieval
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Framing, HttpRequest
 from exllm.types.chunks import Chunk
@@ -34,6 +35,12 @@ class ResponsesWire:
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         """See `Wire.build`. ``request.extra`` is merged last and shallowly: each of its fields replaces ours whole."""
         return build_request(request, spec)
+
+    def retrieval(
+        self, response_id: str, request: Request, spec: ProviderSpec, after: int | None = None
+    ) -> HttpRequest:
+        """What asks once more for the response that `request` began. See `openai_responses_retrieval.retrieval`."""
+        return retrieval(response_id, request, spec, after)
 
     def must_stream(self, request: Request) -> bool:
         """Never: no service is known to cut an unstreamed call short."""

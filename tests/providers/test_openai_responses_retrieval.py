@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from exllm.errors import ExLLMError, InvalidRequest
 from exllm.providers import registry
+from exllm.providers.openai_responses import WIRE
 from exllm.providers.openai_responses_decode import ResponsesDecoder
-from exllm.providers.openai_responses_retrieval import retrieval
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.streaming.sse import SSEDecoder
@@ -58,7 +58,7 @@ async def of_the_sdk(response_id: str, **arguments: Any) -> httpx2.URL:
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("model", ["gpt-5", "gpt-4.1-mini"])
 def test_it_asks_what_the_sdk_asks(model: str, stream: bool, after: int | None) -> None:
-    http = retrieval("resp_1", request(model, stream=stream), spec_of("openai-responses"), after)
+    http = WIRE.retrieval("resp_1", request(model, stream=stream), spec_of("openai-responses"), after)
     arguments: dict[str, Any] = {"include": ["reasoning.encrypted_content"]} if model == "gpt-5" else {}
     if stream:
         arguments["stream"] = True
@@ -73,9 +73,11 @@ def test_it_asks_what_the_sdk_asks(model: str, stream: bool, after: int | None) 
 
 def test_what_was_included_is_included_again() -> None:
     asked = request(extra={"include": ["file_search_call.results"]}, stream=False)
-    assert retrieval("r", asked, spec_of("openai-responses")).path.endswith("?include%5B%5D=file_search_call.results")
+    assert WIRE.retrieval("r", asked, spec_of("openai-responses")).path.endswith(
+        "?include%5B%5D=file_search_call.results"
+    )
     probabilities = request("gpt-4.1", options=Options(logprobs=True), stream=False)
-    assert "output_text.logprobs" in retrieval("r", probabilities, spec_of("openai-responses")).path
+    assert "output_text.logprobs" in WIRE.retrieval("r", probabilities, spec_of("openai-responses")).path
 
 
 @pytest.mark.parametrize(
@@ -83,13 +85,13 @@ def test_what_was_included_is_included_again() -> None:
     [("azure-responses", "/openai/v1/responses/resp%2F1"), ("bedrock-responses", "/responses/resp%2F1")],
 )
 def test_it_is_below_the_path_of_the_provider(provider: str, path: str) -> None:
-    http = retrieval("resp/1", request("gpt-4.1", stream=False), spec_of(provider))
+    http = WIRE.retrieval("resp/1", request("gpt-4.1", stream=False), spec_of(provider))
     assert http.path == path
 
 
 def test_without_an_id_there_is_nothing_to_ask() -> None:
     with pytest.raises(InvalidRequest):
-        retrieval("", request(), spec_of("openai-responses"))
+        WIRE.retrieval("", request(), spec_of("openai-responses"))
 
 
 def numbered(events: list[dict[str, Any]]) -> list[Frame]:
