@@ -190,8 +190,8 @@ at the end of the test report.
 - `replicate`: a model is `owner/name`, `owner/name:version` or `deployments/owner/name`. Inputs of models that are not
   known by name go through `extra`. A call that is left cancels its prediction. Streams tell no numbers of tokens, whole
   answers do.
-- `lmstudio-native` keeps conversations itself: `extra={{"previous_response_id": reply.id}}` goes on with one, and without
-  it the turns are sent as one text. Its tools are MCP servers and plugins, `extra={{"integrations": [...]}}`.
+- `lmstudio-native` keeps conversations itself: `extra={{"previous_response_id": reply.id}}` goes on with one, and
+  without it the turns are sent as one text. Its tools are MCP servers and plugins, `extra={{"integrations": [...]}}`.
 - `watsonx` wants a project or a space, `sagemaker-invoke` AWS credentials: [credentials.md](credentials.md).
 
 ## A provider of your own
