@@ -44,24 +44,29 @@ INDEX: dict[str, tuple[str, list[str]]] = {
     "Q7": ("aclose from another task within 50 ms", [
         "test_client.py::test_q07_closing_from_another_task_ends_the_reader_and_the_socket_within_50_ms",
         "test_client.py::test_q07_closing_twice_at_once_is_fine",
+        "live/test_session.py::test_aclose_from_another_task_ends_a_read_with_a_clear_error_and_the_socket",
     ]),
     "Q8": ("cancellation is raised, within 20 ms, and leaves nothing", [
         "test_cancellation.py::test_q08_cancelled_at_every_await_over_http",
         "test_cancellation.py::test_q08_cancelled_at_every_await_of_a_foreign_provider",
         "test_cancellation.py::"
         "test_q08_a_cancelled_reader_leaves_what_had_come_and_is_seen_by_the_server_within_20_ms",
+        "live/test_cancellation.py::test_cancelled_anywhere_it_leaves_nothing",
     ]),
     "Q9": ("only our errors, with their facts", [
         "faults/test_table.py::test_q09_every_fault_is_one_of_our_errors_with_its_facts",
         "faults/test_statuses.py::test_a_rate_limit_in_a_body_with_status_200_is_an_error",
         "streaming/test_pump.py::test_whatever_an_iterator_raises_leaves_as_one_of_ours",
+        "live/test_failures.py::test_a_session_that_fails_hands_out_what_came_before_and_then_says_why",
     ]),
     "Q10": ("one client, many loops", [
         "test_loops.py::test_q10_the_module_level_client_works_in_three_loops_in_a_row",
         "test_loops.py::test_q10_the_module_level_client_works_in_the_loops_of_four_threads",
+        "live/test_surroundings.py::test_one_client_serves_three_loops_in_a_row_and_four_threads",
     ]),
     "Q11": ("a client leaves no socket, a forgotten one warns once", [
         "test_client.py::test_q11_a_client_that_is_left_leaves_no_socket",
+        "live/test_session.py::test_a_forgotten_session_warns_and_closes_its_socket",
         "test_client.py::test_q11_a_forgotten_client_warns_once_and_names_where_it_was_made",
         "test_client.py::test_q11_a_client_that_was_never_used_need_not_be_closed",
     ]),
