@@ -75,9 +75,7 @@ async def test_live_text_shows_the_words_and_keeps_the_sound(tmp_path: Path) -> 
 
     path = tmp_path / "answer.wav"
     async with ScriptedServer(answer) as server:
-        out = await _run(
-            "live_text.py", str(path), "gemini", "Oslo?", GEMINI_API_KEY="k", GEMINI_LIVE_URL=server.url
-        )
+        out = await _run("live_text.py", str(path), "gemini", "Oslo?", GEMINI_API_KEY="k", GEMINI_LIVE_URL=server.url)
     lines = out.splitlines()
     assert lines[0] == "> Oslo?"
     assert lines[1].startswith("[weather: {")
