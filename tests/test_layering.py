@@ -25,7 +25,8 @@ ROWS: list[list[str]] = [
     ["exllm.streaming", "exllm.local", "exllm.media", "exllm.sse"],
     [
         "exllm.access", "exllm.recovery", "exllm.call", "exllm.backend", "exllm.budgeted_backend",
-        "exllm.embedding_call", "exllm.token_call", "exllm.model_lists", "exllm.image_questions", "exllm.client_core", "exllm.client_models", "exllm.client_live",
+        "exllm.embedding_call", "exllm.token_call", "exllm.model_lists",
+        "exllm.image_questions", "exllm.client_core", "exllm.client_models", "exllm.client_live",
         "exllm.client",
         "exllm.default_client", "exllm.testing", "exllm.live",
         "exllm.structured.source",

@@ -66,9 +66,7 @@ def continuation(cursor: Cursor, strategy: ResumeStrategy, *, prefills: bool, su
     # Spaces at the end are kept here: some providers refuse them, and models repeat them or not.
     said = Message("assistant", text.rstrip())
     if prefills:
-        return Continuation(
-            (*cursor.messages, said), text, "prefill", Seam(text[len(text.rstrip()) :], is_marked=False)
-        )
+        return Continuation((*cursor.messages, said), text, "prefill", Seam(text[len(text.rstrip()) :], is_asked=False))
     return Continuation((*cursor.messages, said, Message("user", CONTINUE)), text, "continuation", Seam(text))
 
 

@@ -31,7 +31,7 @@ def prefill_fields(backend: object, request: Request) -> dict[str, Any] | None:
     options = request.options
     if options.thinking or options.reasoning_effort:
         return None
-    if _QUIRKS & backend.quirks:
+    if _QUIRKS & backend.quirks or backend.wire == "openai_completions":  # which goes on with any text
         return {}
     if backend.wire in _CLAUDE_WIRES and "claude" in request.model:
         from exllm.model_catalog import model_supports  # reads the catalog when it is first asked

@@ -19,12 +19,14 @@ class Seam:
 
     Args:
         text: what is continued.
-        is_marked: the continuation may begin with dots that only say that it is one.
+        is_asked: the continuation was asked for, and may begin with dots that only say that it is one. Otherwise it is
+            what follows by itself, and any end of `text` that it begins with is a repetition.
     """
 
-    def __init__(self, text: str, *, is_marked: bool = True) -> None:
+    def __init__(self, text: str, *, is_asked: bool = True) -> None:
         self._tail = text[-LONGEST_OVERLAP:]
-        self._is_marked = is_marked and not text.rstrip().endswith(_DOTS)
+        self._is_asked = is_asked
+        self._is_marked = is_asked and not text.rstrip().endswith(_DOTS)
         self._held = ""
         self._is_open = bool(self._tail)
 
@@ -46,12 +48,15 @@ class Seam:
         if held is None:
             return True
         if not held.strip():
-            return len(self._held) < _SURE_CHARACTERS
+            return (self._is_asked and len(self._held) < _SURE_CHARACTERS) or self._is_within(held)
+        return self._is_within(held) or self._is_within(held.lstrip())
+
+    def _is_within(self, held: str) -> bool:
+        """Something at the end of the text so far begins with it, and is longer."""
         tail = self._tail
         start = tail.find(held)
         while start >= 0:
-            is_part = start + len(held) < len(tail)  # the rest of the tail may follow
-            if is_part and (self._is_boundary(start) or len(tail) - start >= _SURE_CHARACTERS):
+            if start + len(held) < len(tail) and self._may_begin(start):
                 return True
             start = tail.find(held, start + 1)
         return False
@@ -59,21 +64,21 @@ class Seam:
     def _released(self) -> str:
         self._is_open = False
         held = self._without_dots()
-        if held is None:
+        if not held:  # dots alone, or the beginning of them, are no mark
             held = self._held
         self._held = ""
         for candidate in (held, held.lstrip()):
             for length in range(min(len(candidate), len(self._tail)), 0, -1):
                 start = len(self._tail) - length
-                if candidate.startswith(self._tail[start:]) and (
-                    length >= _SURE_CHARACTERS or self._is_boundary(start)
-                ):  # fmt: skip
+                if candidate.startswith(self._tail[start:]) and self._may_begin(start):
                     return candidate[length:]
         return held
 
-    def _is_boundary(self, start: int) -> bool:
-        """A word begins at `start` of the tail."""
+    def _may_begin(self, start: int) -> bool:
+        """What is repeated may begin at `start` of the tail: where a word does, or far enough from the end."""
         tail = self._tail
+        if not self._is_asked or len(tail) - start >= _SURE_CHARACTERS:
+            return True
         return tail[start:].strip() != "" and (start == 0 or not tail[start - 1].isalnum() or not tail[start].isalnum())
 
     def _without_dots(self) -> str | None:
