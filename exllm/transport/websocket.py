@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 from websockets import exceptions as ws
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.version import version as WEBSOCKETS_VERSION
 
@@ -98,6 +99,8 @@ class WebSocket:
     @property
     def buffered_bytes(self) -> int:
         """How much was handed to `send` and has not gone to the operating system."""
+        if self._connection.state is State.CLOSED:  # a closed TLS transport cannot tell
+            return 0
         return self._connection.transport.get_write_buffer_size()
 
     async def receive(self) -> Frame:

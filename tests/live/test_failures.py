@@ -266,6 +266,11 @@ async def test_tls_works_with_a_private_authority_that_is_named_and_not_otherwis
     async with ScriptedServer(answer, tls=context) as server:
         async with client_for(server.url, ssl_context=trusting) as client, client.live(MODEL) as session:
             await next_of(session, live.TurnComplete)
+            await session.send("bye", complete=False)
+            await session.aclose()
+            await session.aclose()
+            assert session.stats.buffered_bytes == 0
+            assert session.stats.bytes_out > 0
         async with client_for(server.url) as client:
             with pytest.raises(exllm.ConnectionFailed, match="ssl_context"):
                 async with client.live(MODEL):
