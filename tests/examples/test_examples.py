@@ -18,6 +18,7 @@ from exllm.providers.mock import SENTENCE
 from tests.cli.command import environment
 from tests.faults.dialects import OPENAI, TEXT
 from tests.faults.server import FaultServer
+from tests.faults.server import Peer as ServerPeer
 from tests.integrations.web import serving
 from tests.live import gemini
 from tests.live.scripted_server import Peer, ScriptedServer
@@ -161,3 +162,40 @@ async def test_fastapi_app_streams_events_and_text(monkeypatch: pytest.MonkeyPat
     _id, name, data = events[-1].split("\n")
     assert name == "event: response"
     assert json.loads(data.removeprefix("data: "))["choices"][0]["message"]["content"] == SENTENCE
+
+
+async def _run_against(text: str, name: str) -> str:
+    """The output of an example whose model answers `text`."""
+
+    async def answer(peer: ServerPeer) -> None:
+        if OPENAI.is_streamed(peer.request):
+            await peer.begin_stream()
+            pieces = (text[at : at + 9] for at in range(0, len(text), 9))
+            for frame in (*OPENAI.opening, *map(OPENAI.text, pieces), *OPENAI.closing):
+                await peer.chunk(frame)
+                await asyncio.sleep(0.01)  # so that they come one by one
+            await peer.end_stream()
+        else:
+            await peer.answer(OPENAI.body(text))
+
+    async with FaultServer(answer) as server:
+        return await _run(name, "openai/gpt-4.1-mini", OPENAI_API_KEY="k", OPENAI_BASE_URL=server.url)
+
+
+async def test_structured_output_prints_the_object() -> None:
+    text = '{"product": "kettle", "stars": 5, "mood": "happy", "praise": ["fast", "good tea"]}'
+    lines = (await _run_against(text, "structured_output.py")).splitlines()
+    assert lines == ["kettle: 5 stars, happy", "+ fast", "+ good tea", "by schema, attempts: 1"]
+
+
+async def test_partial_objects_show_the_object_while_it_grows() -> None:
+    text = '{"title": "Pancakes", "minutes": 20, "steps": ["mix", "fry", "eat"]}'
+    shown = (await _run_against(text, "partial_objects.py")).split("\r")
+    assert len(shown) > 2
+    assert any("(... min): " in line for line in shown)
+    assert shown[-1] == "Pancakes (20 min): mix / fry / eat\n3 steps, all there and checked\n"
+
+
+async def test_stream_items_prints_each() -> None:
+    text = '{"value": [{"name": "Paris", "country": "France"}, {"name": "Basel", "country": "Switzerland"}]}'
+    assert await _run_against(text, "stream_items.py") == "Paris, France\nBasel, Switzerland\n"
