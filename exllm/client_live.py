@@ -108,7 +108,7 @@ class LiveMethods(ClientCore):
         """
         from exllm.live.call import changed, live_model
 
-        spec, model_id = live_model(self._settings, model)
+        spec, model_id = live_model(self._settings, model, (settings or {}).get("kind"))
         wire, held = live_wire(spec.live.wire), None
         if settings is not None:
             held, _ = changed(LiveSettings(model_id), settings, wire, spec, drop_unsupported=False)

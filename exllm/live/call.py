@@ -114,14 +114,20 @@ def tools_by_name(settings: LiveSettings) -> dict[str, Tool]:
     return {tool.name: tool for tool in settings.tools if isinstance(tool, Tool)}
 
 
-def live_model(client: CallSettings, model: str) -> tuple[ProviderSpec, str]:
-    """The provider of ``"provider/model"``, and its id of the model. Raises ConfigurationError."""
+def live_model(client: CallSettings, model: str, kind: object = None) -> tuple[ProviderSpec, str]:
+    """The provider of ``"provider/model"``, and its id of the model: by default that for sessions of this `kind`.
+
+    Raises: ConfigurationError.
+    """
     name, model_id = registry.parse_model(model)
     spec = registry.get(name)
     if not isinstance(spec, ProviderSpec) or not spec.live.wire:
         label = spec.label if isinstance(spec, ProviderSpec) else name
         raise ConfigurationError(f"{label} has no realtime sessions", provider=name)
-    model_id = model_id or lookup(client.config, name, "default_live_model") or spec.live.default_model
+    if model_id is None and kind == "transcription":
+        model_id = spec.live.transcription_model
+    elif model_id is None:
+        model_id = lookup(client.config, name, "default_live_model") or spec.live.default_model
     if not model_id:
         raise ConfigurationError(f"{name!r} has no default realtime model; write '{name}/<model>'", provider=name)
     return spec, model_id
@@ -153,7 +159,7 @@ def prepare_live(
 
     Raises: ConfigurationError, UnsupportedOption, InvalidRequest; TypeError and ValueError for wrong arguments.
     """
-    spec, model_id = live_model(client, model)
+    spec, model_id = live_model(client, model, arguments.get("kind"))
     name, wire = spec.name, live_wire(spec.live.wire)
     if not isinstance(extra, Mapping | None):
         raise TypeError(f"extra must be a dict of the provider's own fields, got {type(extra).__name__}")

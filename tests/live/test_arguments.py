@@ -76,6 +76,7 @@ async def test_a_bare_provider_means_its_default_model() -> None:
     async with exllm.Client(config=config) as client:
         assert client.live("gemini").model.startswith("gemini/gemini-")
         assert client.live("openai").model == "openai/mine"
+        assert "whisper" in client.live("openai", kind="transcription").model
 
 
 async def test_unsupported_settings_can_be_dropped_and_that_is_told() -> None:
