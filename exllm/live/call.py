@@ -183,14 +183,13 @@ def prepare_live(
     def filled(text: str) -> str:
         return fill(text, spec, client.config, way.signer) if "{" in text else text
 
-    if given is None:
-        own = filled(f"{live.url}/").removesuffix("/")  # hosts are told by what stands between slashes
-        # Where a gateway is configured for the provider, the key is the gateway's and is not shown to anybody else.
-        is_gateway = lookup(client.config, spec.address_names, "base_url", spec.base_url_env) is not None
-        is_gateway = is_gateway and urlsplit(way.base_url).hostname != urlsplit(own).hostname
-        address = way.base_url if is_gateway else own
-    else:
+    configured = lookup(client.config, spec.address_names, "base_url", spec.base_url_env)
+    if given is not None:
         address = given
+    elif configured is not None and urlsplit(way.base_url).hostname != urlsplit(live.url).hostname:
+        address = way.base_url  # a gateway, or one's own resource: its key is shown to nobody else
+    else:
+        address = filled(f"{live.url}/").removesuffix("/")  # hosts are told by what stands between slashes
     filled_live = msgspec.structs.replace(
         live,
         model=filled(live.model),

@@ -43,6 +43,22 @@ async def test_the_host_is_that_of_the_location(location: str, host: str) -> Non
         assert client.live("vertex")._call.url == f"wss://{host}"
 
 
+@pytest.mark.parametrize(
+    ("provider", "values", "url"),
+    [
+        ("azure", {"base_url": "https://mine.openai.azure.com/openai/v1"}, "wss://mine.openai.azure.com"),
+        ("azure", {"resource": "mine"}, "wss://mine.openai.azure.com"),
+        ("openai", {}, "wss://api.openai.com"),
+        ("openai", {"base_url": "https://api.openai.com/v1"}, "wss://api.openai.com"),
+        ("openai", {"base_url": "http://gateway:8080/openai/v1"}, "ws://gateway:8080"),
+        ("openai", {"base_url": "http://gateway:8080/v1", "live_url": "wss://live.gateway/x"}, "wss://live.gateway/x"),
+    ],
+)
+async def test_a_session_goes_where_the_other_calls_go(provider: str, values: dict[str, str], url: str) -> None:
+    async with exllm.Client(config=Static({provider: {"api_key": "k", **values}})) as client:
+        assert client.live(f"{provider}/gpt-realtime")._call.url == url
+
+
 class FakeSigner:
     """Credentials that know their project, and whose token is another one each time."""
 
