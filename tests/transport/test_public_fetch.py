@@ -57,7 +57,8 @@ class TestWhatIsPublic:
             "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254",
             "100.64.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "198.18.0.1", "192.0.2.1", "::1", "::",
             "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-            "2002:7f00:1::", "64:ff9b::7f00:1", "2001:db8::1",
+            "2002:7f00:1::", "64:ff9b::7f00:1", "2001:db8::1", "fec0::1", "192.0.0.192", "168.63.129.16", "3fff::1",
+            "64:ff9b:1::7f00:1", "2001:0:4136:e378:8000:63bf:f7f7:f7f7", "::7f00:1",
         ],
     )  # fmt: skip
     def test_these_are_not(self, address: str) -> None:
@@ -70,7 +71,14 @@ class TestWhatIsPublic:
         with pytest.raises(InvalidRequest, match="not a public address"):
             await fetch(url)
 
-    @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.1", "2130706433"])
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "localhost", "LOCALHOST", "127.1", "2130706433", "0", "[::]", "127.0.0.1.",
+            # IDNA makes plain digits and dots of these, after which no resolver is asked
+            "\uff11\uff12\uff17.0.0.1", "\u2460\u2461\u2466.\u24ea.\u24ea.\u2460", "127\u30020\u30020\u30021",
+        ],
+    )  # fmt: skip
     async def test_names_that_lead_there_are_refused(self, host: str) -> None:
         with pytest.raises(InvalidRequest, match=r"not a public address|no address that can be fetched"):
             await fetch(f"http://{host}:1/x", timeout=5)
@@ -103,7 +111,8 @@ class TestWhatIsPublic:
             return web.Response()
 
         async with serving(x=watch) as url:
-            for address in (url, url.replace("127.0.0.1", "localhost")):
+            for host in ("127.0.0.1", "localhost", "\uff11\uff12\uff17.0.0.1", "[::ffff:127.0.0.1]"):
+                address = url.replace("127.0.0.1", host)
                 with pytest.raises(InvalidRequest):
                     await fetch(f"{address}/x")
         assert seen == []
@@ -129,13 +138,19 @@ class TestFetching:
             with pytest.raises(InvalidRequest, match="redirects more than 5 times"):
                 await fetch(f"{url}/a")
 
-    @pytest.mark.parametrize("target", ["http://10.0.0.1/secret", "http://[::1]:9/", "file:///etc/passwd", "ftp://x/y"])
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "http://10.0.0.1/secret", "http://[::1]:9/", "file:///etc/passwd", "ftp://x/y", "//10.0.0.1/",
+            "//me@b.org/", "http://\uff11\uff10.0.0.1/", "http://[",
+        ],
+    )  # fmt: skip
     async def test_a_redirect_into_the_private_network_is_refused(self, target: str) -> None:
         async def away(_request: web.Request) -> web.Response:
             return web.Response(status=302, headers={"location": target})
 
         async with serving(a=away) as url:
-            with pytest.raises(InvalidRequest, match=r"not a public address|no http://"):
+            with pytest.raises(InvalidRequest, match=r"not a public address|no http://|not sent"):
                 await fetch(f"{url}/a")
 
     async def test_more_than_wanted_ends_it(self) -> None:
@@ -159,6 +174,49 @@ class TestFetching:
         async with serving(a=bomb) as url:
             with pytest.raises(InvalidRequest, match="more than max_bytes"):
                 await fetch(f"{url}/a", max_bytes=1_000_000)
+
+    async def test_gzip_is_unpacked_and_must_be_whole(self) -> None:
+        packed = gzip.compress(b"some text " * 1000)
+
+        async def whole(_request: web.Request) -> web.Response:
+            return web.Response(body=packed + b"and more", headers={"content-encoding": "gzip"})
+
+        async def half(_request: web.Request) -> web.Response:
+            return web.Response(body=packed[:-20], headers={"content-encoding": "gzip"})
+
+        async def no_gzip(_request: web.Request) -> web.Response:
+            return web.Response(body=b"not packed", headers={"content-encoding": "gzip"})
+
+        async with serving(a=whole, b=half, c=no_gzip) as url:
+            assert (await fetch(f"{url}/a", max_bytes=10_000))[0] == b"some text " * 1000
+            for broken in "bc":
+                with pytest.raises(ConnectionFailed):
+                    await fetch(f"{url}/{broken}")
+
+    @pytest.mark.parametrize("packing", ["br", "zstd", "deflate", "gzip, gzip"])
+    async def test_other_packing_is_not_asked_for_and_not_unpacked(self, packing: str) -> None:
+        asked: list[str] = []
+
+        async def packed(request: web.Request) -> web.Response:
+            asked.append(request.headers["accept-encoding"])
+            return web.Response(body=b"\0" * 100, headers={"content-encoding": packing})
+
+        async with serving(a=packed) as url:
+            with pytest.raises(ConnectionFailed, match="not asked for"):
+                await fetch(f"{url}/a")
+        assert asked == ["gzip"]
+
+    async def test_a_server_that_drips_is_left_in_time(self) -> None:
+        async def drip(request: web.Request) -> web.StreamResponse:
+            answer = web.StreamResponse()
+            await answer.prepare(request)
+            while True:
+                await answer.write(b"0")
+                await asyncio.sleep(0.01)
+
+        async with serving(a=drip) as url:
+            with pytest.raises(TotalTimeout):
+                await fetch(f"{url}/a", timeout=0.2)
 
     @pytest.mark.parametrize(("status", "error"), [(404, NotFound), (403, NotFound), (500, ServerError)])
     async def test_refusals(self, status: int, error: type[Exception]) -> None:
@@ -185,7 +243,7 @@ class TestFetching:
 
     async def test_no_secret_of_the_address_is_told(self) -> None:
         with pytest.raises(ConnectionFailed) as told:
-            await fetch("http://127.0.0.1:1/a?token=s3cret")
+            await fetch("http://127.0.0.1:1/bot-s3cret/a?token=s3cret")
         assert "s3cret" not in str(told.value)
 
     @pytest.mark.parametrize(
