@@ -151,13 +151,13 @@ def pydantic_ai_times() -> Times:
         rows: list[Row]
 
     async def measure(size: int) -> float:
-        start = size // PIECE * PIECE
+        start, whole = size // PIECE * PIECE, answer(size + 2 * PIECE * PEER_PIECES)  # begins as `TEXT` does
 
         async def write(_messages: Any, info: AgentInfo) -> AsyncIterator[Any]:
             yield {0: DeltaToolCall(info.output_tools[0].name, TEXT[:start], tool_call_id="1")}
             for piece in pieces_from(start, PEER_PIECES):
                 yield {0: DeltaToolCall(json_args=piece)}
-            yield {0: DeltaToolCall(json_args="]}")}
+            yield {0: DeltaToolCall(json_args=whole[start + PIECE * PEER_PIECES :])}
 
         agent = Agent(FunctionModel(stream_function=write), output_type=Table)
         taken: list[float] = []
