@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exllm import Message, Reasoning, Response, Text, ToolCall, ToolCallDelta, ToolResult
-from exllm.types.chunks import ProviderEvent
+from exllm.types.chunks import UsageUpdate
 from tests.e2e.aimock.server import Aimock
 from tests.e2e.test_aimock_answers import HELLO, LOOK, OSLO, PARIS, WAYS, WEATHER
 
@@ -39,9 +39,8 @@ async def test_a_stream_is_many_pieces_and_ends_with_what_is_billed(aimock: Aimo
     async with aimock.client() as client, client.stream(MODEL, "say hello") as stream:
         chunks = [chunk async for chunk in stream]
     assert len([chunk for chunk in chunks if chunk.text]) == 4  # aimock cuts after 8 characters
-    (billed,) = [chunk for chunk in chunks if isinstance(chunk, ProviderEvent)]
-    assert billed.event == "billed_units"
-    assert (billed.data["input_tokens"], billed.data["output_tokens"]) == (7, 9)
+    (counts,) = [chunk.usage for chunk in chunks if isinstance(chunk, UsageUpdate)]
+    assert (counts.billed_input_tokens, counts.billed_output_tokens) == (7, 9)
 
 
 @WAYS
