@@ -45,7 +45,7 @@ from exllm.tools.run_stream import RunStream
 
 try:
     from starlette.background import BackgroundTask
-    from starlette.requests import Request
+    from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 except ModuleNotFoundError as error:
@@ -57,6 +57,7 @@ __all__ = [
     "TextResponse",
     "client_lifespan",
     "error_response",
+    "error_told",
     "get_client",
     "handle_error",
     "resume_response",
@@ -167,7 +168,7 @@ class ReplayResponse(_StreamResponse):
 
     Args:
         replay: of `Replays.start`.
-        after: the id of the last event that the client has got; None sends all.
+        after: the id, or the number, of the last event that the client has got; None sends all.
         heartbeat_s: as for `SSEResponse`.
     """
 
@@ -177,7 +178,7 @@ class ReplayResponse(_StreamResponse):
         self,
         replay: Replay,
         *,
-        after: str | None = None,
+        after: str | int | None = None,
         heartbeat_s: float | None = None,
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
@@ -198,9 +199,10 @@ def resume_response(replays: Replays, request: Request, *, heartbeat_s: float | 
         if not last:
             raise InvalidRequest("send the id of the last event in the header Last-Event-ID")
         replay = replays.find(last)
-        if replay.is_ended and last == f"{replay.id}:{replay.last}":
+        number = replay.number_of(last)
+        if replay.is_ended and number == replay.last:
             return Response(status_code=204)
-        return ReplayResponse(replay, after=last, heartbeat_s=heartbeat_s)
+        return ReplayResponse(replay, after=number, heartbeat_s=heartbeat_s)
     except ExLLMError as error:
         return error_response(error)
     except ValueError as error:
@@ -238,13 +240,18 @@ def error_response(error: ExLLMError) -> Response:
     A failure of the application's own set-up, such as its key, goes to the log, and to the client without the details.
     """
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 502)
+    body = {"error": error_told(error)}
+    headers = {} if error.retry_after_s is None else {"retry-after": str(max(0, math.ceil(error.retry_after_s)))}
+    return Response(msgspec.json.encode(body), status, headers, "application/json")
+
+
+def error_told(error: ExLLMError) -> dict[str, Any]:
+    """What a client is told of an error: its type, a message, and whether another try may help."""
     message = error.message
     if isinstance(error, _OURS) and not isinstance(error, InvalidRequest):
         _log.error("%s: %s", type(error).__name__, error)
         message = "the server has no working access to this model"
-    body = {"error": {"type": type(error).__name__, "message": message, "retryable": error.retryable}}
-    headers = {} if error.retry_after_s is None else {"retry-after": str(max(0, math.ceil(error.retry_after_s)))}
-    return Response(msgspec.json.encode(body), status, headers, "application/json")
+    return {"type": type(error).__name__, "message": message, "retryable": error.retryable}
 
 
 async def handle_error(request: Request, error: Exception) -> Response:
@@ -268,9 +275,10 @@ def client_lifespan(**arguments: Any) -> Callable[[Any], AbstractAsyncContextMan
     return lifespan
 
 
-def get_client(request: Request) -> Client:
-    """The client of `client_lifespan`; a FastAPI dependency: ``client: Annotated[Client, Depends(get_client)]``."""
-    client = getattr(request.state, _STATE, None)
+def get_client(connection: HTTPConnection) -> Client:
+    """The client of `client_lifespan`; a FastAPI dependency, of WebSocket routes, too:
+    ``client: Annotated[Client, Depends(get_client)]``."""
+    client = getattr(connection.state, _STATE, None)
     if not isinstance(client, Client):
         raise ConfigurationError("the application has no exllm client; give it lifespan=client_lifespan()")
     return client
@@ -280,14 +288,14 @@ def get_client(request: Request) -> Client:
 async def _events(stream: Stream | RunStream, out: SSEStream) -> AsyncIterator[tuple[bytes, AsyncIterator[bytes]]]:
     """The first events, and those that follow."""
     async with stream:
-        first = await anext(out)
+        first = await anext(out, b"")
         if out.error is not None and not out.chunks:
             raise out.error  # still in time for an HTTP status
         yield first, out
 
 
 @contextlib.asynccontextmanager
-async def _replayed(replay: Replay, after: str | None) -> AsyncIterator[tuple[bytes, AsyncIterator[bytes]]]:
+async def _replayed(replay: Replay, after: str | int | None) -> AsyncIterator[tuple[bytes, AsyncIterator[bytes]]]:
     async with contextlib.aclosing(replay.events(after)) as reader:
         yield await anext(reader, b""), reader
 

@@ -12,10 +12,10 @@ import uvicorn
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
+async def serving(app: Any, *, websockets: bool = False) -> AsyncIterator[str]:
     """The base URL of `app` while it is served."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="auto" if websockets else "none"))
     task = asyncio.create_task(server.serve([listener]))
     try:
         async with asyncio.timeout(10):
