@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from exllm.errors import ExLLMError
+from exllm.errors import ExLLMError, InvalidRequest
 from exllm.providers import ProviderSpec, registry
 from exllm.providers.wire import HttpRequest
 from exllm.types.message import Message
@@ -58,7 +58,7 @@ def build(messages: tuple[Message, ...], target: Target) -> HttpRequest:
     spec = spec_of(target.provider)
     model = target.model or spec.default_model
     assert model is not None
-    return registry.wire(spec.wire).build(Request(target.provider, model, messages), spec)
+    return registry.wire(spec.wire).build(Request(target.provider, model, messages, extra=dict(target.extra)), spec)
 
 
 def sent(messages: tuple[Message, ...], target: Target) -> tuple[dict[str, Any], str]:
@@ -81,6 +81,15 @@ def test_every_kind_of_answer_travels(wire: str, target: Target) -> None:
         except (AssertionError, ExLLMError) as error:
             failures.append(f"{answer.provider}: {answer.name}: {type(error).__name__}: {str(error)[:600]}")
     assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize("name", ["openai-completions", "mistral-fim", "ollama-generate"])
+def test_endpoints_that_complete_one_prompt_say_who_takes_conversations(name: str) -> None:
+    """Models were trained on different forms of a conversation; none is guessed, and nothing is sent."""
+    spec = spec_of(name)
+    request = Request(name, "m", conversation(answers("openai_chat")[0].message))
+    with pytest.raises(InvalidRequest, match=r"completes one prompt .* takes conversations"):
+        registry.wire(spec.wire).build(request, spec)
 
 
 def check(answer: Answer, target: Target) -> None:

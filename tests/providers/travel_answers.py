@@ -27,7 +27,7 @@ from exllm.types.request import Request
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 WIRES = (
     "openai_chat", "anthropic_messages", "openai_responses", "gemini_generate", "bedrock_converse", "bedrock_invoke",
-    "ollama_chat", "cohere_chat", "gemini_interactions",
+    "ollama_chat", "cohere_chat", "gemini_interactions", "cohere_v1", "ollama_generate", "openai_completions",
 )  # fmt: skip
 _FRAMINGS: dict[str, Any] = {"sse": SSEDecoder, "ndjson": NDJSONDecoder, "aws_eventstream": EventStreamDecoder}
 _CHAT = {"gemini": "gemini-openai", "ollama": "ollama-openai", "vercel-gateway": "vercel"}

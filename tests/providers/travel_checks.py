@@ -6,6 +6,7 @@ import base64
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import anthropic.types
@@ -198,6 +199,20 @@ def _text(body: Body, _model: str) -> str:
     return "" if len(prompts) == 1 and isinstance(prompts[0], str) else f"no prompt in {sorted(body)}"
 
 
+def _lmstudio(body: Body, _model: str) -> str:
+    """One text, or a list of texts and pictures: https://lmstudio.ai/docs/developer/rest/chat."""
+    said = body["input"]
+    if isinstance(said, str):
+        return "" if said else "no input"
+    fields = {"message": {"type", "content"}, "text": {"type", "content"}, "image": {"type", "data_url"}}
+    return next((f"{part}" for part in said if part.keys() != fields.get(part["type"])), "")
+
+
+def _replicate(body: Body, _model: str) -> str:
+    prompt = body["input"].get("prompt")
+    return "" if isinstance(prompt, str) and prompt else f"no prompt in {sorted(body['input'])}"
+
+
 def _alternates(turns: list[Body], model_role: str) -> str:
     """Two sides that take turns, the user first, and no turn without content."""
     expected = "user"
@@ -294,6 +309,7 @@ class Target(NamedTuple):
         ids: of calls and results.
         id_pattern: what an id must be.
         has_tools: whether it takes calls and results.
+        extra: what it cannot do without.
     """
 
     provider: str
@@ -302,6 +318,7 @@ class Target(NamedTuple):
     ids: Callable[[Body], Ids]
     id_pattern: str = r".{1,40}"
     has_tools: bool = True
+    extra: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def name(self) -> str:
@@ -334,6 +351,14 @@ TARGETS = (
     Target("deepseek", None, _deepseek, _ids_of_chat),
     Target("openrouter", None, _openai, _ids_of_chat),
     Target("gemini-openai", None, _openai, _ids_of_chat),
+    Target("xai", None, _openai, _ids_of_chat),
+    Target("huggingface", "openai/gpt-oss-120b", _openai, _ids_of_chat),
+    Target("databricks", "databricks-claude-sonnet-4-5", _openai, _ids_of_chat),
+    Target("perplexity", None, _openai, _ids_of_chat, has_tools=False),
+    Target("watsonx", None, _openai, _ids_of_chat, extra={"project_id": "p"}),
+    Target("sagemaker-invoke", "my-endpoint", _openai, _ids_of_chat),
+    Target("lmstudio-native", None, _lmstudio, _no_ids, has_tools=False),
+    Target("replicate", None, _replicate, _no_ids, has_tools=False),
     Target("vertex", None, _gemini, _ids_of_gemini, r".+"),
     Target("vertex-anthropic", None, _anthropic, _ids_of_anthropic, _ANTHROPIC_ID),
     Target("azure-responses", "gpt-5", _responses, _ids_of_responses, r".{1,64}"),
