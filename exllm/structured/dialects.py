@@ -86,6 +86,7 @@ OF_WIRE = {
     "bedrock_converse": ANTHROPIC,
     "bedrock_invoke": ANTHROPIC,
     "cohere_chat": COHERE,
+    "cohere_v1": COHERE,
     "gemini_generate": GEMINI,
     "gemini_interactions": GEMINI,
     "ollama_chat": GRAMMAR,
