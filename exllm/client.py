@@ -96,9 +96,9 @@ class Client(ModelMethods, LiveMethods):
             return self._stream(call, api_key, base_url, accumulate=accumulate)
         from exllm.structured.call import STREAM_RETRIES, asked_for
 
-        if not accumulate:
-            raise TypeError("response_model and validators need the text that accumulate=False does not keep")
         asked = asked_for(model, options, STREAM_RETRIES)
+        if not accumulate and (asked.plan is not None or asked.validators):
+            raise TypeError("response_model and validators need the text that accumulate=False does not keep")
         call = self._prepare(model, messages, asked.options, True, timeout, extra, include_raw, budget)
         return self._stream_for_object(call, asked, messages, api_key, base_url)
 

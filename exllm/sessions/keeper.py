@@ -1,0 +1,54 @@
+"""Saving one session again and again, whatever is cancelled meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from exllm.sessions.session import Session
+from exllm.sessions.stores import SessionStore
+
+CLEAN_UP_S = 5.0
+"""How long a cancelled save may go on until it is left to itself."""
+
+
+class Keeper:
+    """Knows which revision of a session its store has from us. Without a store it does nothing.
+
+    One save at a time. A save that has begun is never left half done: a store may have written by the time somebody
+    stops waiting for it, and without its new revision the next save would be a conflict.
+    """
+
+    def __init__(self, store: SessionStore | None) -> None:
+        self.store = store
+        self._revision: str | None = None
+        self._saving: asyncio.Task[Session] | None = None
+
+    async def save(self, session: Session) -> Session:
+        """Save `session`; returns it as it is stored. Raises: what `SessionStore.save` raises."""
+        if self.store is None:
+            return session
+        if self._saving is not None:  # somebody stopped waiting for it
+            await asyncio.wait([self._saving])
+            self._take()
+        if self._revision is not None:
+            session = msgspec.structs.replace(session, revision=self._revision)
+        task = self._saving = asyncio.get_running_loop().create_task(self.store.save(session), name="exllm-session")
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            await asyncio.wait([task], timeout=CLEAN_UP_S)
+            raise
+        finally:
+            self._take()
+        return task.result()
+
+    def _take(self) -> None:
+        """Note what has become of the save, if it is over."""
+        task = self._saving
+        if task is None or not task.done():
+            return
+        self._saving = None
+        if not task.cancelled() and task.exception() is None:
+            self._revision = task.result().revision
