@@ -35,7 +35,9 @@ from exllm.errors import (
     RateLimited,
     RequestTimeout,
     ServerError,
+    SessionConflict,
     SessionLost,
+    SessionStateError,
     StreamClosed,
     StreamInterrupted,
     StructuredOutputError,
@@ -96,6 +98,7 @@ if TYPE_CHECKING:
         model_catalog,
         providers,
         recovery,
+        sessions,
         similarity,
         sse,
         streaming,
@@ -107,6 +110,7 @@ if TYPE_CHECKING:
     from exllm.default_client import chat, count_tokens, embed, stream
     from exllm.policies.budget import Budget
     from exllm.policies.retry import RetryPolicy
+    from exllm.sessions.session import Session
     from exllm.streaming.stream import Stream
     from exllm.structured.answer_so_far import AnswerSoFar
     from exllm.tools import AskUser, Deny, Halt, RunStream, mcp
@@ -143,6 +147,7 @@ _LAZY = {
     "RunFinished": "exllm.types.run_events",
     "RunStream": "exllm.tools",
     "RunSuspended": "exllm.types.run_events",
+    "Session": "exllm.sessions.session",
     "Stream": "exllm.streaming.stream",
     "TokenCount": "exllm.types.token_count",
     "ToolContext": "exllm.types.tool_context",
@@ -169,6 +174,7 @@ _LAZY_MODULES = frozenset(
         "model_catalog",
         "providers",
         "recovery",
+        "sessions",
         "similarity",
         "sse",
         "streaming",
@@ -241,7 +247,10 @@ __all__ = [
     "RunSuspended",
     "ServerError",
     "ServerTool",
+    "Session",
+    "SessionConflict",
     "SessionLost",
+    "SessionStateError",
     "Stream",
     "StreamClosed",
     "StreamInterrupted",
@@ -286,6 +295,7 @@ __all__ = [
     "model_catalog",
     "providers",
     "recovery",
+    "sessions",
     "similarity",
     "sse",
     "stream",

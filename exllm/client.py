@@ -17,7 +17,13 @@ from exllm.types.options import STRUCTURED_OPTIONS, OptionArguments
 from exllm.types.response import Response
 
 if TYPE_CHECKING:
+    import os
+
     from exllm.recovery.settings import RecoverArgument
+    from exllm.sessions.conversation import Conversation
+    from exllm.sessions.session import Session
+    from exllm.sessions.shown import ContextArgument
+    from exllm.sessions.stores import SessionStore
     from exllm.tools.run_stream import RunStream
     from exllm.tools.settings import RunArguments
     from exllm.types.cursor import Cursor, ResumeStrategy
@@ -237,6 +243,31 @@ class Client(ModelMethods, LiveMethods):
         While there is more to do the status is ``running``: ``run = await client.step(run, tools=tools)``.
         """
         return await _whole_run(_start_run(self.stream, model, messages, arguments, is_step=True, is_whole=True))
+
+    def conversation(  # type: ignore[misc] # the option `store` of OpenAI's goes to each turn, or into the session
+        self,
+        session: Session | str,
+        *,
+        store: SessionStore | str | os.PathLike[str] | None = None,
+        context: ContextArgument = None,
+        **arguments: Unpack[RunArguments],
+    ) -> Conversation:
+        """A conversation that goes on: ``async with client.conversation(session) as chat: await chat.send("Hi")``.
+
+        Args:
+            session: an `exllm.Session`, new or not; or the id of one that `store` has.
+            store: an `exllm.sessions.SessionStore`; the path of a SQLite file, or of a folder for JSON files that ends
+                in ``/``; or ``redis://...``. None: nothing is stored; ``chat.session`` is yours to keep.
+            context: what is sent of a long conversation: a strategy of `exllm.context.fit_messages`, or
+                ``"summarize"``, or an `exllm.sessions.Fit`. None sends all.
+            arguments: of every turn, as for `run`; each turn may have its own. A `budget` is for all turns together.
+
+        Raises: TypeError, ValueError, ConfigurationError for wrong arguments.
+        """
+        from exllm.sessions.conversation import Conversation
+        from exllm.sessions.stores import store_of
+
+        return Conversation(self, session, store_of(store), context, arguments)
 
     async def analyze_images(
         self,

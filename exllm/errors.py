@@ -3,11 +3,13 @@
 ========================  =======================================================
 what to do                errors
 ========================  =======================================================
-fix the call or setup     `ConfigurationError`, `InvalidRequest`, `UnsupportedOption`
+fix the call or setup     `ConfigurationError`, `InvalidRequest`, `UnsupportedOption`,
+                          `SessionStateError`
 fix the key or the bill   `AuthenticationError`, `PermissionDenied`, `QuotaExceeded`
 wait, then retry          `RateLimited`, `ServerError`, `Overloaded`
 retry                     `ConnectionFailed` and the four timeouts
 resume or retry           `StreamInterrupted`, `SessionLost`
+load again                `SessionConflict`
 ask otherwise             `StructuredOutputError` and its three kinds
 report                    `ProtocolError`, `FrameTooLarge`
 ========================  =======================================================
@@ -46,7 +48,9 @@ __all__ = [
     "RateLimited",
     "RequestTimeout",
     "ServerError",
+    "SessionConflict",
     "SessionLost",
+    "SessionStateError",
     "StreamClosed",
     "StreamInterrupted",
     "StructuredOutputError",
@@ -162,6 +166,10 @@ class UnsupportedOption(InvalidRequest):
     """An option that this provider or model cannot take; raised before any I/O."""
 
 
+class SessionStateError(InvalidRequest):
+    """A session cannot do this in the status that it has; the message says what it can."""
+
+
 class NotFound(InvalidRequest):
     """No such model or endpoint (404)."""
 
@@ -269,6 +277,13 @@ class SessionLost(StreamInterrupted):
     def __init__(self, message: str, *, transcript: tuple[Message, ...] = (), **facts: Any) -> None:
         super().__init__(message, **facts)
         self.transcript = transcript
+
+
+class SessionConflict(ExLLMError):
+    """The session was changed, or deleted, in its store since it was loaded; nothing was overwritten.
+
+    Load it again and do the same there, or keep both: ``exllm.sessions.fork(session)``.
+    """
 
 
 class StreamClosed(ExLLMError):

@@ -41,6 +41,10 @@ ROW_OF["exllm.streaming.source"] = ROW_OF["exllm.streaming.frame"]
 
 # The client hands out runs, and the loop of a run asks the client.
 ROW_OF["exllm.tools"] = ROW_OF["exllm.client"]
+ROW_OF["exllm.sessions"] = ROW_OF["exllm.client"]
+
+# A file that stores share.
+ROW_OF["exllm.sqlite_file"] = ROW_OF["exllm.config"]
 
 # Pure, and what is signed must be what is sent.
 ROW_OF["exllm.transport.exact_url"] = ROW_OF["exllm.version"]

@@ -21,13 +21,14 @@ PUBLIC = {
         FirstChunkTimeout FrameTooLarge Halt IdleTimeout Image ImageDelta InvalidRequest Message MissingExtra
         NotFound Options Overloaded Part Pending PermissionDenied ProtocolError ProviderEvent ProviderPart
         QuotaExceeded RateLimited Reasoning ReasoningDelta Refusal RefusalDelta Request RequestTimeout Response
-        RetryPolicy Role Run RunEvent RunFinished RunStream RunSuspended ServerError ServerTool SessionLost
+        RetryPolicy Role Run RunEvent RunFinished RunStream RunSuspended ServerError ServerTool Session
+        SessionConflict SessionLost SessionStateError
         Stream StreamClosed StreamInterrupted StreamStart StreamStats Structured StructuredOutputError
         StructuredOutputInvalid StructuredOutputRefused StructuredOutputTruncated Text TextDelta Timeouts
         TokenCount TokenLogprob Tool ToolCall ToolCallDelta ToolContext ToolFinished ToolProgress ToolResult
         ToolStarted TotalTimeout TurnFinished TurnStarted UnsupportedOption Usage UsageUpdate Vectors
         __version__ chat config context cost count_tokens embed live local mcp media model_catalog providers
-        recovery similarity sse stream streaming structured testing tool tools
+        recovery sessions similarity sse stream streaming structured testing tool tools
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
     exllm.live: """
@@ -59,8 +60,8 @@ def test_every_public_class_and_function_has_a_docstring(module: object) -> None
     [
         (
             exllm.Client,
-            "aclose analyze_images chat configured count_tokens default_model embed extract_text list_models live "
-            "live_token resume run step stream stream_run stream_step",
+            "aclose analyze_images chat configured conversation count_tokens default_model embed extract_text "
+            "list_models live live_token resume run step stream stream_run stream_step",
         ),
         (exllm.Stream, "aclose batches collect cost cursor error events items partial response stats tee text to_sse"),
     ],

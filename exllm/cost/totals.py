@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from exllm.types.usage import Cost, Provenance, Usage
 
 _COUNTS = tuple(
@@ -36,6 +38,20 @@ def add_cost(one: Cost, other: Cost) -> Cost:
         reason=next((cost.reason for cost in (one, other) if cost.total is None), None),
         estimated=one.estimated or other.estimated,
     )
+
+
+def usage_without(total: Usage, part: Usage) -> Usage:
+    """The counts of `total` less those of `part`, which is in it."""
+    known = {name: (getattr(total, name), getattr(part, name)) for name in _COUNTS}
+    less = {name: max(0, all_ - one) for name, (all_, one) in known.items() if all_ is not None and one is not None}
+    return msgspec.structs.replace(total, **less)
+
+
+def cost_without(total: Cost, part: Cost) -> Cost:
+    """What `total` costs less what `part` does, which is in it."""
+    known = {name: (getattr(total, name), getattr(part, name)) for name in (*_AMOUNTS, "total")}
+    less = {name: max(0.0, all_ - one) for name, (all_, one) in known.items() if all_ is not None and one is not None}
+    return msgspec.structs.replace(total, **less)
 
 
 def _provenance(one: Provenance, other: Provenance) -> Provenance:

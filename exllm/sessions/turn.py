@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 import msgspec
 
-from exllm.cost.totals import add_cost, add_usage
+from exllm.cost.totals import add_cost, add_usage, cost_without, usage_without
 from exllm.errors import SessionStateError, StreamClosed
 from exllm.policies.budget import budgets_of
 from exllm.sessions.keeper import Keeper
@@ -24,10 +24,11 @@ from exllm.tools.run_stream import RunStream, attach_run
 from exllm.tools.start import start_run
 from exllm.types.cursor import Cursor, ResumeStrategy
 from exllm.types.message import Message
-from exllm.types.options import STRUCTURED_OPTIONS, check_options
+from exllm.types.options import STRUCTURED_OPTIONS, Options, check_options
 from exllm.types.response import Response
 from exllm.types.run import Run
 from exllm.types.run_events import RunEvent, ToolFinished
+from exllm.types.usage import Cost, Usage
 
 if TYPE_CHECKING:
     from exllm.client import Client
@@ -38,7 +39,6 @@ SAVE_EVERY_S = 1.0
 """How often, at most, a turn is saved while an answer arrives; after a tool's result it is saved at once."""
 
 _OF_RESUME = frozenset({"timeout", "budget", "api_key", "base_url"})
-_OF_CALLS = _OF_RESUME | {"extra", "include_raw"}
 
 
 class Turn:
@@ -193,7 +193,12 @@ class Turn:
             spent: list[Response] = []
             await shown.prepare(_chat(conversation._client, arguments, spent))
             self._base = _with_spent(msgspec.structs.replace(base, summary=shown.summary or base.summary), spent)
-            stream = start_run(self._opener(before, shown), run, None, arguments, is_whole=is_whole)
+            partial = before.partial if self._operation == "continue_" and self._strategy is not None else None
+            if partial is not None and not _can_go_on(partial, run, arguments):
+                partial = None
+            if partial is not None:
+                run = _without(run, partial)  # it is counted as part of the whole answer
+            stream = start_run(self._opener(partial, shown), run, None, arguments, is_whole=is_whole)
             # Before anything is asked, so that what the user said is kept, and a conflict costs nothing.
             await self._save(self._base)
             self._run_stream = await stream.__aenter__()
@@ -263,36 +268,44 @@ class Turn:
 
     # -- asking
 
-    def _opener(self, before: Session, shown: Shown) -> Any:
-        """What `RunStream` asks the model with: for the rest of a cut-off answer first, where there is one."""
+    def _opener(self, partial: Response | None, shown: Shown) -> Callable[..., Stream]:
+        """What `RunStream` asks the model with: first for the rest of `partial`, where that is given."""
         client = self._conversation._client
-        partial = before.partial if self._operation == "continue_" else None
 
         def open_stream(model: str, history: tuple[Message, ...], **arguments: Any) -> Stream:
             nonlocal partial
             cut_off, partial = partial, None
             messages = shown(history)
-            if cut_off is not None and self._strategy is not None:
-                cursor = _cursor(cut_off, model, messages, arguments)
-                if cursor is not None:
-                    how = {name: value for name, value in arguments.items() if name in _OF_RESUME}
-                    return client.resume(cursor, strategy=self._strategy, **how)
-            return client.stream(model, messages, **arguments)
+            if cut_off is None:
+                return client.stream(model, messages, **arguments)
+            assert self._strategy is not None
+            options = check_options(_options(arguments))
+            cursor = Cursor(secrets.token_hex(12), model, messages, options, arguments.get("extra") or {}, cut_off)
+            how = {name: value for name, value in arguments.items() if name in _OF_RESUME}
+            return client.resume(cursor, strategy=self._strategy, **how)
 
         return open_stream
 
 
-def _cursor(
-    partial: Response, model: str, messages: tuple[Message, ...], arguments: Mapping[str, Any]
-) -> Cursor | None:
-    """Where a cut-off answer is gone on with; None where it is to be asked for again."""
-    options = {name: value for name, value in arguments.items() if name not in _OF_CALLS and value is not None}
+def _options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name in Options.__struct_fields__ and value is not None}
+
+
+def _can_go_on(partial: Response, run: Run, arguments: Mapping[str, Any]) -> bool:
+    """Whether a cut-off answer can be gone on with; else it is asked for again."""
+    options = {**run.options, **_options(arguments)}
     if not STRUCTURED_OPTIONS.isdisjoint(options):
-        return None
-    cursor = Cursor(
-        secrets.token_hex(12), model, messages, check_options(options), arguments.get("extra") or {}, partial
+        return False
+    cursor = Cursor("", run.model, (), check_options(options), partial=partial)
+    return cursor.obstacle is None and bool(cursor.text.strip())
+
+
+def _without(run: Run, partial: Response) -> Run:
+    if run.turns == 0:
+        return msgspec.structs.replace(run, response=None, usage=Usage(), cost=Cost())
+    return msgspec.structs.replace(
+        run, usage=usage_without(run.usage, partial.usage), cost=cost_without(run.cost, partial.cost)
     )  # fmt: skip
-    return cursor if cursor.obstacle is None and cursor.text.strip() else None
 
 
 def _said(session: Session) -> tuple[Any, ...]:
