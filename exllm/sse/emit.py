@@ -85,7 +85,9 @@ class SSEStream:
         return self._numbered(self._writer.event(chunk))
 
     def broken_off(self, error: ExLLMError) -> list[bytes]:
-        """The last events of a stream that is not read to its end."""
+        """The last events of a stream that is not read to its end; none when it was."""
+        if self._is_over:
+            return []
         self._is_over = True
         self.error = error
         return self._numbered(self._writer.fail(error))

@@ -22,6 +22,7 @@ from exllm.sse import Replay, ReplayLost, Replays
 from exllm.streaming.frame import Frame
 from exllm.streaming.sse import SSEDecoder
 from exllm.testing import MockProvider, Wait
+from tests.cancel_at import CancelAt
 from tests.integrations.web import serving
 from tests.sse.answers import CUT, PLAIN, mock
 
@@ -204,6 +205,119 @@ async def test_a_replay_needs_sensible_arguments(client: exllm.Client) -> None:
                     replay.events(after=wrong_id)
 
 
+async def test_closed_before_it_has_begun_readers_are_told(client: exllm.Client) -> None:
+    with mock(PLAIN) as llm:
+        replays = Replays()
+        replay = replays.start(client.stream("mocked", "Hi"))
+        reader = replay.events()
+        await replays.aclose()
+        assert [frame.event for frame in frames_of(*[data async for data in reader])] == ["error"]
+        assert llm.open_answers == 0
+        with pytest.raises(StreamClosed):
+            replays.start(client.stream("mocked", "Hi"))
+
+
+async def test_closing_that_is_cancelled_closes_all_the_same(client: exllm.Client) -> None:
+    with mock(*[["a ", Wait(30)]] * 3) as llm:
+        replays = Replays()
+        for _ in range(3):
+            await anext(replays.start(client.stream("mocked", "Hi")).events())
+        closing = asyncio.create_task(replays.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        await until(lambda: llm.open_answers == 0)
+
+
+async def test_closed_after_the_last_event_nothing_is_added(client: exllm.Client) -> None:
+    with mock(PLAIN):
+        async with Replays() as replays:
+            replay = replays.start(client.stream("mocked", "Hi"), "openai")
+            await until(lambda: replay.is_ended)
+            await replay.aclose()
+            data = [data async for data in replay.events()]
+    assert frames_of(*data)[-1].data == b"[DONE]"
+
+
+async def test_a_reader_that_is_dropped_has_left(client: exllm.Client) -> None:
+    with mock(["a ", Wait(30), "b"]) as llm:
+        async with Replays(keep_s=0.05) as replays:
+            replay = replays.start(client.stream("mocked", "Hi"))
+            async for _data in replay.events():
+                break
+            await until(lambda: replay.is_expired)
+            await until(lambda: llm.open_answers == 0)
+            assert len(replays) == 0
+
+
+async def test_a_reader_that_stalls_stops_the_others_for_a_while_only(client: exllm.Client) -> None:
+    with mock([TextDelta(word) for word in WORDS]):
+        async with Replays(capacity=40, keep_s=0.1) as replays:
+            replay = replays.start(client.stream("mocked", "Hi"))
+            stalled, alone = replay.events(), replay.events()
+            assert len(frames_of(await anext(stalled))) < 40
+            frames = frames_of(*[data async for data in alone])
+            assert "".join(map(exllm_text, frames)) == "".join(WORDS)
+            with pytest.raises(ReplayLost, match="not kept any more"):
+                await anext(stalled)
+            assert [data async for data in stalled] == []
+
+
+async def test_a_reader_that_stalls_may_go_on_while_its_events_are_kept(client: exllm.Client) -> None:
+    with mock([TextDelta(word) for word in WORDS]):
+        async with Replays(capacity=40, keep_s=0.2) as replays:
+            replay = replays.start(client.stream("mocked", "Hi"))
+            reader = replay.events()
+            first = await anext(reader)
+            await until(lambda: not replay._readers)
+            frames = frames_of(first, *[data async for data in reader])
+    assert "".join(map(exllm_text, frames)) == "".join(WORDS)
+
+
+async def test_a_stream_that_only_stalled_clients_had_is_closed(client: exllm.Client) -> None:
+    with mock([TextDelta(word) for word in WORDS * 4]) as llm:
+        async with Replays(capacity=40, keep_s=0.05) as replays:
+            replay = replays.start(client.stream("mocked", "Hi"))
+            stalled = replay.events()
+            await anext(stalled)
+            await until(lambda: replay.is_expired and llm.open_answers == 0)
+            with pytest.raises(ReplayLost):
+                await anext(stalled)
+
+
+@pytest.mark.parametrize("late", [0, 1])
+async def test_cancelled_at_any_await_nothing_is_left(client: exllm.Client, late: int) -> None:
+    answer = [TextDelta("a "), Wait(0.001), TextDelta("b "), Wait(0.001), TextDelta("c")]
+
+    async def read() -> None:
+        async with Replays() as replays:
+            replay = replays.start(client.stream("mocked", "Hi"))
+            async for _data in replay.events():
+                pass
+
+    async def relay() -> None:
+        async with client.stream("mocked", "Hi") as stream:
+            async for _data in stream.to_sse("anthropic"):
+                pass
+
+    before = asyncio.all_tasks()
+    for work in (read, relay):
+        for step in range(1, 100):
+            with mock(answer) as llm:
+                at = CancelAt(work(), step, late)
+                task = asyncio.ensure_future(_awaited(at))
+                await asyncio.wait([task])
+                assert llm.open_answers == 0
+                assert asyncio.all_tasks() == before
+            if not task.cancelled():
+                break
+        assert 2 < at.steps < 99
+
+
+async def _awaited(work: CancelAt[None]) -> None:
+    await work
+
+
 class TestOverHttp:
     @pytest.fixture
     async def url(self, client: exllm.Client) -> AsyncIterator[str]:
@@ -248,6 +362,21 @@ class TestOverHttp:
         async with httpx.AsyncClient() as web:
             assert (await web.get(url, headers={"last-event-id": "abc:3"})).status_code == 410
             assert (await web.get(url)).status_code == 400
+
+    async def test_ids_that_are_none(self, url: str) -> None:
+        with mock(PLAIN):
+            async with httpx.AsyncClient() as web:
+                stream = str(frames_of((await web.post(url, params={"dialect": "openai"})).content)[0].id).split(":")[0]
+                for number, status in (
+                    ("x", 400),
+                    ("", 400),
+                    ("-1", 400),
+                    ("9" * 5000, 400),
+                    ("1000", 410),
+                    ("2", 200),
+                ):
+                    answer = await web.get(url, params={"last_event_id": f"{stream}:{number}"})
+                    assert answer.status_code == status
 
 
 async def test_a_stream_of_the_server_that_is_closed_raises_for_its_reader(client: exllm.Client) -> None:
