@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -13,14 +15,18 @@ from exllm.call import Call
 from exllm.cost import cost_of
 from exllm.errors import ExLLMError, ProtocolError, TotalTimeout
 from exllm.policies.retry import RetrySchedule
+from exllm.providers.kept_stream import SkippingDecoder
 from exllm.providers.plain_requests import PlainRequests
 from exllm.providers.provider import Provider
-from exllm.providers.wire import Wire
+from exllm.providers.spec import ProviderSpec
+from exllm.providers.wire import HttpRequest, StreamDecoder, Wire
 from exllm.streaming.accumulator import fold
 from exllm.streaming.interrupt import TimeLimit
 from exllm.streaming.source import ChunkSource, IteratorSource
 from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport
 from exllm.transport.http_source import HttpSource, Route
+from exllm.types.chunks import Chunk
+from exllm.types.cursor import StreamHandle
 from exllm.types.normalise import load_media
 from exllm.types.request import Request
 from exllm.types.response import Response
@@ -105,11 +111,34 @@ class HttpBackend:
         self._way = way
         self._plain_requests = plain_requests
         self._max_frame_bytes = max_frame_bytes
+        self._decoder: StreamDecoder | None = None  # of a stream that is gone on with
         # Built at once where that needs no file, so that a call which cannot be made fails before it is awaited.
         self._route = None if call.has_paths else self._build(call.request)
 
     async def connect(self) -> HttpSource:
-        return HttpSource(self._transport, self._route or await self._ready_route())
+        return HttpSource(self._transport, self._route or await self._ready_route(), self._decoder)
+
+    def resuming(
+        self, handle: StreamHandle, decoder: StreamDecoder | None, skipped: Callable[[list[Chunk]], None]
+    ) -> HttpBackend | None:
+        """What asks for the rest of a stream that the provider keeps; None where the wire knows no such thing.
+
+        Args:
+            decoder: what has decoded the stream so far. Where it is lost, the stream is asked for from its beginning.
+            skipped: takes the chunks up to ``handle.after`` then.
+        """
+        resumption = getattr(self._wire, "resumption", None)
+        if resumption is None or not handle.after:
+            return None
+        rest = copy.copy(self)
+        asked = handle if decoder is not None else StreamHandle(handle.id)
+        rest._route = self._build(self._call.request, lambda request, spec: resumption(asked, request, spec))
+        rest._decoder = decoder
+        if decoder is None:
+            rest._decoder = SkippingDecoder(
+                self._wire.decoder(rest._route.request, rest._route.spec), handle.after, self._wire, skipped
+            )
+        return rest
 
     async def attempt(self) -> Response:
         route = self._route or await self._ready_route()
@@ -137,11 +166,11 @@ class HttpBackend:
             self._route = self._build(msgspec.structs.replace(self._call.request, messages=messages))
         return self._route
 
-    def _build(self, request: Request) -> Route:
+    def _build(self, request: Request, write: Callable[[Request, ProviderSpec], HttpRequest] | None = None) -> Route:
         way = self._way
         if way.fields:
             request = msgspec.structs.replace(request, extra={**way.fields, **request.extra})
-        http = self._plain_requests.build(self._wire, request, way.spec)
+        http = write(request, way.spec) if write else self._plain_requests.build(self._wire, request, way.spec)
         headers = {
             "content-type": "application/json",
             "accept": "text/event-stream" if request.stream else "application/json",

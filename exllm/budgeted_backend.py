@@ -101,6 +101,14 @@ class BudgetedBackend:
             raise
         return BudgetedSource(source, charge, self._running, Accumulator("", self._model, keep_content=False))
 
+    def resuming(self, handle: StreamHandle, decoder: Any, skipped: Any) -> BudgetedBackend | None:
+        """As `HttpBackend.resuming`."""
+        resume = getattr(self._backend, "resuming", None)
+        backend = resume(handle, decoder, skipped) if resume is not None else None
+        return None if backend is None else BudgetedBackend(
+            backend, self._running, self._model, self._budgets, self._key
+        )  # fmt: skip
+
     async def attempt(self) -> Response:
         with Charge(self._budgets, self._running, self._key) as charge:
             response = await self._backend.attempt()
@@ -132,6 +140,10 @@ class BudgetedSource:
     @property
     def bytes_read(self) -> int:
         return self._source.bytes_read
+
+    @property
+    def decoder(self) -> Any:
+        return getattr(self._source, "decoder", None)
 
     @property
     def handle(self) -> StreamHandle | None:

@@ -22,6 +22,7 @@ from exllm.providers.gemini_interactions_steps import Step, StepReader
 from exllm.providers.gemini_interactions_usage import unnamed, usage_of
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import Chunk, ProviderEvent, StreamStart, TextDelta, UsageUpdate
+from exllm.types.cursor import StreamHandle
 from exllm.types.usage import Provenance
 
 SNIPPET_CHARS = 200
@@ -81,6 +82,13 @@ class InteractionDecoder:
         self._hot_index: int | None = -1
         self._hot_part = -1
         self._undelivered: list[Chunk] = []
+
+    @property
+    def handle(self) -> StreamHandle | None:
+        """Where the stream goes on; None for an interaction that is not stored."""
+        if not self.interaction_id or not self.last_event_id:
+            return None
+        return StreamHandle(self.interaction_id, self.last_event_id)
 
     def feed(self, frames: Sequence[Frame]) -> list[Chunk]:
         """See `StreamDecoder.feed`. Frames after the terminal event are ignored."""
@@ -262,4 +270,12 @@ def _unix_time(text: str | None) -> int | None:
     try:
         return int(datetime.fromisoformat(text).timestamp()) if text else None
     except ValueError:
+        return None
+
+
+def event_id_of(data: bytes) -> str | None:
+    """The id of an event, which says where a kept stream goes on after it."""
+    try:
+        return decode_event(data).event_id
+    except UNREADABLE:
         return None

@@ -10,14 +10,16 @@ from collections.abc import Mapping
 
 from exllm.errors import ExLLMError
 from exllm.providers.error_mapping import error_for_body
-from exllm.providers.openai_responses_decode import ResponsesDecoder, offers_server_tools
+from exllm.providers.openai_responses_decode import ResponsesDecoder, offers_server_tools, sequence_number_of
 from exllm.providers.openai_responses_plain import plain_answer
 from exllm.providers.openai_responses_quirks import GRANTED_BY, QUIRKS
 from exllm.providers.openai_responses_request import OPTIONS, build_request
 from exllm.providers.openai_responses_retrieval import retrieval
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import Framing, HttpRequest
+from exllm.streaming.frame import Frame
 from exllm.types.chunks import Chunk
+from exllm.types.cursor import StreamHandle
 from exllm.types.request import Request
 
 __all__ = ["QUIRKS", "WIRE", "ResponsesWire"]
@@ -41,6 +43,14 @@ class ResponsesWire:
     ) -> HttpRequest:
         """What asks once more for the response that `request` began. See `openai_responses_retrieval.retrieval`."""
         return retrieval(response_id, request, spec, after)
+
+    def resumption(self, handle: StreamHandle, request: Request, spec: ProviderSpec) -> HttpRequest:
+        """See `Wire`: the rest of a stream that was begun in the background."""
+        return retrieval(handle.id, request, spec, int(handle.after) if handle.after else None)
+
+    def event_key(self, frame: Frame) -> str | None:
+        """See `Wire`."""
+        return sequence_number_of(frame.data)
 
     def must_stream(self, request: Request) -> bool:
         """Never: no service is known to cut an unstreamed call short."""

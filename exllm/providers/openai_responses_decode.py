@@ -56,6 +56,7 @@ from exllm.types.chunks import (
     TextDelta,
     UsageUpdate,
 )
+from exllm.types.cursor import StreamHandle
 from exllm.types.request import Request
 from exllm.types.tool import ServerTool
 
@@ -100,6 +101,7 @@ class ResponsesDecoder:
         "_hot_content",
         "_hot_number",
         "_hot_output",
+        "_is_kept",
         "_items",
         "_last_data",
         "_model",
@@ -112,6 +114,7 @@ class ResponsesDecoder:
     def __init__(self, request: Request, provider: str) -> None:
         self.finished = False
         self.response_id: str | None = None
+        self._is_kept = request.extra.get("background") is True
         self._provider = provider
         self._model = request.model
         self._decoder = ItemDecoder(provider, keep_ids=offers_server_tools(request))
@@ -128,10 +131,16 @@ class ResponsesDecoder:
     @property
     def sequence_number(self) -> int | None:
         """The number of the last event whose chunks were given; a kept stream can be had from the next one on."""
-        try:
-            return decode_number(self._last_data).sequence_number if self._last_data else None
-        except UNREADABLE:
+        number = sequence_number_of(self._last_data)
+        return None if number is None else int(number)
+
+    @property
+    def handle(self) -> StreamHandle | None:
+        """Where the stream goes on; None for one that is not made in the background, and not kept as a stream."""
+        number = sequence_number_of(self._last_data)
+        if not self._is_kept or self.response_id is None or number is None:
             return None
+        return StreamHandle(self.response_id, number)
 
     def feed(self, frames: Sequence[Frame]) -> list[Chunk]:
         """See `StreamDecoder.feed`. Frames after the terminal event are ignored."""
@@ -367,3 +376,12 @@ def offers_server_tools(request: Request) -> bool:
     more = request.extra.get("tools")
     given += [tool.get("type") for tool in more if isinstance(tool, dict)] if isinstance(more, list | tuple) else []
     return bool(request.options.web_search) or any(kind not in _YOURS for kind in given)
+
+
+def sequence_number_of(data: bytes) -> str | None:
+    """The number of an event, which says where a kept stream goes on after it."""
+    try:
+        number = decode_number(data).sequence_number if data else None
+    except UNREADABLE:
+        return None
+    return None if number is None else str(number)

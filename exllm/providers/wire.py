@@ -93,6 +93,9 @@ class Wire(Protocol):
     # ``elsewhere(body, request, spec) -> Elsewhere | None``: where the answer is to be had, where a body is none yet;
     # of what is had there it is asked again. ``options_of(model, spec) -> frozenset[str]``: those of its options that
     # one model takes. ``has_plain_frames = True``: frames hold plain text, of which nothing shows that it is cut off.
+    # One whose provider keeps streams has ``resumption(handle, request, spec) -> HttpRequest``, which asks for what
+    # follows ``handle.after`` (for all where that is empty), ``event_key(frame) -> str | None``, and a decoder with
+    # ``handle: StreamHandle | None``.
 
     def build(self, request: Request, spec: ProviderSpec) -> HttpRequest:
         """The HTTP request for `request`. Raises `UnsupportedOption` or `InvalidRequest` for what cannot be said."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from exllm.policies.retry import RetrySchedule
 from exllm.recovery.continuation import Continuation, continuation, shortened, summary_request
 from exllm.recovery.joiner import Joiner
 from exllm.recovery.prefills import prefill_fields
+from exllm.recovery.seam import Seam
 from exllm.recovery.settings import Recovery
 from exllm.recovery.source import RecoveringSource
 from exllm.streaming.accumulator import Accumulator
@@ -63,13 +65,17 @@ class RecoverableAnswer:
         self.accumulator = Accumulator(call.request.provider, call.request.model)
         # Made at once: it may not be possible.
         self._first = backend(call.request) if begin is None else None
-        self._plan = None if begin is None else self._planned(begin)
+        self._plan: Continuation | None = None
+        if begin is not None:
+            if strategy == "exact":
+                self._first = self._kept_stream(begin, None)
+            if self._first is None:
+                self._plan = self._planned(begin)
 
     async def connect(self) -> RecoveringSource:
         """For the pump."""
         start = None
-        if self._begin is not None:
-            assert self._plan is not None
+        if self._begin is not None and self._plan is not None:
             if self._strategy == "summarize" and self._plan.by == "summary":
                 assert self._summary is not None
                 summary = await self._summary(summary_request(self._begin))
@@ -90,12 +96,23 @@ class RecoverableAnswer:
     async def _connect_first(self) -> object:
         backend, self._first = self._first, None
         if backend is None:
-            backend = self._backend(self._call.request) if self._begin is None else self._next(self._begin, self._plan)
+            backend = self._backend(self._call.request) if self._plan is None else self._next(self._begin, self._plan)
         return await backend.connect()
 
-    async def _go_on(self, cursor: Cursor) -> tuple[Backend, Continuation]:
+    async def _go_on(self, cursor: Cursor, decoder: Any) -> tuple[Backend, Continuation]:
+        """The next request. `decoder` has decoded what there is of the answer."""
+        kept = self._kept_stream(cursor, decoder)
+        if kept is not None:
+            return kept, Continuation((), cursor.text, "stream", Seam(""))
         plan = continuation(cursor, "exact", prefills=self._fields is not None)
         return self._next(cursor, plan), plan
+
+    def _kept_stream(self, cursor: Cursor, decoder: Any) -> Backend | None:
+        """What asks the provider for the rest of the stream that it keeps, where it does."""
+        if cursor.handle is None:
+            return None
+        resume = getattr(self._backend(self._call.request), "resuming", None)
+        return None if resume is None else resume(cursor.handle, decoder, self.accumulator.add)
 
     def _planned(self, begin: Cursor, summary: str = "") -> Continuation:
         plan = continuation(begin, self._strategy, prefills=self._fields is not None, summary=summary)
@@ -103,8 +120,8 @@ class RecoverableAnswer:
             self.accumulator.add(self._kept_chunks(begin, plan.kept))
         return plan
 
-    def _next(self, cursor: Cursor, plan: Continuation | None) -> Backend:
-        assert plan is not None
+    def _next(self, cursor: Cursor | None, plan: Continuation) -> Backend:
+        assert cursor is not None
         request = self._call.request
         extra = request.extra
         if plan.by == "prefill":

@@ -23,7 +23,7 @@ CONTINUE_FROM_SUMMARY = (
 SUMMARIZE = "Say in a few sentences what this part of an answer has covered, and where it stopped:\n\n{text}"
 _END_OF_PARAGRAPH = "\n\n"
 
-ResumedBy = Literal["prefill", "continuation", "summary", "again"]
+ResumedBy = Literal["stream", "prefill", "continuation", "summary", "again"]
 
 
 class Continuation(msgspec.Struct, frozen=True):
@@ -32,7 +32,8 @@ class Continuation(msgspec.Struct, frozen=True):
     Attributes:
         messages: of the request.
         kept: the text of the answer that stays; what is shorter than the text that had arrived was given up.
-        by: how it goes on. ``again``: nothing had arrived that counts, so it is asked for anew.
+        by: how it goes on. ``stream``: the provider keeps it, and gives the very rest. ``again``: nothing had arrived
+            that counts, so it is asked for anew.
         seam: what joins the new text to the kept one.
         separator: what stands between them.
     """

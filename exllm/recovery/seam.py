@@ -47,9 +47,11 @@ class Seam:
         held = self._without_dots()
         if held is None:
             return True
-        if not held.strip():
-            return (self._is_asked and len(self._held) < _SURE_CHARACTERS) or self._is_within(held)
-        return self._is_within(held) or self._is_within(held.lstrip())
+        if self._is_within(held):
+            return True
+        if not self._is_asked:
+            return False
+        return self._is_within(held.lstrip()) if held.strip() else len(self._held) < _SURE_CHARACTERS
 
     def _is_within(self, held: str) -> bool:
         """Something at the end of the text so far begins with it, and is longer."""
@@ -67,7 +69,7 @@ class Seam:
         if not held:  # dots alone, or the beginning of them, are no mark
             held = self._held
         self._held = ""
-        for candidate in (held, held.lstrip()):
+        for candidate in (held, held.lstrip()) if self._is_asked else (held,):
             for length in range(min(len(candidate), len(self._tail)), 0, -1):
                 start = len(self._tail) - length
                 if candidate.startswith(self._tail[start:]) and self._may_begin(start):

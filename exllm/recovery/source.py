@@ -9,9 +9,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from exllm.backend import Backend
 from exllm.cost.totals import add_usage
-from exllm.errors import BudgetExceeded, ExLLMError, FirstChunkTimeout, IdleTimeout, StreamClosed, TotalTimeout
+from exllm.errors import (
+    BudgetExceeded,
+    ExLLMError,
+    FirstChunkTimeout,
+    IdleTimeout,
+    InvalidRequest,
+    StreamClosed,
+    TotalTimeout,
+)
 from exllm.policies.retry import RetrySchedule
 from exllm.recovery.continuation import Continuation
 from exllm.recovery.joiner import Joiner
@@ -51,7 +61,7 @@ class RecoveringSource:
     def __init__(
         self,
         connect: Callable[[], Any],
-        go_on: Callable[[Cursor], Any],
+        go_on: Callable[[Cursor, Any], Any],
         cursor: Callable[[str | None, StreamHandle | None], Cursor],
         recovery: Recovery | None,
         accumulator: Accumulator,
@@ -77,6 +87,7 @@ class RecoveringSource:
         self._text_part, self._free_part = 0, 1
         self._saved_at = -math.inf
         self._is_over = False  # nothing will follow, and the store knows
+        self._is_kept_stream = False  # the request under way asks the provider for the rest of what it keeps
         self._earlier = accumulator.usage if start is not None else None  # of the requests before this one
         self._own = Usage()
 
@@ -98,7 +109,7 @@ class RecoveringSource:
             try:
                 chunks = await self._read_one()
             except ExLLMError as error:
-                chunks = await self._after(error)
+                return await self._after(error)
             if chunks is None:
                 self._is_over = True
                 await self._forget()
@@ -169,13 +180,18 @@ class RecoveringSource:
         if not self._has_content:
             raise error  # the pump sends the request again, if anybody does
         cursor = self._cursor(error.message, self._handle())
-        if self._left <= 0 or not error.retryable or isinstance(error, _FINAL) or self._accumulator.has_finished:
+        if self._is_kept_stream and self._is_fresh and isinstance(error, InvalidRequest):  # it keeps it no more
+            may_go_on, cursor = True, msgspec.structs.replace(cursor, handle=None)
+        else:
+            may_go_on = error.retryable and not isinstance(error, _FINAL)
+        if self._left <= 0 or not may_go_on or self._accumulator.has_finished:
             await self._give_up(cursor, error)
         self._left -= 1
         await self._keep(cursor)
+        decoder = getattr(self._source, "decoder", None)
         await self._leave()
         try:
-            backend, plan = await self._go_on(cursor)
+            backend, plan = await self._go_on(cursor, decoder)
         except ExLLMError as obstacle:
             error.add_note(obstacle.message)
             await self._give_up(cursor, error)
@@ -184,14 +200,14 @@ class RecoveringSource:
         return self._begin(backend, plan)
 
     def _begin(self, backend: Backend, plan: Continuation) -> list[Chunk]:
-        self._earlier, self._own = self._accumulator.usage, Usage()
         self._connect = backend.connect
-        self._joiner = None
-        joiner = Joiner(plan.seam, self._text_part, self._free_part, plan.separator)
-        event = ProviderEvent(RESUMED_EVENT, {"by": plan.by, "characters": len(plan.kept)}, "exllm")
-        self._is_fresh = True
-        self._joiner = joiner
-        return [event]
+        self._is_fresh, self._is_kept_stream = True, plan.by == "stream"
+        if self._is_kept_stream:  # its chunks, and its counts, are those of the answer as they are
+            self._earlier = self._joiner = None
+        else:
+            self._earlier, self._own = self._accumulator.usage, Usage()
+            self._joiner = Joiner(plan.seam, self._text_part, self._free_part, plan.separator)
+        return [ProviderEvent(RESUMED_EVENT, {"by": plan.by, "characters": len(plan.kept)}, "exllm")]
 
     async def _give_up(self, cursor: Cursor, error: ExLLMError) -> None:
         self._is_over = True

@@ -71,9 +71,10 @@ class HttpSource:
 
     is_shared = True
 
-    def __init__(self, transport: HttpTransport, route: Route) -> None:
+    def __init__(self, transport: HttpTransport, route: Route, decoder: StreamDecoder | None = None) -> None:
         self._transport = transport
         self._route = route
+        self._begun = decoder  # of a stream that goes on
         self._response: Response | None = None  # while it holds a connection
         self._answer: Response | None = None  # the head of a whole answer, until it is handed out
         self._framing: FramingDecoder
@@ -99,9 +100,14 @@ class HttpSource:
             return None
 
     @property
+    def decoder(self) -> StreamDecoder | None:
+        """The decoder of the stream, once it has begun."""
+        return getattr(self, "_decoder", None)
+
+    @property
     def handle(self) -> StreamHandle | None:
         """Where the provider keeps the stream, where it does and the wire knows."""
-        return getattr(getattr(self, "_decoder", None), "handle", None)
+        return getattr(self.decoder, "handle", None)
 
     async def open(self) -> None:
         """Send the request and check the head of the response. Raises what `Wire.parse_error` makes of an error."""
@@ -123,7 +129,7 @@ class HttpSource:
         if self._whole:
             self._answer = response
             return
-        self._decoder = decoder or route.wire.decoder(route.request, route.spec)
+        self._decoder = decoder or self._begun or route.wire.decoder(route.request, route.spec)
         self._read_as_stream(response)
 
     def _read_as_stream(self, response: Response) -> None:
