@@ -1,11 +1,12 @@
-// What the clients of two protocols make of an answer: `node read_sse.mjs vercel|ag-ui URL`; prints JSON.
+// What the clients of two protocols make of answers. Reads lines of JSON, {"dialect": "vercel"|"ag-ui", "url"}, from
+// stdin, and prints a line of JSON for each: it takes seconds to load the packages, and milliseconds to use them.
+import { createInterface } from "node:readline";
 import { HttpAgent } from "@ag-ui/client";
 import { DefaultChatTransport, readUIMessageStream } from "ai";
 
-const [dialect, url] = process.argv.slice(2);
 const text = "Hi";
 
-async function vercel() {
+async function vercel(url) {
   const transport = new DefaultChatTransport({ api: url });
   const messages = [{ id: "m1", role: "user", parts: [{ type: "text", text }] }];
   const stream = await transport.sendMessages({ chatId: "c1", messages, trigger: "submit-message" });
@@ -18,7 +19,7 @@ async function vercel() {
   return { message: last, errors };
 }
 
-async function agUi() {
+async function agUi(url) {
   const agent = new HttpAgent({ url, threadId: "t1" });
   agent.messages = [{ id: "m1", role: "user", content: text }];
   const errors = [];
@@ -34,4 +35,7 @@ async function agUi() {
   return { messages: agent.messages.slice(1), events, errors };
 }
 
-console.log(JSON.stringify(await (dialect === "vercel" ? vercel() : agUi())));
+for await (const line of createInterface({ input: process.stdin })) {
+  const { dialect, url } = JSON.parse(line);
+  console.log(JSON.stringify(await (dialect === "vercel" ? vercel(url) : agUi(url))));
+}
