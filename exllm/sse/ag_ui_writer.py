@@ -48,7 +48,9 @@ class AGUIWriter:
         self._messages = 0
         self._open: tuple[str, str] | None = None  # kind and id of the message that grows
         self._key: tuple[str, Any] | None = None
+        self._secret = ""  # of the thoughts that grow
         self._calls = OpenCalls()
+        self._parent = ""  # the id of the message that the answer's calls belong to
         self._told: set[str] = set()
 
     def event(self, event: RunEvent) -> Iterable[bytes]:
@@ -61,10 +63,12 @@ class AGUIWriter:
                 self._message = id or ""
             case TextDelta(text=text, part=part):
                 yield from self._part("text", part)
-                yield self._delta("TEXT_MESSAGE_CONTENT", text)
+                if text:  # the protocol has no empty pieces
+                    yield self._delta("TEXT_MESSAGE_CONTENT", text)
             case RefusalDelta(refusal=refusal):
                 yield from self._part("text", "refusal")
-                yield self._delta("TEXT_MESSAGE_CONTENT", refusal)
+                if refusal:
+                    yield self._delta("TEXT_MESSAGE_CONTENT", refusal)
             case ReasoningDelta():
                 yield from self._reasoning(event)
             case ToolCallDelta():
@@ -107,14 +111,18 @@ class AGUIWriter:
         if self._key == (kind, key):
             return
         yield from self._end_part()
-        self._messages += 1
-        id = f"{self._message or self._run['runId']}-{self._messages}"
+        id = self._new_id()
         self._key, self._open = (kind, key), (kind, id)
         if kind == "text":
+            self._parent = id
             yield _event("TEXT_MESSAGE_START", messageId=id, role="assistant")
         else:
             yield _event("REASONING_START", messageId=id)
             yield _event("REASONING_MESSAGE_START", messageId=id, role="reasoning")
+
+    def _new_id(self) -> str:
+        self._messages += 1
+        return f"{self._message or self._run['runId']}-{self._messages}"
 
     def _delta(self, kind: str, delta: str) -> bytes:
         assert self._open is not None, "`_part` opens one"
@@ -128,6 +136,9 @@ class AGUIWriter:
         if kind == "text":
             yield _event("TEXT_MESSAGE_END", messageId=id)
         else:
+            if self._secret:
+                yield _event("REASONING_ENCRYPTED_VALUE", subtype="message", entityId=id, encryptedValue=self._secret)
+                self._secret = ""
             yield _event("REASONING_MESSAGE_END", messageId=id)
             yield _event("REASONING_END", messageId=id)
 
@@ -135,19 +146,14 @@ class AGUIWriter:
         yield from self._part("reasoning", event.part)
         if event.reasoning:
             yield self._delta("REASONING_MESSAGE_CONTENT", event.reasoning)
-        secret = event.signature or event.redacted
-        if secret is not None:
-            assert self._open is not None
-            yield _event(
-                "REASONING_ENCRYPTED_VALUE", subtype="message", entityId=self._open[1], encryptedValue=secret
-            )  # fmt: skip
+        self._secret += event.signature or event.redacted or ""  # signatures may come in pieces
 
     def _call(self, event: ToolCallDelta) -> Iterable[bytes]:
         call, is_new = self._calls.add(event)
         if is_new:
-            parent = self._open[1] if self._open is not None and self._open[0] == "text" else None
             yield from self._end_part()
-            yield from self._begin_call(call.id, call.name, parent)
+            self._parent = self._parent or self._new_id()  # all calls of an answer are in one message
+            yield from self._begin_call(call.id, call.name, self._parent)
         if event.arguments:
             yield _event("TOOL_CALL_ARGS", toolCallId=call.id, delta=event.arguments)
 
@@ -158,7 +164,12 @@ class AGUIWriter:
 
     def _end_answer(self) -> Iterable[bytes]:
         yield from self._end_part()
+        self._parent = ""
         for call in self._calls.take():
+            if call.signature is not None:
+                yield _event(
+                    "REASONING_ENCRYPTED_VALUE", subtype="tool-call", entityId=call.id, encryptedValue=call.signature
+                )  # fmt: skip
             yield _event("TOOL_CALL_END", toolCallId=call.id)
 
     def _result(self, call: ToolCall, result: ToolResult) -> Iterable[bytes]:

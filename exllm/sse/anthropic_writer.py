@@ -1,13 +1,15 @@
 """Events of Anthropic's Messages: https://platform.claude.com/docs/en/build-with-claude/streaming.
 
 Blocks follow one another, but for tool calls, which stay open until the answer ends: pieces of several may come
-mixed. What the protocol has no block for (audio, images) comes as an event of our own, ``exllm.audio_delta``, which its
-clients pass over. Tokens are told at the end: providers do not know them before. In a run, calls that were made on the
-server are not told.
+mixed. Claude's own blocks, such as results of its searches, are told as they came. What the protocol has no block for
+(audio, images, what other providers have) comes as an event of our own, ``exllm.audio_delta``, which its clients pass
+over. Tokens are told at the end: providers do not know them before. In a run, calls that were made on the server are
+not told.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ from exllm.types.chunks import (
     AudioDelta,
     CitationDelta,
     ImageDelta,
+    ProviderEvent,
     ReasoningDelta,
     RefusalDelta,
     StreamStart,
@@ -35,6 +38,7 @@ _REASONS = {
     "content_filter": "refusal",
     "refusal": "refusal",
 }
+_CLAUDES = ("anthropic", "vertex-anthropic", "bedrock-invoke")
 _ERRORS: tuple[tuple[type[ExLLMError], str], ...] = (
     (RateLimited, "rate_limit_error"),
     (Overloaded, "overloaded_error"),
@@ -53,7 +57,7 @@ class AnthropicWriter:
         self._start = StreamStart()
         self._blocks = 0
         self._open: tuple[str, Any] | None = None  # kind and part of the block that may grow
-        self._call_blocks: dict[str, int] = {}
+        self._call_blocks: dict[int, int] = {}
         self._calls = OpenCalls()
 
     def event(self, event: RunEvent) -> Iterable[bytes]:
@@ -84,7 +88,13 @@ class AnthropicWriter:
                 yield self._delta({"type": "citations_delta", "citation": cited})
             case ToolCallDelta() if not self._is_run:
                 yield from self._call(event)
-            case AudioDelta() | ImageDelta():
+            case ProviderEvent(content=True, data={"type": str()} as block, provider=provider) if provider in _CLAUDES:
+                if not self._is_run:  # which tells no calls on the server, and so no results of them
+                    yield from self._begin_message()
+                    yield from self._end_block()
+                    yield self._block(block)
+                    yield _stop(self._blocks - 1)
+            case AudioDelta() | ImageDelta() | ProviderEvent():
                 yield from self._begin_message()
                 yield said(event, f"exllm.{event.__struct_config__.tag}")
             case TurnStarted():
@@ -130,12 +140,12 @@ class AnthropicWriter:
             kind = "server_tool_use" if call.provider_executed else "tool_use"
             yield from self._begin_message()
             yield from self._end_block()
-            self._call_blocks[call.id] = self._blocks
+            self._call_blocks[event.call] = self._blocks
             yield self._block({"type": kind, "id": call.id, "name": call.name, "input": {}})
         if event.arguments:
             delta = {"type": "input_json_delta", "partial_json": event.arguments}
             yield said(
-                {"type": "content_block_delta", "index": self._call_blocks[call.id], "delta": delta},
+                {"type": "content_block_delta", "index": self._call_blocks[event.call], "delta": delta},
                 "content_block_delta",
             )  # fmt: skip
 
@@ -144,7 +154,7 @@ class AnthropicWriter:
             return
         self._is_begun = True
         message: dict[str, Any] = {
-            "id": self._start.id or "msg_exllm",
+            "id": self._start.id or f"msg_{secrets.token_hex(12)}",
             "type": "message",
             "role": "assistant",
             "model": self._start.model or "",

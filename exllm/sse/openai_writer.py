@@ -2,11 +2,12 @@
 
 Reasoning travels as `reasoning_content`, the name that DeepSeek gave it and most clients know; images as OpenRouter has
 them. In a run the calls that were made on the server are not told: the client would make them again. Those that wait
-for the client are, at the end.
+for the client are, at the end. There is no place for signatures, nor for the provider's own events and calls.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -41,7 +42,7 @@ class OpenAIWriter:
 
     def __init__(self) -> None:
         self._head: dict[str, Any] = {
-            "id": "chatcmpl-exllm",
+            "id": f"chatcmpl-{secrets.token_hex(12)}",
             "object": "chat.completion.chunk",
             "created": int(time.time()),
             "model": "",

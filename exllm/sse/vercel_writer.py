@@ -41,11 +41,11 @@ class VercelWriter:
 
     def __init__(self) -> None:
         self._is_begun = False
-        self._has_steps = False
+        self._is_step = False
         self._open: tuple[str, str] | None = None  # kind and id of the part that grows
         self._parts = 0
         self._key: tuple[str, Any] | None = None
-        self._signature: str | None = None
+        self._secrets: dict[str, str] = {}
         self._calls = OpenCalls()
         self._told: set[str] = set()
         self._sources = 0
@@ -63,9 +63,11 @@ class VercelWriter:
             case RefusalDelta(refusal=refusal):
                 yield from self._part("text", "refusal")
                 yield self._delta("text", refusal)
-            case ReasoningDelta(reasoning=reasoning, part=part, signature=signature):
+            case ReasoningDelta(reasoning=reasoning, part=part):
                 yield from self._part("reasoning", part)
-                self._signature = signature or self._signature
+                for name in ("signature", "redacted", "id"):
+                    if secret := getattr(event, name):  # signatures may come in pieces
+                        self._secrets[name] = (self._secrets.get(name, "") if name == "signature" else "") + secret
                 if reasoning:
                     yield self._delta("reasoning", reasoning)
             case ToolCallDelta():
@@ -89,23 +91,20 @@ class VercelWriter:
                 yield said({"type": f"data-{tag.replace('_', '-')}", "data": event, "transient": True})
             case TurnStarted():
                 yield from self._begin()
-                self._has_steps = True
-                yield said({"type": "start-step"})
             case ToolProgress(call=call):
+                yield from self._begin()
                 yield said({"type": "data-tool-progress", "data": event, "transient": True, "id": call.id})
             case ToolFinished(call=call, result=result):
                 yield from self._end_answer()
                 yield from self._result(call, result)
             case TurnFinished():
-                yield from self._end_answer()
-                yield said({"type": "finish-step"})
+                yield from self._end_step()
 
     def close(self, response: Response, run: Run | None) -> Iterable[bytes]:
         """See `SSEWriter.close`."""
-        yield from self._begin()
-        yield from self._end_answer()
-        if not self._has_steps:
-            yield said({"type": "finish-step"})
+        if not self._is_begun:
+            yield from self._begin()
+        yield from self._end_step()
         reason = "tool-calls" if run is not None and run.pending else response.finish_reason or "other"
         usage = response.usage if run is None else run.usage
         metadata = {"usage": usage, "model": response.model}
@@ -114,31 +113,29 @@ class VercelWriter:
 
     def fail(self, error: ExLLMError) -> Iterable[bytes]:
         """See `SSEWriter.fail`."""
-        yield from self._begin()
+        if not self._is_begun:
+            yield from self._begin()
         yield said({"type": "error", "errorText": error_words(error)})
         yield said(b"[DONE]")
 
     def _begin(self, id: str | None = None) -> Iterable[bytes]:
-        if self._is_begun:
-            return
-        self._is_begun = True
-        yield said({"type": "start", "messageId": id} if id else {"type": "start"})
+        """The message has begun, and a step of it: an answer, with the results of its calls."""
+        if not self._is_begun:
+            self._is_begun = True
+            yield said({"type": "start", "messageId": id} if id else {"type": "start"})
+        if not self._is_step:
+            self._is_step = True
+            yield said({"type": "start-step"})
 
     def _part(self, kind: str, key: Any) -> Iterable[bytes]:
         """Make the part that `key` names the one that grows."""
-        if not self._is_begun:
-            yield from self._begin()
         if self._key == (kind, key):
             return
+        yield from self._begin()
         yield from self._end_part()
-        yield from self._begin_step()
         self._parts += 1
         self._key, self._open = (kind, key), (kind, f"{kind}-{self._parts}")
         yield said({"type": f"{kind}-start", "id": self._open[1]})
-
-    def _begin_step(self) -> Iterable[bytes]:
-        if not self._has_steps and not self._parts and not self._told:
-            yield said({"type": "start-step"})
 
     def _delta(self, kind: str, delta: str) -> bytes:
         assert self._open is not None, "`_part` opens one"
@@ -150,9 +147,9 @@ class VercelWriter:
         kind, id = self._open
         self._open = self._key = None
         end: dict[str, Any] = {"type": f"{kind}-end", "id": id}
-        if self._signature is not None:
-            end["providerMetadata"] = {"exllm": {"signature": self._signature}}
-            self._signature = None
+        if self._secrets:
+            end["providerMetadata"] = {"exllm": self._secrets}
+            self._secrets = {}
         yield said(end)
 
     def _call(self, event: ToolCallDelta) -> Iterable[bytes]:
@@ -160,7 +157,6 @@ class VercelWriter:
         call, is_new = self._calls.add(event)
         if is_new:
             yield from self._end_part()
-            yield from self._begin_step()
             self._told.add(call.id)
             yield said(_tool({"type": "tool-input-start", "toolName": call.name}, call.id, call.provider_executed))
         if event.arguments:
@@ -171,9 +167,19 @@ class VercelWriter:
     def _end_answer(self) -> Iterable[bytes]:
         yield from self._end_part()
         for call in self._calls.take():
-            yield said(_input(call.id, call.name, call.arguments, call.provider_executed))
+            told = _input(call.id, call.name, call.arguments, call.provider_executed)
+            if call.signature is not None:
+                told["providerMetadata"] = {"exllm": {"signature": call.signature}}
+            yield said(told)
+
+    def _end_step(self) -> Iterable[bytes]:
+        yield from self._end_answer()
+        if self._is_step:
+            self._is_step = False
+            yield said({"type": "finish-step"})
 
     def _result(self, call: ToolCall, result: ToolResult) -> Iterable[bytes]:
+        yield from self._begin()
         if call.id not in self._told:  # it was given another id than the provider's
             self._told.add(call.id)
             yield said(_tool({"type": "tool-input-start", "toolName": call.name}, call.id, False))

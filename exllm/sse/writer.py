@@ -51,6 +51,7 @@ class OpenCall(msgspec.Struct):
     name: str
     provider_executed: bool
     arguments: str = ""
+    signature: str | None = None
 
 
 class OpenCalls:
@@ -68,6 +69,7 @@ class OpenCalls:
             call = OpenCall(delta.id or f"call_{delta.index}_{delta.call}", delta.name, delta.provider_executed)
             self._calls[delta.call] = call
         call.arguments += delta.arguments
+        call.signature = delta.signature or call.signature
         return call, is_new
 
     def take(self) -> list[OpenCall]:

@@ -23,6 +23,10 @@ from exllm.streaming.sse import SSEDecoder
 from tests.integrations.web import serving
 from tests.sse.answers import ANSWERS, CITED, CUT, PLAIN, SEEN_AND_HEARD, THOUGHT, TWO_CALLS, mock
 
+SIGNED = [
+    exllm.ReasoningDelta("Hm.", id="r1"), exllm.ReasoningDelta(signature="a"), exllm.ReasoningDelta(signature="b"),
+    exllm.ToolCallDelta(0, "a1", "weather", "{}", signature="cd"), exllm.Finish("tool_calls"),
+]  # fmt: skip
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 
 
@@ -144,6 +148,18 @@ class TestAnthropic:
         (block,) = (await self.collect(CITED)).content
         assert block.citations[0].url == "https://example.org/oslo"
 
+    async def test_blocks_of_claude_are_told_as_they_came(self) -> None:
+        found = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
+        searched = [
+            exllm.StreamStart(), exllm.ToolCallDelta(0, "s1", "web_search", '{"query": "x"}', provider_executed=True),
+            exllm.ProviderEvent("web_search_tool_result", found, "anthropic", content=True),
+            exllm.ProviderEvent("web_search_tool_result", found, "somebody", content=True),
+            exllm.TextDelta("Found.", part=1), exllm.Finish("stop"),
+        ]  # fmt: skip
+        asked, result, text = (await self.collect(searched)).content
+        assert (asked.type, asked.id, asked.input) == ("server_tool_use", "s1", {"query": "x"})
+        assert (result.type, result.tool_use_id, text.text) == ("web_search_tool_result", "s1", "Found.")
+
     async def test_our_own_client_reads_it_as_well(self) -> None:
         async with relayed("anthropic", THOUGHT) as url, exllm.Client() as client:
             reply = await client.stream("anthropic/any", "Hi", base_url=url, api_key="k").collect()
@@ -175,7 +191,7 @@ class TestAGUI:
         for event in events:
             TypeAdapter(Event).validate_python(event)
         assert events[0] == {"type": "RUN_STARTED", "threadId": "t1", "runId": "r1"}
-        open_messages: set[str] = set()
+        open_messages: set[tuple[str, Any]] = set()
         for event in events:  # what is begun is ended, once
             kind, key = event["type"], event.get("messageId") or event.get("toolCallId")
             if kind.endswith("_START"):
@@ -200,6 +216,18 @@ class TestAGUI:
         assert "".join(e["delta"] for e in thoughts if e["type"] == "REASONING_MESSAGE_CONTENT") == "Let me think."
         assert next(e for e in thoughts if e["type"] == "REASONING_ENCRYPTED_VALUE")["encryptedValue"] == "c2ln"
 
+    async def test_all_calls_of_an_answer_are_in_one_message(self) -> None:
+        for answer in (TWO_CALLS, [chunk for chunk in TWO_CALLS if type(chunk) is not exllm.TextDelta]):
+            parents = [e["parentMessageId"] for e in await read("ag-ui", answer) if e["type"] == "TOOL_CALL_START"]
+            assert len(parents) == 2
+            assert len(set(parents)) == 1
+
+    async def test_secrets_of_the_provider_are_whole_and_say_where_they_belong(self) -> None:
+        events = await read("ag-ui", SIGNED)
+        secrets = [event for event in events if event["type"] == "REASONING_ENCRYPTED_VALUE"]
+        assert [(one["subtype"], one["encryptedValue"]) for one in secrets] == [("message", "ab"), ("tool-call", "cd")]
+        assert secrets[1]["entityId"] == "a1"
+
     async def test_a_failure_is_the_last_event(self) -> None:
         events = await read("ag-ui", CUT)
         assert events[-1] == {"type": "RUN_ERROR", "message": "the connection ended", "code": "StreamInterrupted"}
@@ -220,6 +248,16 @@ class TestVercel:
     async def test_the_header_that_clients_look_for(self) -> None:
         async with relayed("vercel", PLAIN) as url, httpx.AsyncClient() as web:
             assert (await web.post(url)).headers["x-vercel-ai-ui-message-stream"] == "v1"
+
+    async def test_an_image_alone_is_in_a_step(self) -> None:
+        kinds = [e["type"] for e in (await read("vercel", [exllm.ImageDelta(data=b"x"), exllm.Finish("stop")]))[:-1]]
+        assert kinds == ["start", "start-step", "file", "finish-step", "finish"]
+
+    async def test_secrets_of_the_provider_are_kept(self) -> None:
+        metadata = [
+            event["providerMetadata"] for event in (await read("vercel", SIGNED))[:-1] if "providerMetadata" in event
+        ]
+        assert metadata == [{"exllm": {"signature": "ab", "id": "r1"}}, {"exllm": {"signature": "cd"}}]
 
     async def test_a_failure(self) -> None:
         assert (await read("vercel", CUT))[-2:] == [{"type": "error", "errorText": "the connection ended"}, "[DONE]"]

@@ -196,7 +196,7 @@ async def test_cancelled_while_waiting_nothing_is_lost(client: exllm.Client) -> 
 async def test_a_replay_needs_sensible_arguments(client: exllm.Client) -> None:
     for wrong in ({"capacity": 1}, {"keep_s": 0}):
         with pytest.raises(ValueError, match="must be"):
-            Replays(**wrong)  # type: ignore[arg-type]
+            Replays(**wrong)
     with mock(PLAIN):
         async with Replays() as replays:
             replay: Replay = replays.start(client.stream("mocked", "Hi"))

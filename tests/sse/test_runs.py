@@ -62,6 +62,27 @@ async def test_vercel_has_steps_and_results() -> None:
     }  # fmt: skip
 
 
+async def test_vercel_ends_the_step_of_a_run_that_waits_and_begins_one_where_it_goes_on() -> None:
+    waiting = [
+        TextDelta("Hm. "),
+        ToolCall("c1", "weather", '{"city": "Oslo"}'),
+        ToolCall("q1", "ask", '{"question": "?"}'),
+    ]
+    assert [e["type"] for e in await told("vercel", waiting)][-2:] == ["finish-step", "finish"]
+    with mock(waiting, "So it is."):
+        async with exllm.Client() as client:
+            async with client.stream_run("mocked", "Hi", tools=[weather, ask]) as run:
+                halted = await run.collect()
+            async with client.stream_run(halted, tools=[weather, ask], answers={"q1": "Yes."}) as again:
+                data = b"".join([data async for data in again.to_sse("vercel")])
+    decoder = SSEDecoder()
+    kinds = [json.loads(f.data)["type"] for f in [*decoder.feed(data), *decoder.close()] if f.data != b"[DONE]"]
+    steps = [kind for kind in kinds if kind.endswith("-step")]
+    assert steps == ["start-step", "finish-step"] * (len(steps) // 2)
+    assert kinds[:2] == ["start", "start-step"]
+    assert kinds[-1] == "finish"
+
+
 async def test_vercel_tells_errors_of_tools() -> None:
     events = await told("vercel", ToolCall("c1", "weather", '{"city": "Nowhere"}'), "Hm.")
     (error,) = [event for event in events if event["type"] == "tool-output-error"]
