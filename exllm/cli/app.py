@@ -101,6 +101,66 @@ def chat(
 
 
 @app.command()
+def live(
+    model: Annotated[str, typer.Argument(help="PROVIDER/MODEL, or PROVIDER for its default realtime model.")],
+    prompt: Annotated[
+        list[str] | None,
+        typer.Argument(help="What to say. Words are joined. Without them every line of the input is a turn."),
+    ] = None,
+    instructions: Annotated[
+        str | None, typer.Option("--instructions", "-s", help="How the model should behave.")
+    ] = None,
+    voice: Annotated[str | None, typer.Option(help="The voice that it speaks with.")] = None,
+    wav: Annotated[str | None, typer.Option(metavar="FILE", help="Write what it says to this WAV file.")] = None,
+    sound: Annotated[
+        str | None, typer.Option("--input", "-i", metavar="FILE", help="Speak this WAV file, as fast as it plays.")
+    ] = None,
+    text_only: Annotated[bool, typer.Option("--text", help="Answers in text, not in speech.")] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            "-o",
+            metavar="KEY=VALUE",
+            help="Any other setting, e.g. -o temperature=0.2; VALUE is JSON, or else text. May be repeated.",
+        ),
+    ] = None,
+    stats: Annotated[
+        bool | None,
+        typer.Option("--stats/--no-stats", help="Tokens, cost and times on stderr. Default: if that is a terminal."),
+    ] = None,
+) -> None:
+    """Talk to a realtime model: text or a sound file in, its words on the screen and its speech in a file."""
+    from exllm.cli.arguments import collect_pairs
+    from exllm.cli.live import LiveOptions, read_sound, talk
+    from exllm.cli.screen import Screen
+
+    said = " ".join(prompt or []).strip() or None
+    if sound is not None and said is not None:
+        raise typer.BadParameter("a prompt and --input exclude each other")
+    if text_only and wav is not None:
+        raise typer.BadParameter("--text and --wav exclude each other")
+    named = {
+        "instructions": instructions,
+        "voice": voice,
+        "modalities": "text" if text_only else None,
+        "output_transcription": None if text_only else True,
+        "input_transcription": None if sound is None else True,
+        "turn_detection": None if sound is None else "manual",  # the file is one turn, from its begin to its end
+    }
+    screen = Screen()
+    options = LiveOptions(
+        model=model,
+        prompt=said,
+        arguments=collect_pairs(named, option or []),
+        sound=None if sound is None else read_sound(sound),
+        wav=wav,
+        show_stats=screen.err.is_terminal if stats is None else stats,
+    )
+    raise typer.Exit(talk(options, screen))
+
+
+@app.command()
 def providers(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:

@@ -30,6 +30,20 @@ def collect_options(named: Mapping[str, Any], pairs: Sequence[str]) -> dict[str,
 
     Raises: typer.BadParameter for what cannot be an option of a chat.
     """
+    options = collect_pairs(named, pairs)
+    if "response_model" in options:
+        raise typer.BadParameter("response_model is a Python type; use -o response_format='{JSON Schema}'")
+    try:
+        check_options({name: value for name, value in options.items() if name not in _CALL_ARGUMENTS})
+    except (TypeError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from None
+    if "extra" in options and not isinstance(options["extra"], dict):
+        raise typer.BadParameter("extra is a JSON object of the provider's own fields, e.g. -o extra='{\"k\": 1}'")
+    return options
+
+
+def collect_pairs(named: Mapping[str, Any], pairs: Sequence[str]) -> dict[str, Any]:
+    """The options with a name of their own and the ``KEY=VALUE`` pairs, as they are. Raises: typer.BadParameter."""
     options = {name: value for name, value in named.items() if value is not None}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -38,17 +52,9 @@ def collect_options(named: Mapping[str, Any], pairs: Sequence[str]) -> dict[str,
             raise typer.BadParameter(f"-o {pair!r}: expected KEY=VALUE")
         if name == "api_key":
             raise typer.BadParameter("a key on the command line is seen by everybody on this machine; set its variable")
-        if name == "response_model":
-            raise typer.BadParameter("response_model is a Python type; use -o response_format='{JSON Schema}'")
         if name in options:
             raise typer.BadParameter(f"{name} is given twice")
         options[name] = _timeouts(value) if name == "timeout" else _value(value)
-    try:
-        check_options({name: value for name, value in options.items() if name not in _CALL_ARGUMENTS})
-    except (TypeError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from None
-    if "extra" in options and not isinstance(options["extra"], dict):
-        raise typer.BadParameter("extra is a JSON object of the provider's own fields, e.g. -o extra='{\"k\": 1}'")
     return options
 
 

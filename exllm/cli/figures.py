@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from exllm.types.response import Response
+from exllm.types.usage import Cost, Usage
 
 
 def figures(response: Response) -> str:
     """Model, tokens, cost, speed and times. What is not known is left out; unknown tokens are said to be unknown."""
-    parts = [f"{response.provider}/{response.model}", *_tokens(response), *_cost(response), *_speed(response)]
+    parts = [f"{response.provider}/{response.model}", *tokens(response.usage), *price(response.cost), *_speed(response)]
     if response.finish_reason is None:
         parts.append("cut off")
     elif response.finish_reason not in ("stop", "tool_calls"):
@@ -15,8 +16,8 @@ def figures(response: Response) -> str:
     return " · ".join(parts)
 
 
-def _tokens(response: Response) -> list[str]:
-    usage = response.usage
+def tokens(usage: Usage) -> list[str]:
+    """Token counts in words."""
     about = "~" if usage.provenance in ("estimated", "partial") else ""
     counts = [
         f"{about}{count:,} {word}"
@@ -31,8 +32,9 @@ def _tokens(response: Response) -> list[str]:
     return [f"tokens: {', '.join(counts)}" if counts else "tokens unknown"]
 
 
-def _cost(response: Response) -> list[str]:
-    total = response.cost.total
+def price(cost: Cost) -> list[str]:
+    """What it cost in words; nothing where that is not known."""
+    total = cost.total
     if total is None:
         return []
     return [

@@ -56,7 +56,7 @@ __all__ = ["FORWARDED", "RelayStats", "relay_live"]
 
 READ_AHEAD = 16
 """Messages that are taken from a browser before the session has taken the ones before: a browser that leaves is noticed
-although the provider's socket is full, unless so many wait."""
+at once although the provider's socket is full; where more than these wait, after `send_timeout_s`."""
 
 NORMAL, BAD_DATA, POLICY, TOO_BIG, FAILED, TRY_LATER = 1000, 1007, 1008, 1009, 1011, 1013  # RFC 6455 7.4.1, IANA
 _LOWEST_HZ, _HIGHEST_HZ = 4_000, 192_000
@@ -98,7 +98,8 @@ async def relay_live(
 
     What goes wrong is told in an event, without what is the server's own business, and by a close code: 1007 for what
     is no command or no PCM, 1008 for a browser that does not read for `send_timeout_s` or stays for longer than
-    `max_duration_s`, 1009 for a message above the limit, 1013 where another try may help, 1011 for other failures.
+    `max_duration_s`, 1009 for a message above the limit, 1013 where another try may help, such as when the session
+    took nothing for `send_timeout_s`, 1011 for other failures.
 
     Args:
         websocket: not yet accepted.
@@ -109,7 +110,7 @@ async def relay_live(
             that they connect to. None: all. A client that tells no origin is no browser, and is not refused for that.
         events: kinds of events that the browser is told; audio always is.
         max_message_bytes: of one message from the browser. Your server has a limit of its own.
-        send_timeout_s: how long one message to the browser may take.
+        send_timeout_s: how long one message may take, to the browser, or to the session while too many others wait.
         max_duration_s: how long all may take.
 
     Raises: what `authorize` raises, before anything is accepted.
@@ -219,7 +220,12 @@ class _Relay:
             self._bytes_in += size
             if size > self._max_message_bytes:
                 raise _Over(TOO_BIG, _failure("TooBig", f"a message has at most {self._max_message_bytes} bytes"))
-            await self._inbox.put(data)
+            try:
+                async with asyncio.timeout(self._send_timeout_s):
+                    await self._inbox.put(data)
+            except TimeoutError:
+                told = _failure("Stalled", "the model takes no more", retryable=True)
+                raise _Over(TRY_LATER, told) from None
 
     async def _speak(self) -> None:
         await self._is_ready.wait()

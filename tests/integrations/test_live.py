@@ -44,7 +44,7 @@ class Web:
 
     @asynccontextmanager
     async def browser(self, **arguments: Any) -> AsyncIterator[ClientConnection]:
-        async with connect(self.url, proxy=None, close_timeout=2, **arguments) as socket:
+        async with connect(self.url, proxy=None, compression=None, close_timeout=2, **arguments) as socket:
             yield socket
 
     async def stats(self) -> RelayStats:
@@ -222,7 +222,7 @@ async def test_a_provider_that_is_lost_and_found_again_is_told_without_the_reaso
     assert [event["type"] for event in events] == [
         "ready", "reconnecting", "reconnected", "turn_started", "output_transcript", "turn_complete",
     ]  # fmt: skip
-    assert events[1] == {"type": "reconnecting", "attempt": 1}
+    assert events[1] == {"type": "reconnecting", "attempt": 1, "wait_s": 0.0}
 
 
 async def test_the_servers_tools_are_its_own_business_and_the_browsers_are_told() -> None:
@@ -459,21 +459,25 @@ async def test_a_browser_that_never_reads_is_left() -> None:
 
 
 async def test_a_provider_that_does_not_read_stops_the_browser() -> None:
+    leave = asyncio.Event()
+
     async def deaf(peer: Peer) -> None:
         await gemini.set_up(peer)
-        await asyncio.sleep(60)
+        await leave.wait()
 
-    async with _web(deaf) as (server, web), web.browser() as socket:
+    async with _web(deaf, relay={"send_timeout_s": 1.5}) as (server, web), web.browser() as socket:
         await _until(socket, "ready")
         sent = 0
         try:
-            async with asyncio.timeout(3):
-                while True:
+            while True:
+                async with asyncio.timeout(0.5):
                     await socket.send(bytes(32_000))
                     sent += 1
         except TimeoutError:
             pass
         assert 0 < sent < 2000  # it waits: neither side keeps what nobody takes
         assert len(server.peers[0].received) == 1
-        socket.transport.abort()
-        server.peers[0].drop()
+        code, events = await _close_of(socket)
+        assert (code, events[-1]["error"]["type"]) == (1013, "Stalled")
+        leave.set()
+        assert (await web.stats()).session_waited_s > 1
