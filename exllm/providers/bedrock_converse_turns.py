@@ -1,7 +1,8 @@
 """Messages to the `system` field and the alternating turns of Converse.
 
 System and developer messages become `system`, wherever they stand. Messages of one side that follow each other become
-one turn: the results of parallel calls must stand in one turn, before anything else in it.
+one turn: the results of parallel calls must stand in one turn, before anything else in it. The first turn is the
+user's ("A conversation must start with a user message").
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-call.html
 """
 
@@ -16,6 +17,8 @@ from exllm.types.message import Message
 from exllm.types.parts import CacheControl
 
 _SIDES = {"user": "user", "tool": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+NOTHING_SAID = "..."
+"""Stands for the user where the assistant spoke first: a text must not be empty or blank."""
 _IN_SYSTEM = frozenset({"text", "cachePoint", "guardContent"})
 
 
@@ -65,6 +68,12 @@ class Turns:
 
     def _add_turn(self, side: str, message: Message, blocks: list[Block]) -> None:
         last = self.messages[-1] if self.messages else None
+        if last is None and side == "assistant":
+            self.content.warn(
+                f"a conversation with Bedrock begins with the user; {NOTHING_SAID!r} was put before the assistant's "
+                f"message"
+            )
+            self.messages.append({"role": "user", "content": [{"text": NOTHING_SAID}]})
         if last is None or last["role"] != side:
             last = {"role": side, "content": []}
             self.messages.append(last)

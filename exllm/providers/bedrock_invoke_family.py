@@ -58,8 +58,7 @@ def media_in_words(
     """Words for media, where the native protocol has no place for any. Raises `InvalidRequest` in what is asked now."""
 
     def refuse() -> str:
-        raise InvalidRequest(
-            f"{request.model} takes text only in its native protocol; call it through Converse", provider=spec.name
-        )
+        instead = "; call it through Converse ('bedrock')" if spec.wire == "bedrock_invoke" else ""
+        raise InvalidRequest(f"{request.model} takes text only in its native protocol{instead}", provider=spec.name)
 
     return refuse() if is_open else or_words(refuse, part, str, warnings.append)

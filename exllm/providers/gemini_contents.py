@@ -78,7 +78,10 @@ class Contents:
             return
         self._results = None
         role = "model" if message.role == "assistant" else "user"
-        self.contents.append({"parts": blocks, "role": role})
+        if role == "model" and self.contents and self.contents[-1]["role"] == "model":
+            self.contents[-1]["parts"] += blocks  # calls must follow a turn of the user or results
+        else:
+            self.contents.append({"parts": blocks, "role": role})
         for part in parts:
             if isinstance(part, ToolCall):
                 self._calls[part.id] = (len(self._calls), part.name)

@@ -17,6 +17,7 @@ from exllm.providers.call_ids import CallIds, hashed, spelt
 from exllm.providers.gemini_signatures import is_signature
 from exllm.providers.openai_chat_calls import CUSTOM_SIGNATURE
 from exllm.providers.openai_chat_choice import NOT_SENT_BACK
+from exllm.providers.openai_chat_order import in_order
 from exllm.providers.openai_chat_parts import document_part, file_part, image_part, input_audio_part
 from exllm.providers.openai_chat_reasoning import blocks_of
 from exllm.providers.spec import ProviderSpec
@@ -80,8 +81,9 @@ class MessageWriter:
             out.append(self._message(message, rest))
         if shown:
             out.append({"role": "user", "content": shown})
+        out = in_order(out, self._spec, self.warn)
         last = messages[-1] if messages else None
-        if last is not None and last.role == "assistant" and not last.tool_calls:
+        if last is not None and last.role == out[-1]["role"] == "assistant" and not last.tool_calls:
             if "assistant_prefix" in self._quirks:
                 out[-1]["prefix"] = True
             elif "assistant_partial" in self._quirks:
@@ -183,6 +185,12 @@ class MessageWriter:
         refusal = "".join(part.text for part in parts if type(part) is Refusal)
         spoken = next((part for part in parts if type(part) is Audio), None)
         content = self._assistant_content(parts)
+        if refusal and "no_developer_role" in self._quirks:  # not OpenAI's own models: refusals are words there
+            if isinstance(content, list):
+                content.append(_words(refusal))
+            else:
+                content = (content or "") + refusal
+            refusal = ""
         if content is None and not (calls or refusal or (spoken and spoken.id)):
             content = ""
         written["content"] = content

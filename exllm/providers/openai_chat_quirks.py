@@ -25,6 +25,10 @@ QUIRKS: dict[str, str] = {
     "no_json_schema": "`response_format` knows `json_object` only: a schema is refused (DeepSeek, Z.ai)",
     "schema_in_json_object": "a JSON Schema goes into `response_format: {type: json_object, schema:}` "
     "(the server of llama-cpp-python)",
+    # -- the order of turns
+    "alternating_turns": "systems first, then the user and the assistant by turns; neighbours are merged (Perplexity)",
+    "strict_order": "systems first; no empty turn of the assistant; results are answered before the user speaks again "
+    "(Mistral)",
     # -- additions
     "top_k": "takes `top_k` (OpenRouter, Together, Fireworks, vLLM, llama.cpp, Alibaba, ...)",
     "min_p": "takes `min_p` (OpenRouter, Together, vLLM, llama.cpp, ...)",
