@@ -115,6 +115,9 @@ def answers_for(session: Session, operation: Operation, given: Any) -> dict[str,
 def settle(session: Session, run: Run, *, now: float | None = None) -> Session:
     """The session after `run`, or as far as it has come. Calls without a result never stay alone in `messages`."""
     partial = _cut_off(session, run)
+    if partial is not None and _has_all_arrived(partial) and run.status in ("cancelled", "running"):
+        run = msgspec.structs.replace(run, status="completed", history=(*run.history, partial.message))
+        partial = None
     changed = msgspec.structs.replace(
         session, history=run.history, run=_kept(run), partial=partial, error=None, updated_at=_now(now)
     )  # fmt: skip
@@ -202,6 +205,11 @@ def _cut_off(session: Session, run: Run) -> Response | None:
     if response.finish_reason is not None and said and said[-1].text == response.text:
         return None
     return msgspec.structs.replace(response, parsed=None, raw=None)
+
+
+def _has_all_arrived(response: Response) -> bool:
+    """It was cut off after its last word, before anybody had read so far."""
+    return response.finish_reason is not None and bool(response.parts) and not response.tool_calls
 
 
 def _now(now: float | None) -> float:
