@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-_FENCE = re.compile(r"```[\w-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+_FENCE = "```"
+_FENCE_OPENING = re.compile(r"```[\w-]*")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _WORD = re.compile(r"[A-Za-z_$][\w$-]*")
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.])")
@@ -53,8 +54,9 @@ def _value_of(text: str) -> Any:
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         pass
     text = text.strip()
-    if (fenced := _FENCE.fullmatch(text)) is not None:
-        text = fenced[1].strip()
+    end_at = len(text) - len(_FENCE)
+    if text.endswith(_FENCE) and (opening := _FENCE_OPENING.match(text)) is not None and opening.end() <= end_at:
+        text = text[opening.end() : end_at].strip()
         if not text:
             return None
     return _Reader(text).read()

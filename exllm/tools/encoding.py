@@ -25,8 +25,8 @@ class Encoder(Protocol):
 def encode_result(value: Any) -> ResultContent:
     """Text as it is; `Text`, `Image` and `Document` parts, or a list with any of them, as parts; all else as JSON.
 
-    JSON is made of what msgspec encodes (dicts, lists, numbers, dates, enums, Structs, dataclasses, ...) and of
-    pydantic's models. None is ``null``.
+    JSON is made of what msgspec encodes (dicts, lists, numbers, dates, enums, Structs, dataclasses, ...), of pydantic's
+    models, and of NumPy's numbers and arrays. None is ``null``, and so are NaN and the infinities, as JSON has neither.
 
     Raises: TypeError for what is none of these.
     """
@@ -83,4 +83,6 @@ def encodable(text: str) -> str:
 def _foreign(value: Any) -> Any:
     if (dump := getattr(value, "model_dump", None)) is not None and not isinstance(value, type):
         return dump(mode="json")
+    if callable(as_list := getattr(value, "tolist", None)) and not isinstance(value, type):
+        return as_list()
     raise TypeError(f"a {type(value).__name__} cannot be encoded as JSON; return text, data, or a part")

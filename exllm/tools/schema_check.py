@@ -1,7 +1,8 @@
 """Arguments against a JSON Schema that was not made from a signature.
 
 Source: json-schema.org, draft 2020-12. Only the keywords that tools use are checked; others, such as ``not``, ``if``
-and ``format``, are passed over: the handler sees what they would have refused.
+and ``format``, are passed over: the handler sees what they would have refused. So is a keyword with a value that
+makes no sense: schemas may come from a server, and none of them can fail here, or take long.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 _LONGEST_SHOWN = 80
 _MOST_DEPTH = 64  # a schema may refer to itself without end
+_MOST_STEPS = 100_000  # and twice at each level; what is left unchecked then passes
 
 
 def problems_of(value: Any, schema: Mapping[str, Any]) -> list[str]:
@@ -23,29 +25,29 @@ def problems_of(value: Any, schema: Mapping[str, Any]) -> list[str]:
 class _Checker:
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
+        self._steps = 0
 
     def check(self, value: Any, schema: Any, path: str, depth: int) -> Iterator[str]:
         if schema is False:
             yield f"at {path}: nothing may stand here"
-        if not isinstance(schema, Mapping) or depth > _MOST_DEPTH:
+        self._steps += 1
+        if not isinstance(schema, Mapping) or depth > _MOST_DEPTH or self._steps > _MOST_STEPS:
             return
         if isinstance(reference := schema.get("$ref"), str):
             yield from self.check(value, self._at(reference), path, depth + 1)
-        if (kinds := schema.get("type")) is not None and not _is_one_of(value, kinds):
-            wanted = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
-            yield f"at {path}: Expected `{wanted}`, got `{_kind(value)}`; there was {_shown(value)}"
+        if (kinds := _types(schema.get("type"))) and not _is_one_of(value, kinds):
+            yield f"at {path}: Expected `{' or '.join(kinds)}`, got `{_kind(value)}`; there was {_shown(value)}"
             return
         allowed = [schema["const"]] if "const" in schema else schema.get("enum")
         if isinstance(allowed, list) and not any(_equal(value, one) for one in allowed):
             yield f"at {path}: Expected one of {', '.join(map(_shown, allowed))}; there was {_shown(value)}"
         yield from (f"at {path}: {words}; there was {_shown(value)}" for words in _bounds(value, schema))
         for name in ("anyOf", "oneOf"):
-            arms = schema.get(name)
-            if isinstance(arms, list) and arms:
+            if arms := _list(schema.get(name)):
                 tried = [list(self.check(value, arm, path, depth + 1)) for arm in arms]
                 if all(tried):
                     yield f"{min(tried, key=len)[0]} (none of the {len(arms)} alternatives fits)"
-        for arm in schema.get("allOf") or ():
+        for arm in _list(schema.get("allOf")):
             yield from self.check(value, arm, path, depth + 1)
         if isinstance(value, dict):
             yield from self._object(value, schema, path, depth)
@@ -53,22 +55,22 @@ class _Checker:
             yield from self._array(value, schema, path, depth)
 
     def _object(self, value: dict[str, Any], schema: Mapping[str, Any], path: str, depth: int) -> Iterator[str]:
-        properties = schema.get("properties") or {}
-        for name in schema.get("required") or ():
-            if name not in value:
+        properties, patterns = _mapping(schema.get("properties")), _mapping(schema.get("patternProperties"))
+        for name in _list(schema.get("required")):
+            if isinstance(name, str) and name not in value:
                 yield f"at {path}: `{name}` is missing"
         other = schema.get("additionalProperties", True)
         for name, item in value.items():
-            if name in properties:
-                yield from self.check(item, properties[name], f"{path}.{name}", depth + 1)
-            elif other is False and not schema.get("patternProperties"):
-                known = ", ".join(f"`{one}`" for one in properties) or "none"
+            below = [properties[name]] if name in properties else []
+            below += [pattern for expression, pattern in patterns.items() if _matches(expression, name)]
+            if not below and other is False:
+                known = ", ".join(f"`{one}`" for one in (*properties, *patterns)) or "none"
                 yield f"at {path}: there is no `{name}`; known are {known}"
-            else:
-                yield from self.check(item, other, f"{path}.{name}", depth + 1)
+            for one in below or [other]:
+                yield from self.check(item, one, f"{path}.{name}", depth + 1)
 
     def _array(self, value: list[Any], schema: Mapping[str, Any], path: str, depth: int) -> Iterator[str]:
-        first = schema.get("prefixItems") or []
+        first = _list(schema.get("prefixItems"))
         for place, item in enumerate(value):
             below = first[place] if place < len(first) else schema.get("items", True)
             yield from self.check(item, below, f"{path}[{place}]", depth + 1)
@@ -95,12 +97,32 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "object")
 
 
-def _is_one_of(value: Any, kinds: Any) -> bool:
+def _list(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else []
+
+
+def _mapping(given: Any) -> Mapping[str, Any]:
+    return given if isinstance(given, Mapping) else {}
+
+
+def _types(given: Any) -> list[str]:
+    return [kind for kind in (given if isinstance(given, list) else [given]) if isinstance(kind, str)]
+
+
+def _is_one_of(value: Any, kinds: list[str]) -> bool:
     kind = _kind(value)
     names = {kind, "number"} if kind == "integer" else {kind}
     if isinstance(value, float) and value.is_integer():
         names.add("integer")
-    return not names.isdisjoint(kinds if isinstance(kinds, list) else [kinds])
+    return not names.isdisjoint(kinds)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """Whether `pattern` is found in `text`; so is one of a kind that Python does not know."""
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return True
 
 
 def _equal(value: Any, other: Any) -> bool:
@@ -133,11 +155,7 @@ def _bounds(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(schema.get(most), int) and len(value) > schema[most]:
             yield f"Expected at most {schema[most]} {unit}"
     if isinstance(value, str) and isinstance(pattern := schema.get("pattern"), str):
-        try:
-            found = re.search(pattern, value)
-        except re.error:  # of a kind that Python does not know
-            return
-        if found is None:
+        if not _matches(pattern, value):
             yield f"Expected text that matches {pattern}"
 
 

@@ -83,6 +83,13 @@ def test_what_no_model_can_read_is_refused(value: Any, words: str) -> None:
         encode_result(value)
 
 
+def test_numpys_numbers_and_arrays_are_json() -> None:
+    numpy = pytest.importorskip("numpy")
+    value = {"mean": numpy.float64(1.5), "count": numpy.int64(3), "rows": numpy.array([[1, 2], [3, 4]])}
+    assert encode_result(value) == '{"mean":1.5,"count":3,"rows":[[1,2],[3,4]]}'
+    assert plain(value) == {"mean": 1.5, "count": 3, "rows": [[1, 2], [3, 4]]}
+
+
 def test_a_handler_may_make_the_result_itself() -> None:
     made = result_of(ToolResult("other", "broken", is_error=True), "id", "name", encode_result)
     assert made == ToolResult("id", "broken", "name", is_error=True)

@@ -37,6 +37,18 @@ from exllm.tools.schema_check import problems_of
             {"b": 1},
             "there is no `b`; known are `a`",
         ),
+        (
+            {"patternProperties": {"^x-": {"type": "integer"}}, "additionalProperties": False},
+            {"x-a": 1},
+            {"x-a": "1"},
+            "at $.x-a: Expected `integer`",
+        ),
+        (
+            {"properties": {"a": {}}, "patternProperties": {"^x-": {}}, "additionalProperties": False},
+            {"a": 1, "x-a": 1},
+            {"b": 1},
+            "there is no `b`; known are `a`, `^x-`",
+        ),
         ({"additionalProperties": {"type": "integer"}}, {"x": 1}, {"x": "1"}, "at $.x: Expected `integer`"),
         (
             {"$ref": "#/$defs/T", "$defs": {"T": {"type": "object", "properties": {"next": {"$ref": "#/$defs/T"}}}}},
@@ -62,6 +74,9 @@ def test_what_fits_and_what_does_not(schema: dict[str, Any], good: Any, bad: Any
         {"$ref": "#"},
         {"pattern": "(?<bad"},
         {"type": "object", "required": None, "properties": None, "minLength": "x", "allOf": None},
+        {"type": 5, "required": 7, "properties": 3, "allOf": 9, "anyOf": {}, "prefixItems": 1, "patternProperties": 2},
+        {"type": [["x"]], "required": [["a"]], "patternProperties": {"(?<bad": {}}, "additionalProperties": False},
+        {"allOf": [{"$ref": "#"}, {"$ref": "#"}]},
     ],
 )
 def test_a_schema_that_is_odd_refuses_nothing_and_ends(schema: dict[str, Any]) -> None:
