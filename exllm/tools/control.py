@@ -25,7 +25,10 @@ class Halt(Exception):
 
 
 class Deny(Exception):
-    """Given by `approve` or `before_call`, or as an answer: the call is not made, and the model is told `reason`."""
+    """By `approve`, `before_call` or a handler, returned or raised, or as an answer: the call is not allowed.
+
+    The model is told `reason`.
+    """
 
     def __init__(self, reason: str = "the user does not allow it") -> None:
         super().__init__(reason)

@@ -7,12 +7,15 @@ from exllm.tools.control import Halt
 from exllm.tools.resume import Answers
 from exllm.tools.sound_calls import with_sound_calls
 from exllm.tools.turn_calls import TurnCalls
-from exllm.types.parts import ToolCall
+from exllm.types.parts import ToolCall, ToolResult
 from exllm.types.response import Response
 from exllm.types.run import Pending, Run, RunStatus, answered, open_calls
 
 _NOT_MADE = "This call was not made: the run was ended before."
+_HALF_WRITTEN = "This call was not made: the answer was cut off before its arguments."
 _HALF_MADE = "This call was cut off; whether it took effect is not known."
+
+_CUT_OFF = frozenset({"length", "error"})
 
 
 class Progress:
@@ -57,6 +60,11 @@ class Progress:
         return self.turns == 0
 
     @property
+    def new_calls(self) -> tuple[ToolCall, ...]:
+        """Those of `open_calls` that are to be made after an answer."""
+        return tuple(call for call in self.open_calls if call.id not in self.results)
+
+    @property
     def open_calls(self) -> tuple[ToolCall, ...]:
         """The calls at the end of the history, which have no results there."""
         return open_calls(self.history)
@@ -69,6 +77,12 @@ class Progress:
         message = with_sound_calls(response.message, self.history)
         if message.parts:  # no provider takes an empty one back
             self.history = (*self.history, message)
+        if response.finish_reason in _CUT_OFF and self.open_calls:
+            last = self.open_calls[-1]
+            if (
+                self.history[-1].parts[-1] is last and not last.arguments.strip()
+            ):  # others that are cut off cannot be read
+                self.results[last.id] = ToolResult(last.id, _HALF_WRITTEN, last.name, is_error=True)
 
     def cut_off(self, response: Response) -> None:
         """An answer was cut off: it is counted and kept as `Run.response`, but is no part of the conversation."""

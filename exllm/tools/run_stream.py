@@ -241,7 +241,7 @@ class RunStream:
         if response.finish_reason in _REFUSED:
             progress.close_turn(f"This call was not made: the provider stopped the answer ({response.finish_reason}).")
         elif progress.open_calls:
-            self._make_calls(progress.open_calls)
+            self._make_calls(progress.new_calls)
             return
         self._events.append(TurnFinished(progress.turns, response))
         if response.choices and response.choices[0].raw_finish_reason in _GOES_ON:

@@ -15,17 +15,18 @@ from exllm.tools.progress import Progress
 from exllm.tools.resume import Answers, match_answers
 from exllm.tools.run_stream import RunStream
 from exllm.tools.settings import CallRules, check_seconds
+from exllm.tools.sound_calls import with_sound_calls
 from exllm.types.message import Message
 from exllm.types.normalise import Messages, normalise_messages
 from exllm.types.options import STRUCTURED_OPTIONS, Options, check_options
-from exllm.types.run import DEFAULT_MAX_TURNS, Run
+from exllm.types.run import DEFAULT_MAX_TURNS, Run, open_calls
 from exllm.types.tool import ServerTool, Tool
 from exllm.types.tool_choice import names_in
 
 _CALL_ARGUMENTS = ("timeout", "extra", "api_key", "base_url", "include_raw")
 _RULES = frozenset(CallRules.__dataclass_fields__) - {"tools", "manual_names"}
 _NOT_KEPT = STRUCTURED_OPTIONS | {"tools"}
-_HOLDS_ON = frozenset({"auto", "none"})
+_HOLDS_ON = ("auto", "none")  # a choice may be a dict, which has no hash
 
 
 def start_run(
@@ -72,10 +73,10 @@ def start_run(
             raise TypeError("client.run(model, messages) needs messages; without them it takes a Run")
         if answers is not None:
             raise TypeError("answers are for a run that waits: client.run(run, answers=...)")
-        beginning = Run(
-            model, normalise_messages(messages), max_turns=max_turns or DEFAULT_MAX_TURNS, options=_kept(options)
-        )  # fmt: skip
-        progress = Progress(beginning)
+        history = normalise_messages(messages)
+        if open_calls(history):
+            history = (*history[:-1], with_sound_calls(history[-1], history[:-1]))
+        progress = Progress(Run(model, history, max_turns=max_turns or DEFAULT_MAX_TURNS, options=_kept(options)))
 
     given = {**options.given(), "tools": options.tools}
     if is_whole and options.response_model is not None:

@@ -8,7 +8,7 @@ import inspect
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import anyio
@@ -39,8 +39,9 @@ _LOGGER = logging.getLogger("exllm.tools")
 class TurnCalls:
     """Makes calls, at most so many at a time as the rules say, begun in the order in which the model wrote them.
 
-    Whatever a handler does becomes a result for the model. What hooks and `approve` raise is a fault of the
-    application: the other calls are cancelled, and `failure` holds it.
+    Whatever a handler does becomes a result for the model, but for a `BaseException` that no ``except Exception`` is to
+    stop: that leaves as it is. What hooks and `approve` raise is a fault of the application: the other calls are
+    cancelled, and `failure` holds it.
 
     Args:
         calls: with ids that differ.
@@ -124,9 +125,12 @@ class TurnCalls:
 
     async def _work(self) -> None:
         turns = anyio.CapacityLimiter(self._rules.concurrency)
-        async with anyio.create_task_group() as group:
-            for call in self._calls:
-                group.start_soon(self._one, call, turns, group)
+        try:
+            async with anyio.create_task_group() as group:
+                for call in self._calls:
+                    group.start_soon(self._one, call, turns, group)
+        except BaseExceptionGroup as errors:  # what no `except Exception` is to stop leaves as it was raised
+            raise errors.exceptions[0] from None
 
     async def _one(self, call: ToolCall, turns: anyio.CapacityLimiter, group: anyio.abc.TaskGroup) -> None:
         async with turns:
@@ -135,6 +139,14 @@ class TurnCalls:
             began_at = time.perf_counter()
             try:
                 outcome = await self._outcome(call, group.cancel_scope)
+            except asyncio.CancelledError as error:
+                if group.cancel_scope.cancel_called or _is_cancelled():
+                    raise
+                failure = RuntimeError(f"a hook of the call of {call.name!r} was cancelled by itself")
+                failure.__cause__ = error
+                self.failure = self.failure or failure
+                group.cancel_scope.cancel()
+                return
             except Exception as error:  # noqa: BLE001 - of the application's hooks; raised from `RunStream`
                 self.failure = self.failure or error
                 group.cancel_scope.cancel()
@@ -172,7 +184,7 @@ class TurnCalls:
             if isinstance(verdict, Deny):
                 return denied(call, verdict)
         if rules.before_call is not None:
-            change: Any = await _settled(rules.before_call(context))
+            change: Any = await _said(rules.before_call, context)
             if isinstance(change, Deny):
                 return denied(call, change)
             if change is not None:
@@ -180,7 +192,7 @@ class TurnCalls:
         context.arguments = arguments
         outcome = await self._made(tool, context, scope)
         if rules.after_call is not None and isinstance(outcome, ToolResult):
-            changed: Any = await _settled(rules.after_call(context, outcome))
+            changed: Any = await _said(rules.after_call, context, outcome)
             if isinstance(changed, ToolResult):
                 outcome = msgspec.structs.replace(changed, call_id=call.id, name=call.name)
             elif changed is not None:
@@ -191,7 +203,7 @@ class TurnCalls:
         """True, a `Deny`, or None where there is no answer yet."""
         if self._rules.approve is None:
             return None if tool.needs_approval else True
-        verdict: Any = await _settled(self._rules.approve(context))
+        verdict: Any = await _said(self._rules.approve, context)
         if verdict is False:
             return Deny()
         if verdict is None or verdict is True or isinstance(verdict, Deny):
@@ -279,8 +291,13 @@ def _unknown(name: str, tools: Iterable[str]) -> str:
     return f"there is no tool {name!r}; {hint}the tools are {', '.join(map(repr, names)) or 'none'}"
 
 
-async def _settled(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
+async def _said(hook: Callable[..., Any], *arguments: Any) -> Any:
+    """What a hook returns; a `Deny` may be raised as well."""
+    try:
+        value = hook(*arguments)
+        return await value if inspect.isawaitable(value) else value
+    except Deny as denial:
+        return denial
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -170,6 +170,33 @@ async def test_a_thread_that_would_end_the_program_does_not() -> None:
     assert (await one_result(leave)).content == "SystemExit: bye"
 
 
+class Escape(BaseException):
+    """What no ``except Exception`` is to stop, such as a failed assertion of a test framework."""
+
+
+@pytest.mark.parametrize("error", [Escape("out"), BaseExceptionGroup("all", [Escape("out")])], ids=["one", "group"])
+async def test_what_is_no_exception_leaves_as_it_was_raised(error: BaseException) -> None:
+    ended: list[str] = []
+
+    @exllm.tool
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("slow")
+
+    async def fail() -> None:
+        await asyncio.sleep(0.01)
+        raise error
+
+    async with model([call("slow"), call("fail")], "Done.") as (client, _):
+        with pytest.raises(type(error)) as raised:
+            await client.run("mock/m", "Hi", tools=[slow, exllm.tool(fail)])
+    assert raised.value is error
+    assert ended == ["slow"]
+    assert_valid(raised.value.run.messages)  # type: ignore[attr-defined]
+
+
 async def test_a_long_message_is_cut() -> None:
     assert len(str((await one_result(_raise(ValueError("x" * 100_000)))).content)) < 2100
 
@@ -465,3 +492,26 @@ async def test_a_thread_that_outlives_its_run_may_still_report() -> None:
     assert result.is_error
     go_on.set()
     await until(done.is_set)
+
+
+@pytest.mark.parametrize("hook", ["approve", "before_call"])
+async def test_a_denial_may_be_raised(hook: str) -> None:
+    def refuse(_context: Any) -> bool:
+        raise exllm.Deny("not today")
+
+    result = await one_result(double, '{"number": 2}', **{hook: refuse})
+    assert (result.is_error, result.content) == (True, "double was not called: not today")
+
+
+@pytest.mark.parametrize("hook", ["approve", "before_call", "after_call"])
+async def test_a_hook_that_was_cancelled_by_itself_is_a_fault_of_the_application(hook: str) -> None:
+    async def wait(*_arguments: Any) -> None:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        answer.cancel()
+        await answer
+
+    async with model([call("double", '{"number": 2}')], "Done.") as (client, _):
+        with pytest.raises(RuntimeError, match="a hook of the call of 'double' was cancelled by itself") as failure:
+            await client.run("mock/m", "Hi", tools=[double], **{hook: wait})  # type: ignore[arg-type]
+    assert failure.value.run.status == "failed"  # type: ignore[attr-defined]
+    assert_valid(failure.value.run.messages)  # type: ignore[attr-defined]

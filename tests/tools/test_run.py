@@ -129,6 +129,32 @@ async def test_calls_with_the_same_id_or_none_each_get_their_result() -> None:
     assert [one.content for one in results(run)] == ["2", "4", "6"] * 2
 
 
+async def test_calls_with_the_same_id_in_a_given_conversation_each_get_their_result() -> None:
+    given = [Message("user", "Hi"), Message("assistant", (call("double", '{"number": 1}', "x"), OSLO, OSLO))]
+    async with model("Done.") as (client, _):
+        run = await client.run("mock/m", given, tools=TOOLS)
+    assert_valid(run.messages)
+    assert [str(one.content)[:1] for one in results(run)] == ["2", "{", "{"]
+
+
+@pytest.mark.parametrize("reason", ["length", "error"])
+async def test_a_call_that_was_cut_off_before_its_arguments_is_not_made(reason: Any) -> None:
+    made: list[str] = []
+
+    @exllm.tool
+    def delete(pattern: str = "*") -> None:
+        made.append(pattern)
+
+    answer = [ToolCallDelta(0, "a", "delete", '{"pattern": "x"}'), ToolCallDelta(1, "b", "delete", ""), Finish(reason)]
+    async with model(answer, "Done.") as (client, _):
+        run = await client.run("mock/m", "Hi", tools=[delete])
+    assert made == ["x"]
+    assert_valid(run.messages)
+    first, second = results(run)
+    assert (first.is_error, second.is_error) == (False, True)
+    assert second.content == "This call was not made: the answer was cut off before its arguments."
+
+
 async def test_calls_that_the_provider_has_made_are_left_alone() -> None:
     search = ToolCall("s", "weather", '{"city": "x"}', provider_executed=True)
     async with model([search, Text("Found.")]) as (client, _):
@@ -145,9 +171,13 @@ async def test_thoughts_go_back_with_their_signatures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "later"), [("required", None), ("double", None), ("auto", "auto"), ("none", "none")]
-)
-async def test_a_forced_choice_holds_for_the_first_turn(choice: str, later: str | None) -> None:
+    ("choice", "later"),
+    [
+        ("required", None), ("double", None), ("auto", "auto"), ("none", "none"),
+        ({"type": "function", "function": {"name": "double"}}, None),
+    ],
+)  # fmt: skip
+async def test_a_forced_choice_holds_for_the_first_turn(choice: Any, later: str | None) -> None:
     async with model(call("double", '{"number": 1}'), "Two.") as (client, mock):
         await client.run("mock/m", "Hi", tools=TOOLS, tool_choice=choice)
     assert [request.options.tool_choice for request in mock.requests] == [choice, later]
