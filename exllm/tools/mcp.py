@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from exllm.errors import ConnectionFailed, ConnectTimeout, ExLLMError, MissingExtra
+from exllm.providers.error_mapping import error_for_status
 from exllm.tools.error_words import words_of
 from exllm.tools.mcp_results import result_of_content
 from exllm.types.parts import ToolResult
@@ -29,9 +30,10 @@ from exllm.types.tool_context import ToolContext
 __all__ = ["Server", "http", "stdio"]
 
 DEFAULT_CONNECT_TIMEOUT_S = 30.0
-CLOSE_S = 10.0
-"""How long a server may take to end before a cancelled caller stops waiting; it is killed after 4 s."""
+CLOSE_S = 6.0
+"""How long a server may take to end. One that was started is killed after 4 s, of which 2 s are a warning."""
 
+_MOST_PAGES = 1000
 _MOST_NAME_CHARS = 64
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -51,25 +53,30 @@ class Server:
         self._prefix = prefix
         self._call_timeout = call_timeout
         self._client: Any = None
+        self._lost: str | None = None  # why, where the connection has ended before its block
+        self._refused: tuple[int, Mapping[str, str]] | None = None  # how the last request was, by its status
 
     def __repr__(self) -> str:
         return f"Server({self._label}, {len(self.tools)} tools)"
 
     async def refresh(self) -> tuple[Tool, ...]:
-        """List the tools anew, and return them. Raises ConnectionFailed."""
+        """List the tools anew, as after a change, and return them. Raises what `call` raises."""
+        client = self._connected()
         listed: list[Any] = []
         cursor: str | None = None
         try:
-            while True:
-                page = await self._connected().list_tools(cursor=cursor, cache_mode="refresh")
+            for _ in range(_MOST_PAGES):
+                page = await client.list_tools(cursor=cursor, cache_mode="refresh")
                 listed += page.tools
                 cursor = page.next_cursor
                 if not cursor:
                     break
+            else:
+                raise ConnectionFailed(f"the MCP server {self._label} lists its tools without end")
         except ExLLMError:
             raise
         except Exception as error:
-            raise _failed(self._label, "list its tools", error) from error
+            raise self._failed("list its tools", error) from error
         taken: set[str] = set()
         made: list[Tool] = []
         for tool in listed:
@@ -81,7 +88,10 @@ class Server:
         return self.tools
 
     async def call(self, name: str, arguments: Mapping[str, Any], context: ToolContext | None = None) -> ToolResult:
-        """Call the tool that the server knows as `name`; its progress goes to `context`. Raises ConnectionFailed."""
+        """Call the tool that the server knows as `name`; its progress goes to `context`.
+
+        Raises: ConnectionFailed; AuthenticationError and the like where a server refuses by HTTP.
+        """
 
         async def report(progress: float, total: float | None, message: str | None) -> None:
             if context is not None:
@@ -91,13 +101,22 @@ class Server:
         try:
             result = await client.call_tool(name, dict(arguments), progress_callback=report)
         except Exception as error:
-            raise _failed(self._label, f"call {name}", error) from error
+            raise self._failed(f"call {name}", error) from error
         return result_of_content(result)
 
     def _connected(self) -> Any:
-        if self._client is None:
-            raise ConnectionFailed(f"the MCP server {self._label} is closed; use its tools within its `async with`")
-        return self._client
+        if self._client is not None:
+            return self._client
+        if self._lost is not None:
+            raise ConnectionFailed(f"the MCP server {self._label} is lost, connect to it anew: {self._lost}")
+        raise ConnectionFailed(f"the MCP server {self._label} is closed; use its tools within its `async with`")
+
+    def _failed(self, what: str, error: Exception) -> ExLLMError:
+        words = f"the MCP server {self._label} could not {what}: {words_of(error)}"
+        if self._refused is None:
+            return ConnectionFailed(words)
+        status, headers = self._refused
+        return error_for_status(status, words, headers=headers)
 
 
 class _RemoteTool:
@@ -107,7 +126,7 @@ class _RemoteTool:
         self._server = server
         self._name = name
 
-    async def __call__(self, exllm_context: ToolContext, **arguments: Any) -> ToolResult:
+    async def __call__(self, /, exllm_context: ToolContext, **arguments: Any) -> ToolResult:
         return await self._server.call(self._name, arguments, exllm_context)
 
 
@@ -137,7 +156,10 @@ async def stdio(
     Raises: ConnectionFailed, ConnectTimeout, MissingExtra.
     """
     mcp = _package()
-    parameters = mcp.StdioServerParameters(command=command, args=list(args), env=dict(env or {}), cwd=cwd)
+    parameters = mcp.StdioServerParameters(
+        command=command, args=list(args), env=dict(env or {}), cwd=cwd,
+        encoding_error_handler="replace",  # a server that writes rubbish beside its messages is passed over
+    )  # fmt: skip
 
     async def transport(stack: AsyncExitStack) -> Any:
         from mcp.client.stdio import stdio_client
@@ -165,9 +187,15 @@ async def http(
         headers: of each request, such as ``{"Authorization": "Bearer ..."}``.
         prefix, timeout, call_timeout: as for `stdio`.
 
-    Raises: ConnectionFailed, ConnectTimeout, MissingExtra.
+    Raises: ConnectionFailed, ConnectTimeout, MissingExtra; AuthenticationError, PermissionDenied and the like where the
+        server refuses by its status.
     """
     _package()
+    server = Server(url.split("?")[0], prefix, call_timeout)
+
+    async def note(response: Any) -> None:
+        if response.request.method == "POST":
+            server._refused = (response.status_code, response.headers) if response.status_code >= 400 else None
 
     async def transport(stack: AsyncExitStack) -> Any:
         import httpx2
@@ -175,10 +203,10 @@ async def http(
 
         # Answers may be a long time coming, by server-sent events; how long is for `call_timeout` to say.
         limits = httpx2.Timeout(timeout, read=None)
-        client = await stack.enter_async_context(httpx2.AsyncClient(headers=dict(headers or {}), timeout=limits))
-        return streamable_http_client(url, http_client=client)
+        client = httpx2.AsyncClient(headers=dict(headers or {}), timeout=limits, event_hooks={"response": [note]})
+        return streamable_http_client(url, http_client=await stack.enter_async_context(client))
 
-    async with _connection(Server(url.split("?")[0], prefix, call_timeout), transport, timeout) as server:
+    async with _connection(server, transport, timeout):
         yield server
 
 
@@ -214,7 +242,7 @@ async def _hold(
 ) -> None:
     mcp = _package()
     try:
-        async with AsyncExitStack() as stack:
+        async with asyncio.timeout(None) as limit, AsyncExitStack() as stack:
             client = await stack.enter_async_context(mcp.Client(await transport(stack), cache=None))
             server._client = client
             server.instructions = client.instructions
@@ -222,22 +250,24 @@ async def _hold(
             ready.set_result(None)
             await closing.wait()
             server._client = None
-    except ExLLMError:
-        raise
+            limit.reschedule(asyncio.get_running_loop().time() + CLOSE_S)
     except Exception as error:
+        cause = _first(error)
         if not ready.done():
-            raise _failed(server._label, "connect", error) from error
+            raise cause if isinstance(cause, ExLLMError) else server._failed("connect", cause) from error
+        if not closing.is_set():
+            server._lost = words_of(cause)
         # What goes wrong while it closes concerns nobody: every call had its result or its error.
     finally:
         server._client = None
 
 
 async def _ended(holder: asyncio.Task[None]) -> None:
-    """Return when `holder` has ended, or, to a caller that is cancelled meanwhile, after `CLOSE_S` at the latest."""
+    """Return when `holder` has ended, or, to a caller that is cancelled meanwhile, after twice `CLOSE_S`."""
     try:
         await asyncio.wait([holder])
     except asyncio.CancelledError:
-        await asyncio.wait([holder], timeout=CLOSE_S)
+        await asyncio.wait([holder], timeout=2 * CLOSE_S)
         raise
     finally:
         if holder.done() and not holder.cancelled():
@@ -252,14 +282,18 @@ def _package() -> Any:
     return mcp
 
 
-def _failed(label: str, what: str, error: Exception) -> ConnectionFailed:
-    return ConnectionFailed(f"the MCP server {label} could not {what}: {words_of(error)}")
+def _first(error: Exception) -> Exception:
+    """What went wrong, without the task groups that it came through."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _name_of(wanted: str, taken: set[str]) -> str:
     """`wanted` as providers take names: of letters, digits, '_' and '-', at most 64, and no two the same."""
-    name = _NOT_IN_NAMES.sub("_", wanted)
-    if len(name) > _MOST_NAME_CHARS or name in taken:
-        name = f"{name[: _MOST_NAME_CHARS - 9]}_{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
+    name = fit = _NOT_IN_NAMES.sub("_", wanted) or "_"
+    while len(name) > _MOST_NAME_CHARS or name in taken:
+        name = f"{fit[: _MOST_NAME_CHARS - 9]}_{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
+        wanted += "_"  # a server may list a name twice
     taken.add(name)
     return name

@@ -132,11 +132,11 @@ async def test_a_call_that_takes_too_long_is_given_up_and_the_next_is_made(serve
 
 
 async def test_calls_run_side_by_side(server: exllm.mcp.Server) -> None:
-    calls = [call("slow", '{"seconds": 0.4}', str(number)) for number in range(5)]
+    calls = [call("slow", '{"seconds": 1}', str(number)) for number in range(5)]
     async with model(calls, "Done.") as (client, _):
         began_at = time.monotonic()
         run = await client.run("mock/m", "Hi", tools=server.tools)
-    assert time.monotonic() - began_at < 1.8
+    assert time.monotonic() - began_at < 4.5
     assert [one.content for one in results(run)] == ["done"] * 5
 
 
