@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +23,7 @@ from exllm.errors import (
 from exllm.policies.retry import RetrySchedule
 from exllm.recovery.continuation import Continuation
 from exllm.recovery.joiner import Joiner
+from exllm.recovery.keeper import Keeper
 from exllm.recovery.settings import Recovery
 from exllm.streaming.accumulator import Accumulator, merge_usage
 from exllm.streaming.source import ChunkSource, has_content
@@ -35,9 +34,6 @@ from exllm.types.usage import Usage
 
 RESUMED_EVENT = "resumed"
 """The `ProviderEvent` between what an answer's first request brought and what the next one does."""
-
-SAVE_S = 5.0
-"""How long the end of a stream waits for its last save."""
 
 _FINAL = (BudgetExceeded, TotalTimeout, StreamClosed)
 
@@ -70,26 +66,36 @@ class RecoveringSource:
         start: Joiner | None = None,
     ) -> None:
         self.request_id: str | None = None
-        self.warnings: tuple[str, ...] = ()
         self._connect = connect
         self._go_on = go_on
         self._cursor = cursor
-        self._recovery = recovery
+        self._keeper = Keeper(recovery)
+        self._warnings: tuple[str, ...] = ()
         self._accumulator = accumulator
         self._schedule = schedule
         self._timeouts = timeouts
         self._source: ChunkSource | None = None
+        self._kept: StreamHandle | None = None  # of the request that broke off, until the next one is sent
         self._joiner = start
         self._earlier_bytes = 0
         self._left = recovery.attempts if recovery is not None and recovery.automatic else 0
         self._has_content = start is not None
         self._is_fresh = True  # the request under way has brought nothing yet
         self._text_part, self._free_part = 0, 1
-        self._saved_at = -math.inf
+        self._failure: ExLLMError | None = None  # of the request under way; what it had brought is handed out first
         self._is_over = False  # nothing will follow, and the store knows
         self._is_kept_stream = False  # the request under way asks the provider for the rest of what it keeps
         self._earlier = accumulator.usage if start is not None else None  # of the requests before this one
         self._own = Usage()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (*self._warnings, *self._keeper.warnings)
+
+    @property
+    def handle(self) -> StreamHandle | None:
+        """Where the provider keeps the stream, and the last of its events that arrived."""
+        return self._kept if self._source is None else getattr(self._source, "handle", None)
 
     @property
     def bytes_read(self) -> int:
@@ -102,23 +108,30 @@ class RecoveringSource:
         self._source = await self._connect()
         assert self._source is not None
         await self._source.open()
-        self.request_id, self.warnings = self._source.request_id, self._source.warnings
+        self.request_id, self._warnings = self._source.request_id, self._source.warnings
 
     async def read(self) -> list[Chunk] | None:
         while not self._is_over:
+            if (failure := self._failure) is not None:
+                self._failure = None
+                return await self._after(failure)
             try:
                 chunks = await self._read_one()
             except ExLLMError as error:
-                return await self._after(error)
+                self._failure = error
+                if self._joiner is not None and (held := self._joiner.close()):
+                    return held
+                continue
             if chunks is None:
                 self._is_over = True
-                await self._forget()
+                await self._keeper.forget()
                 return (self._joiner.close() or None) if self._joiner is not None else None
             if self._joiner is not None:
                 chunks = [self._counted(chunk) for chunk in self._joiner.join(chunks)]
             if chunks:
                 self._note(chunks)
-                await self._save_now_and_then()
+                if self._has_content:
+                    await self._keeper.save_now_and_then(lambda: self._cursor(None, self.handle))
                 return chunks
         return None
 
@@ -133,7 +146,10 @@ class RecoveringSource:
         finally:
             if not self._is_over:
                 self._is_over = True
-                await self._save("the stream was left before its end")
+                if self._accumulator.has_finished:
+                    await self._keeper.forget()
+                elif self._has_content:
+                    await self._keeper.save(self._cursor("the stream was left before its end", self.handle))
 
     # -- reading
 
@@ -179,7 +195,7 @@ class RecoveringSource:
         """Go on with the answer after `error`, or raise it."""
         if not self._has_content:
             raise error  # the pump sends the request again, if anybody does
-        cursor = self._cursor(error.message, self._handle())
+        cursor = self._cursor(error.message, self.handle)
         if self._is_kept_stream and self._is_fresh and isinstance(error, InvalidRequest):  # it keeps it no more
             may_go_on, cursor = True, msgspec.structs.replace(cursor, handle=None)
         else:
@@ -187,9 +203,10 @@ class RecoveringSource:
         if self._left <= 0 or not may_go_on or self._accumulator.has_finished:
             await self._give_up(cursor, error)
         self._left -= 1
-        await self._keep(cursor)
+        await self._keeper.save(cursor)
         decoder = getattr(self._source, "decoder", None)
         await self._leave()
+        self._kept = cursor.handle
         try:
             backend, plan = await self._go_on(cursor, decoder)
         except ExLLMError as obstacle:
@@ -211,7 +228,7 @@ class RecoveringSource:
 
     async def _give_up(self, cursor: Cursor, error: ExLLMError) -> None:
         self._is_over = True
-        await self._keep(cursor)
+        await (self._keeper.forget() if self._accumulator.has_finished else self._keeper.save(cursor))
         raise error
 
     async def _leave(self) -> None:
@@ -220,28 +237,3 @@ class RecoveringSource:
             self._earlier_bytes += source.bytes_read
             source.abort()
             await source.aclose()
-
-    def _handle(self) -> StreamHandle | None:
-        return getattr(self._source, "handle", None)
-
-    # -- keeping
-
-    async def _save_now_and_then(self) -> None:
-        recovery = self._recovery
-        if recovery is not None and self._has_content and time.monotonic() - self._saved_at >= recovery.save_every_s:
-            await self._keep(self._cursor(None, self._handle()))
-
-    async def _save(self, error: str) -> None:
-        if self._recovery is not None and self._has_content:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SAVE_S):
-                    await self._keep(self._cursor(error, self._handle()))
-
-    async def _keep(self, cursor: Cursor) -> None:
-        if self._recovery is not None and self._recovery.store is not None:
-            await self._recovery.store.save(cursor)
-            self._saved_at = time.monotonic()
-
-    async def _forget(self) -> None:
-        if self._recovery is not None and self._recovery.store is not None and self._saved_at > -math.inf:
-            await self._recovery.store.delete(self._cursor(None, None).id)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from exllm.errors import ConfigurationError
 from exllm.recovery.stores import DEFAULT_KEEP_S, check_keep
+from exllm.sqlite_file import SQLiteFile
 from exllm.types.cursor import Cursor
-
-T = TypeVar("T")
-
-BUSY_S = 10.0
-"""How long to wait for another process that writes."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exllm_cursors (id TEXT PRIMARY KEY, updated_at REAL NOT NULL, cursor BLOB NOT NULL);
@@ -34,8 +26,7 @@ _DECODER = msgspec.json.Decoder(Cursor)
 class SQLiteStore:
     """See `RecoveryStore`. What is saved is on the disk when `save` returns, and survives a killed process.
 
-    Every call opens the file anew, in a thread, so that there is nothing to close. `get` alone reads at once: one row
-    by its key.
+    `get` reads at once, the rest in a thread: it is one row by its key.
 
     Args:
         path: of the file; made when it is not there, readable by its owner alone, since answers may be private.
@@ -45,9 +36,8 @@ class SQLiteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, keep_s: float = DEFAULT_KEEP_S) -> None:
-        self._path = Path(path).expanduser()
+        self._file = SQLiteFile(path, _SCHEMA)
         self._keep_s = check_keep(keep_s)
-        self._is_ready = False
 
     async def save(self, cursor: Cursor) -> None:
         """See `RecoveryStore.save`."""
@@ -59,11 +49,11 @@ class SQLiteStore:
                 "INSERT OR REPLACE INTO exllm_cursors VALUES (?, ?, ?)", (cursor.id, cursor.updated_at, data)
             )
 
-        await self._in_thread(write)
+        await self._file.write(write)
 
     def get(self, id: str) -> Cursor | None:
         """See `RecoveryStore.get`."""
-        with self._open() as database:
+        with self._file.open() as database:
             row = database.execute(
                 "SELECT cursor FROM exllm_cursors WHERE id = ? AND updated_at >= ?", (id, self._oldest())
             ).fetchone()
@@ -78,49 +68,21 @@ class SQLiteStore:
             )
             return [_DECODER.decode(data) for (data,) in rows]
 
-        return await self._in_thread(read)
+        return await self._file.read(read)
 
     async def delete(self, id: str) -> None:
         """See `RecoveryStore.delete`."""
-        await self._in_thread(lambda database: database.execute("DELETE FROM exllm_cursors WHERE id = ?", (id,)))
+        await self._file.write(lambda database: database.execute("DELETE FROM exllm_cursors WHERE id = ?", (id,)))
 
     async def clear(self) -> int:
         """See `RecoveryStore.clear`."""
-        return await self._in_thread(lambda database: database.execute("DELETE FROM exllm_cursors").rowcount)
-
-    async def _in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def run() -> T:
-            with self._open() as database, database:  # the second: commits, or rolls back
-                return work(database)
-
-        return await asyncio.to_thread(run)
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            if not self._is_ready:
-                self._path.touch(mode=0o600, exist_ok=True)
-            database = sqlite3.connect(self._path, timeout=BUSY_S)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigurationError(f"cannot open {self._path}: {error}") from error
-        try:
-            if not self._is_ready:
-                # Readers and the writer do not wait for each other; a power cut may cost the newest second, no more.
-                database.execute("PRAGMA journal_mode=WAL")
-                database.executescript(_SCHEMA)
-                self._is_ready = True
-            database.execute("PRAGMA synchronous=NORMAL")
-            yield database
-        except sqlite3.Error as error:
-            raise ConfigurationError(f"{self._path} cannot be used: {error}") from error
-        finally:
-            database.close()
+        return await self._file.write(lambda database: database.execute("DELETE FROM exllm_cursors").rowcount)
 
     def _oldest(self) -> float:
         return time.time() - self._keep_s
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _remade, (self._path, self._keep_s)
+        return _remade, (self._file.path, self._keep_s)
 
 
 def _remade(path: Path, keep_s: float) -> SQLiteStore:

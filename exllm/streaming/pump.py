@@ -444,7 +444,7 @@ class Pump:
         if self._away_timer is not None:
             self._away_timer.cancel()
         if self._source is not None:
-            self._raw = self._source.raw()
+            self._raw, self.warnings = self._source.raw(), self._source.warnings
             self._source.abort()
 
     # -- time limits
