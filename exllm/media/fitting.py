@@ -66,7 +66,8 @@ async def fit(part: M, model: str, *, max_side_px: int | None = None, images: in
 def _written(data: bytes, media_type: str, limits: MediaLimits, side: int | None) -> tuple[bytes, str]:
     picture = _opened(data)
     target = _target(media_type, limits, has_alpha=_has_alpha(picture))
-    picture = _in_mode(picture, target)
+    picture = _in_mode(_in_srgb(picture), target)
+    picture.info = {}  # comments, profiles and the like are written from here
     if side is not None and max(picture.size) > side:
         picture = _scaled(picture, side / max(picture.size))
     while True:
@@ -91,17 +92,23 @@ def _opened(data: bytes) -> Any:
         from PIL import ImageOps
     except ImportError:
         raise MissingExtra("images are changed by Pillow: pip install 'exllm[vision]'") from None
-    width, height = image_size(data) or (0, 0)
-    if width * height > MOST_PIXELS:
-        raise InvalidRequest(f"the image has {width} x {height} pixels; more than {MOST_PIXELS:,} are not decoded")
+    _check_pixels(image_size(data) or (0, 0))
     Pillow.init()
     readable = [name for name in _READABLE if name in Pillow.OPEN]  # HEIF where pillow-heif has registered it
     try:
         with Pillow.open(io.BytesIO(data), formats=readable) as picture:
+            _check_pixels(picture.size)
             picture.load()
             return ImageOps.exif_transpose(picture)
+    except InvalidRequest:
+        raise
     except Exception as error:  # Pillow's readers raise whatever the bytes lead them to
         raise InvalidRequest(f"the image cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _check_pixels(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MOST_PIXELS:
+        raise InvalidRequest(f"the image has {size[0]} x {size[1]} pixels; more than {MOST_PIXELS:,} are not decoded")
 
 
 def _has_alpha(picture: Any) -> bool:
@@ -116,7 +123,23 @@ def _target(media_type: str, limits: MediaLimits, *, has_alpha: bool) -> str:
     return wanted if wanted in allowed else allowed[0]
 
 
+def _in_srgb(picture: Any) -> Any:
+    """The colours that every viewer shows: what is written has no profile, and without it others look wrong."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK") or "transparency" in picture.info:
+        return picture
+    from PIL import ImageCms
+
+    mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+    try:
+        return ImageCms.profileToProfile(picture, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, ImportError):  # a broken profile, or one for other pixels; a Pillow without LittleCMS
+        return picture
+
+
 def _in_mode(picture: Any, target: str) -> Any:
+    if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow would cut off all above 255
+        return picture.convert("I").point(lambda value: value / 256).convert("L")
     if not _has_alpha(picture):
         return picture if picture.mode in ("RGB", "L") else picture.convert("RGB")
     if target != "image/jpeg":

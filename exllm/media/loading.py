@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 from pathlib import Path
 from typing import BinaryIO, Literal
 from urllib.parse import urlsplit
 
 from exllm.errors import InvalidRequest
 from exllm.transport.public_fetch import DEFAULT_MAX_BYTES, fetch
-from exllm.types.media import load_media, media_type_of, read_data_url
+from exllm.types.media import as_audio, load_media, media_type_by_name, media_type_of, read_data_url
 from exllm.types.message import Message
 from exllm.types.parts import Audio, Document, Image
 
@@ -45,13 +44,13 @@ async def load(
         raise ValueError(f"kind must be {' | '.join(_PARTS)}, got {kind!r}")
     if isinstance(source, str) and _scheme(source) in ("http", "https"):
         if not fetch:
-            told = media_type or mimetypes.guess_type(urlsplit(source).path)[0]
-            return _class(kind, told, source)(url=source, media_type=media_type)
+            told = media_type or media_type_by_name(urlsplit(source).path)
+            return _class(kind, told, "the address")(url=source, media_type=media_type)
         data, told = await _fetched(source, max_bytes)
-        return _part(data, kind, media_type or media_type_of(data) or told, source)
+        return _part(data, kind, media_type, told, "what is at the address")
     if isinstance(source, str) and _scheme(source) == "data":
         data, told = read_data_url(source, "source")
-        return _part(data, kind, media_type or media_type_of(data) or told, "a data: URL")
+        return _part(data, kind, media_type, told, "a data: URL")
     if isinstance(source, str | Path):
         return await asyncio.to_thread(_from_file, Path(source), kind, media_type, max_bytes)
     if isinstance(source, bytes | bytearray | memoryview):
@@ -61,7 +60,7 @@ async def load(
     else:
         raise TypeError(f"source must be a path, an address, bytes or an open file, got {type(source).__name__}")
     _check_size(len(data), max_bytes, "the source")
-    return _part(data, kind, media_type or media_type_of(data), "the source")
+    return _part(data, kind, media_type, None, "the source")
 
 
 _fetch = fetch  # `load` has an argument of that name
@@ -77,13 +76,21 @@ def _scheme(source: str) -> str:
 
 
 def _from_file(path: Path, kind: Kind | None, media_type: str | None, max_bytes: int) -> Media:
+    start, size = b"", 0
     try:
-        with path.expanduser().open("rb") as file:
-            start, size = file.read(512), path.expanduser().stat().st_size
+        path = path.expanduser()
+        if path.is_file():  # not a pipe, which would block for ever; `load_media` says what is wrong with others
+            with path.open("rb") as file:
+                start, size = file.read(512), path.stat().st_size
     except (OSError, ValueError, RuntimeError) as error:  # see `load_media`
         raise InvalidRequest(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     _check_size(size, max_bytes, str(path))
-    told = media_type or media_type_of(start) or mimetypes.guess_type(path.name)[0]
+    named = media_type_by_name(path.name)
+    told = media_type_of(start) or named
+    if media_type is not None:
+        told = media_type
+    elif named is not None and named.startswith("audio/"):
+        told = as_audio(told)
     part = _class(kind, told, str(path), fallback=Document)(path=str(path), media_type=media_type)
     (message,) = load_media((Message("user", (part,)),))
     return message.parts[0]  # type: ignore[return-value]
@@ -96,9 +103,13 @@ def _read(file: BinaryIO, max_bytes: int) -> bytes:
     return data
 
 
-def _part(data: bytes, kind: Kind | None, media_type: str | None, where: str) -> Media:
+def _part(data: bytes, kind: Kind | None, media_type: str | None, told: str | None, where: str) -> Media:
     if not data:
         raise InvalidRequest(f"{where} is empty")
+    if media_type is None:
+        media_type = media_type_of(data) or told
+        if kind == "audio":
+            media_type = as_audio(media_type)
     made = _class(kind, media_type, where)
     if media_type is None:
         raise InvalidRequest(f"cannot tell the media type of {where}; give media_type=, e.g. 'image/png'")

@@ -47,8 +47,9 @@ _BY_START = (
     (b"%PDF-", "application/pdf"),
     (b"fLaC", "audio/flac"),
     (b"OggS", "audio/ogg"),
-    (b"ID3", "audio/mpeg"),
-    (b"BM", "image/bmp"),
+    (b"ID3\2", "audio/mpeg"),
+    (b"ID3\3", "audio/mpeg"),
+    (b"ID3\4", "audio/mpeg"),
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
     (b"\x1aE\xdf\xa3", "video/webm"),
@@ -56,11 +57,21 @@ _BY_START = (
 _BY_BRAND = {
     b"heic": "image/heic",
     b"heix": "image/heic",
+    b"heim": "image/heic",
+    b"heis": "image/heic",
+    b"hevc": "image/heic-sequence",
     b"mif1": "image/heif",
+    b"msf1": "image/heif-sequence",
     b"avif": "image/avif",
+    b"avis": "image/avif",
     b"M4A ": "audio/mp4",
+    b"M4B ": "audio/mp4",
+    b"M4P ": "audio/mp4",
     b"qt  ": "video/quicktime",
+    b"3gp4": "video/3gpp",
+    b"3gp5": "video/3gpp",
 }
+_AS_AUDIO = {"video/mp4": "audio/mp4", "video/webm": "audio/webm", "video/3gpp": "audio/3gpp"}
 _KIND: dict[type[Any], str] = {Image: "image/", Audio: "audio/"}
 
 
@@ -160,12 +171,24 @@ def _read(part: M) -> M:
 
 def _guess(kind: type[Any], path: Path, data: bytes) -> str | None:
     found = media_type_of(data)
-    suffix = path.suffix.lower()
     if found is None:
-        found = _BY_SUFFIX.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0]
+        found = media_type_by_name(path.name)
+    if kind is Audio:
+        found = as_audio(found)
     if kind is Document:
         return found or ("text/plain" if _is_text(data) else None)
     return found if found is not None and found.startswith(_KIND[kind]) else None
+
+
+def media_type_by_name(name: str) -> str | None:
+    """What kind of file has such a name; None where its suffix does not tell."""
+    suffix = Path(name).suffix.lower()
+    return _BY_SUFFIX.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0]
+
+
+def as_audio(media_type: str | None) -> str | None:
+    """The type of a file that holds sound alone, where its first bytes are those of films, too."""
+    return _AS_AUDIO.get(media_type or "", media_type)
 
 
 def media_type_of(data: bytes) -> str | None:
@@ -173,17 +196,32 @@ def media_type_of(data: bytes) -> str | None:
     for start, media_type in _BY_START:
         if data.startswith(start):
             return media_type
+    if data[:2] == b"BM" and data[6:10] == b"\0\0\0\0":  # two letters alone may begin any text
+        return "image/bmp"
+    if data[:4] in (b"RF64", b"BW64") and data[8:12] == b"WAVE":  # of more than 4 GiB
+        return "audio/wav"
     if data[:4] == b"RIFF":
         return {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/x-msvideo"}.get(data[8:12])
     if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
         return "audio/aiff"
     if data[4:8] == b"ftyp":
-        return _BY_BRAND.get(data[8:12], "video/mp4")
+        return _by_brands(data)
     if len(data) > 1 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:  # ADTS
         return "audio/aac"
     if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2:  # MPEG audio frame, layer III
         return "audio/mpeg"
     return None
+
+
+def _by_brands(data: bytes) -> str:
+    """ISO/IEC 14496-12 section 4.3: the main brand, a version, and all brands that the file is compatible with."""
+    main = data[8:12]
+    if main == b"mif1":  # of any still image; what codec it has is told by the others
+        size = min(int.from_bytes(data[:4]), 100)
+        for at in range(16, size, 4):
+            if data[at : at + 4] in (b"heic", b"heix", b"avif"):
+                return _BY_BRAND[data[at : at + 4]]
+    return _BY_BRAND.get(main, "video/mp4")
 
 
 def _is_text(data: bytes) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+from array import array
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageCms
 
 from exllm import Audio, Document, Image, MissingExtra
 from exllm.errors import InvalidRequest
@@ -103,6 +106,67 @@ async def test_every_kind_of_pixels_can_be_written(mode: str) -> None:
     assert opened(made.data or b"").size == (30, 20)
 
 
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+async def test_sixteen_bits_a_pixel_keep_their_brightness(form: str) -> None:
+    numbers = array("H", [row * 256 for row in range(256) for _ in range(64)])
+    out = io.BytesIO()
+    Pillow.frombytes("I;16", (64, 256), numbers.tobytes()).save(out, form)
+    made = opened((await fit(image(out.getvalue(), form), "xai", max_side_px=128)).data or b"").convert("L")
+    assert [made.getpixel((10, y)) for y in (5, 64, 120)] == pytest.approx([11, 129, 241], abs=4)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+async def test_all_orientations_are_turned_upright(orientation: int) -> None:
+    upright = Pillow.new("RGB", (80, 40), "white")
+    upright.paste("red", (0, 0, 40, 20))
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # `Transpose` that a camera held so has done
+    turned = upright if orientation == 1 else upright.transpose(Pillow.Transpose(undo[orientation]))
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    turned.save(out, "JPEG", exif=exif, quality=95)
+    made = opened((await fit(image(out.getvalue(), "JPEG"), "xai", max_side_px=40)).data or b"").convert("RGB")
+    assert made.size == (40, 20)
+    assert [made.getpixel(at)[1] > 128 for at in ((4, 4), (35, 4), (4, 15), (35, 15))] == [False, True, True, True]  # type: ignore[index]
+
+
+async def test_colours_of_a_profile_are_kept_without_it() -> None:
+    def profile_of(gamma: float) -> bytes:  # of sRGB, but with another response
+        made = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+        at = made.index(b"para")
+        made[at : at + 16] = b"para" + bytes(8) + round(gamma * 65536).to_bytes(4)
+        return bytes(made)
+
+    out = io.BytesIO()
+    Pillow.new("RGB", (100, 100), (128, 128, 128)).save(out, "PNG", icc_profile=profile_of(1.0))
+    made = opened((await fit(image(out.getvalue()), "openai", max_side_px=50)).data or b"")
+    assert made.getpixel((5, 5)) == pytest.approx((188, 188, 188), abs=2)  # half the light, in sRGB
+    assert "icc_profile" not in made.info
+    broken = io.BytesIO()
+    Pillow.new("RGB", (100, 100), "red").save(broken, "PNG", icc_profile=b"no profile")
+    made = opened((await fit(image(broken.getvalue()), "openai", max_side_px=50)).data or b"")
+    assert made.getpixel((5, 5)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize(("form", "to"), [("JPEG", "openai"), ("GIF", "xai"), ("WEBP", "openai")])
+async def test_no_metadata_is_written(form: str, to: str) -> None:
+    told: dict[str, Any] = {
+        "GIF": {"comment": b"s3cret"},
+        "JPEG": {"comment": b"s3cret", "xmp": b"s3cret"},
+        "WEBP": {"xmp": b"s3cret"},
+    }
+    data = picture(100, 50, form, **told[form])
+    assert b"s3cret" in data
+    made = await fit(image(data, form), to, max_side_px=50)
+    assert b"s3cret" not in (made.data or b"")
+
+
+@pytest.mark.parametrize("size", [(1, 20_000), (20_000, 1)])
+async def test_lines_stay_lines(size: tuple[int, int]) -> None:
+    made = opened((await fit(image(picture(*size)), "anthropic")).data or b"")
+    assert made.size == (min(size[0], 8000), min(size[1], 8000))
+
+
 async def test_an_animation_that_must_be_changed_becomes_its_first_frame() -> None:
     frames = [Pillow.new("RGB", (600, 600), colour) for colour in ("red", "blue")]
     out = io.BytesIO()
@@ -129,6 +193,15 @@ async def test_an_image_that_claims_to_be_huge_is_not_decoded() -> None:
     bomb[16:24] = (50_000).to_bytes(4) * 2
     with pytest.raises(InvalidRequest, match="are not decoded"):
         await fit(image(bytes(bomb)), "anthropic")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+async def test_nor_one_whose_size_only_pillow_can_read() -> None:
+    out = io.BytesIO()
+    Pillow.new("1", (20_000, 4_500)).save(out, "TIFF", compression="group4")
+    assert len(out.getvalue()) < 10_000
+    with pytest.raises(InvalidRequest, match="are not decoded"):
+        await fit(image(out.getvalue(), "TIFF"), "xai")
 
 
 async def test_a_document_that_is_too_large_cannot_be_mended() -> None:

@@ -25,7 +25,7 @@ def test_a_provider_that_names_no_limits_has_none() -> None:
 
 
 def messages(part: Image | Document) -> list[Message]:
-    return [Message("user", "Hi"), Message("assistant", "Hello"), Message("user", [Text("See:"), part])]
+    return [Message("user", "Hi"), Message("assistant", "Hello"), Message("user", (Text("See:"), part))]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,19 @@ def test_pictures_are_known_by_their_first_bytes(form: str) -> None:
 @pytest.mark.parametrize(
     ("start", "media_type"),
     [
-        (b"BM\0\0", "image/bmp"),
+        (b"BM\x46\0\0\0\0\0\0\0\x36", "image/bmp"),
+        (b"BMW and other words", None),
+        (b"ID3\4\0\0", "audio/mpeg"),
+        (b"ID3,name\n1,x", None),
+        (b"RF64\xff\xff\xff\xffWAVEds64", "audio/wav"),
+        (b"RIFF\0\0\0\0WEBP", "image/webp"),
+        (b"RIFF\0\0\0\0ACON", None),
+        (b"\0\0\0\x20ftypmif1\0\0\0\0mif1heicmiaf", "image/heic"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "image/avif"),
+        (b"\xff\xff\xff\xffftypmif1", "image/heif"),
+        (b"\0\0\0\x18ftypavis", "image/avif"),
+        (b"\0\0\0\x18ftyp3gp4", "video/3gpp"),
+        (b"\xff\xfeU\0T\0F\0", None),
         (b"FORM\0\0\0\0AIFF", "audio/aiff"),
         (b"\0\0\0\x20ftypisom", "video/mp4"),
         (b"\0\0\0\x20ftypM4A ", "audio/mp4"),
@@ -110,6 +124,31 @@ async def test_more_than_wanted_is_refused(make: Any, tmp_path: Path) -> None:
 async def test_what_cannot_be_loaded_is_told(source: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         await load(source)
+
+
+async def test_containers_of_films_may_hold_sound_alone(tmp_path: Path) -> None:
+    mp4, webm = b"\0\0\0\x18ftypmp42\0\0\0\0", b"\x1aE\xdf\xa3"
+    (tmp_path / "memo.m4a").write_bytes(mp4)
+    memo = Audio(data=mp4, media_type="audio/mp4")
+    assert await load(tmp_path / "memo.m4a") == memo
+    assert await load(mp4, kind="audio") == memo
+    assert await load(webm, kind="audio") == Audio(data=webm, media_type="audio/webm")
+    assert await load(webm) == Document(data=webm, media_type="video/webm")
+    (tmp_path / "x").write_bytes(mp4)
+    assert await load(tmp_path / "x", kind="audio") == memo
+
+
+async def test_what_is_no_file_is_told_and_blocks_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(InvalidRequest, match="no regular file"):
+            await asyncio.wait_for(load(path), 5)
+
+
+async def test_secrets_of_addresses_are_not_told() -> None:
+    with pytest.raises(InvalidRequest) as told:
+        await load("https://example.org/x?token=s3cret")
+    assert "s3cret" not in str(told.value)
 
 
 async def test_a_wrong_kind_is_told() -> None:
