@@ -209,8 +209,9 @@ class ModelMethods(ClientCore):
         call = HttpCall(way.base_url + path, b"", headers, "GET", limits.connect, way.secret, way.signer)
         entries = None if refresh else self._model_lists.get(spec.name, call)
         if entries is None:
+            more = way.base_url + spec.paths.more_models if spec.paths.more_models else None
             told = await fetch_models(
-                self._transport, call, spec, registry.wire(spec.wire), self._settings.retry or spec.retry
+                self._transport, call, more, spec, registry.wire(spec.wire), self._settings.retry or spec.retry
             )
             entries = with_catalog(told, spec.name)
             self._model_lists.put(spec.name, call, entries)

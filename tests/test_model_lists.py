@@ -166,11 +166,23 @@ async def test_bedrocks_list_is_asked_for_at_its_control_plane_and_signed(monkey
     assert host == "https://bedrock.{region}.amazonaws.com"
 
     async def models(peer: Peer) -> None:
+        if peer.request.path.startswith("/inference-profiles"):
+            await profiles(peer)
+            return
         assert peer.request.path == path
         assert peer.request.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
         assert "/eu-west-1/bedrock/aws4_request" in peer.request.headers["authorization"]
         row = {"modelId": "cohere.embed-v4:0", "modelArn": "arn", "outputModalities": ["EMBEDDING"]}
         await peer.answer(json.dumps({"modelSummaries": [row]}).encode())
+
+    async def profiles(peer: Peer) -> None:
+        assert "/eu-west-1/bedrock/aws4_request" in peer.request.headers["authorization"]
+        query = query_of(peer)
+        assert query.pop("maxResults") == "1000"
+        number = 2 if query else 1
+        assert query in ({}, {"nextToken": "token"})
+        answer = {"inferenceProfileSummaries": [{"inferenceProfileId": f"eu.amazon.nova-{number}", "models": []}]}
+        await peer.answer(json.dumps(answer | ({"nextToken": "token"} if number == 1 else {})).encode())
 
     for variable in ("AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
@@ -178,8 +190,11 @@ async def test_bedrocks_list_is_asked_for_at_its_control_plane_and_signed(monkey
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-0123456789")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     async with FaultServer(models) as server, exllm.Client(retry=ONCE) as client:
-        (entry,) = await client.list_models("bedrock", base_url=server.url)
-    assert (entry.id, entry.kinds) == ("cohere.embed-v4:0", ("embedding",))
+        entries = await client.list_models("bedrock", base_url=server.url)
+        assert await client.list_models("bedrock", base_url=server.url) == entries
+        assert len(server.requests) == 3
+    assert ids(entries) == ["cohere.embed-v4:0", "eu.amazon.nova-1", "eu.amazon.nova-2"]
+    assert entries[0].kinds == ("embedding",)
 
 
 # -- what is kept

@@ -1,10 +1,10 @@
 """Amazon Bedrock's model ids: short names, cross-region inference profiles, and whose model an id or ARN means.
 
-Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html,
-https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html, and the page of each model below
-https://docs.aws.amazon.com/bedrock/latest/userguide/model-cards.html, where the profiles are told now. Of the prices
-that LiteLLM has for profiles in Europe, those of Claude 3.5 and Opus 4 are of profiles that neither these pages nor
-models.dev have; they are not taken over.
+The ids and profiles were put together from what the public catalogs (models.dev, LiteLLM) list; profiles of Claude 3.5
+and Opus 4 in Europe are left out, since only one of these has them. Amazon's own pages, which change, are
+https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html and
+https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html. What a region and an account
+really have, `Client.list_models("bedrock")` asks.
 """
 
 from __future__ import annotations

@@ -72,6 +72,7 @@ class GeminiLiveProtocol:
         self._to_say: list[str | bytes] = []
         self._to_tell: list[LiveEvent] = []
         self._memory = Memory()
+        self._is_active = False  # the user speaks, and has not finished (manual turn detection)
         own = any(isinstance(tool, ServerTool) for tool in settings.tools) or "tools" in settings.extra
         self._reader = MessageReader(spec, settings.model, keeps_text=own)
 
@@ -167,11 +168,15 @@ class GeminiLiveProtocol:
 
     def activity_start(self) -> list[str | bytes]:
         """See `LiveProtocol`."""
-        return [self._activity("activityStart")]
+        said = self._activity("activityStart")
+        self._is_active = True
+        return [said]
 
     def activity_end(self) -> list[str | bytes]:
         """See `LiveProtocol`."""
-        return [self._activity("activityEnd")]
+        said = self._activity("activityEnd")
+        self._is_active = False
+        return [said]
 
     # -- tools, turns, settings
 
@@ -260,7 +265,7 @@ class GeminiLiveProtocol:
 
     def _response(self, result: ToolResult) -> dict[str, Any] | None:
         name = self._reader.calls.get(result.call_id) or result.name
-        if name is None:
+        if name is None or result.call_id in self._reader.void:
             self._warn([f"nobody waits for the result of the call {result.call_id!r} any more; it was not sent"])
             return None
         return function_response(result, name, self._spec, self._facts, self.warnings)
@@ -294,6 +299,8 @@ class GeminiLiveProtocol:
             self._say(turns, complete=self._memory.awaits_answer)
         elif self._memory.awaits_answer:
             self._to_say.append(encoded({"clientContent": {"turnComplete": True}}, self._spec))
+        if self._is_active:  # it began over the last connection
+            self._to_say.append(self._activity("activityStart"))
         return msgspec.structs.replace(event, resumed=True) if self._handle is not None else event
 
     def _say(self, turns: list[Content], *, complete: bool) -> None:

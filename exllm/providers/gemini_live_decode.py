@@ -61,7 +61,7 @@ _STARTS = frozenset({"ACTIVITY_START", "VAD_SIGNAL_TYPE_SOS", 1})
 _ENDS = frozenset({"ACTIVITY_END", "VAD_SIGNAL_TYPE_EOS", 2})
 _FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "INPUT_OTHER", "GENERATED_OTHER", "MAX_REGENERATION_REACHED"})
 _NO_FAULT = frozenset({"", "TURN_COMPLETE_REASON_UNSPECIFIED", "NEED_MORE_INPUT"})
-
+_MOST_VOID = 1_000
 
 _decode_usage = msgspec.json.Decoder(dict[str, Any]).decode
 _SAME_BUT_NAMED = {
@@ -77,12 +77,14 @@ class MessageReader:
         is_answering: the model's turn has begun and not ended.
         was_interrupted: this turn was.
         calls: names of the functions whose calls wait for an answer, by id.
+        void: ids of calls that were cancelled: the service refuses their results.
     """
 
     def __init__(self, spec: ProviderSpec, model: str, *, keeps_text: bool) -> None:
         self.is_answering = False
         self.was_interrupted = False
         self.calls: dict[str, str] = {}
+        self.void: dict[str, None] = {}
         self._spec = spec
         self._model = model
         self._keeps_text = keeps_text
@@ -137,8 +139,7 @@ class MessageReader:
                 self._read_call(call, events)
         if message.tool_call_cancellation is not None:
             ids = tuple(message.tool_call_cancellation.ids or ())
-            for id_ in ids:
-                self.calls.pop(id_, None)
+            self._give_up(ids)
             events.append(ToolCallCancelled(ids))
         if message.go_away is not None:
             events.append(GoAway(seconds_of(message.go_away.time_left) or 0.0))
@@ -252,7 +253,15 @@ class MessageReader:
 
     def _call(self, id_: str, name: str, arguments: str, events: list[LiveEvent]) -> None:
         self.calls[id_] = name
+        self.void.pop(id_, None)
         events.append(ToolCall(id_, name, arguments))
+
+    def _give_up(self, ids: tuple[str, ...]) -> None:
+        for id_ in ids:
+            self.calls.pop(id_, None)
+            self.void[id_] = None
+        while len(self.void) > _MOST_VOID:
+            del self.void[next(iter(self.void))]
 
     def _made_up_id(self) -> str:
         """An id for a call that came without one; it does not go back."""
@@ -309,7 +318,7 @@ class MessageReader:
     def lose_turn(self) -> tuple[str, ...]:
         """The connection is gone, and the model's turn with it; returns the calls that nobody waits for any more."""
         lost = tuple(self.calls)
-        self.calls.clear()
+        self._give_up(lost)
         self.is_answering = self.was_interrupted = False
         self._open_call = None
         self._text = AnswerText()

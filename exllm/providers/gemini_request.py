@@ -81,6 +81,8 @@ def build(request: Request, spec: ProviderSpec) -> HttpRequest:
     body |= tool_fields(options, warnings)
     body |= _plain_fields(options, spec)
     body = merged(body, request.extra)
+    if "safetySettings" in request.extra:
+        safety_settings(request.extra["safetySettings"], spec)
     warnings += check_parameters(spec, body, FIELDS)
     path = model_path(request.model, spec) + (STREAM if request.stream else WHOLE)
     return HttpRequest(path, _encoded(body, spec), warnings=tuple(warnings))

@@ -38,9 +38,18 @@ METHODS = ("SEVERITY", "PROBABILITY")
 _ALLOWED = {"category": CATEGORIES, "threshold": THRESHOLDS, "method": METHODS}
 
 
+def _is_setting(given: object) -> bool:
+    return isinstance(given, dict)
+
+
 def safety_settings(settings: Sequence[dict[str, Any]], spec: ProviderSpec) -> list[dict[str, Any]]:
     """The settings as they are sent. Raises `InvalidRequest` that lists what is allowed."""
     fields = _ALLOWED if "vertex" in spec.quirks else {**_ALLOWED, "method": ()}
+    if isinstance(settings, str) or not isinstance(settings, Sequence) or not all(map(_is_setting, settings)):
+        raise InvalidRequest(
+            f"safety_settings: {spec.label} takes a list of dicts with category and threshold, got {settings!r}",
+            provider=spec.name,
+        )
     seen = set()
     for setting in settings:
         for name in setting.keys() - fields.keys():

@@ -3,8 +3,8 @@
 The lists differ in the names of their fields, and hardly in what the same name means; so one reader knows all names.
 
 Sources, each under "list models": the references of OpenAI, Anthropic, Google AI, Mistral, Cohere, Ollama, Groq, xAI,
-Together, OpenRouter, Perplexity, Vercel, Amazon Bedrock (ListFoundationModels), Azure OpenAI, Replicate (the models of
-a collection) and watsonx (foundation model specs); llama.cpp, vLLM and LM Studio.
+Together, OpenRouter, Perplexity, Vercel, Amazon Bedrock (ListFoundationModels, ListInferenceProfiles), Azure OpenAI,
+Replicate (the models of a collection) and watsonx (foundation model specs); llama.cpp, vLLM and LM Studio.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from exllm.providers.model_kinds import capabilities_told, kinds_of, modalities_
 from exllm.providers.spec import ProviderSpec
 from exllm.types.model import ModelEntry
 
-_LISTS = ("data", "models", "modelSummaries", "resources")
-_IDS = ("id", "modelId", "model", "model_id", "key", "name")
-_NAMES = ("display_name", "displayName", "modelName", "label", "name")
+_LISTS = ("data", "models", "modelSummaries", "inferenceProfileSummaries", "resources")
+_IDS = ("id", "modelId", "inferenceProfileId", "model", "model_id", "key", "name")
+_NAMES = ("display_name", "displayName", "modelName", "inferenceProfileName", "label", "name")
 _OWNERS = ("owned_by", "organization", "providerName", "publisher", "owner", "provider")
-_CREATED = ("created", "created_at", "modified_at")
+_CREATED = ("created", "created_at", "createdAt", "modified_at")
 _WINDOWS = (
     "context_window", "context_length", "max_context_length", "max_model_len", "inputTokenLimit", "max_input_tokens",
 )  # fmt: skip
@@ -75,6 +75,9 @@ def _entry(row: dict[str, Any], provider: str) -> ModelEntry | None:
         owner = row.get("owner")
         if isinstance(owner, str) and owner:  # Replicate
             model = f"{owner}/{model}"
+    behind = model
+    if field == "inferenceProfileId":
+        model, behind = _profile(row, model)
     _, name = _first_text(row, [other for other in _NAMES if other != field])
     top = row.get("top_provider")  # OpenRouter
     meta = row.get("meta")  # llama.cpp
@@ -95,12 +98,21 @@ def _entry(row: dict[str, Any], provider: str) -> ModelEntry | None:
         or _first_count(told, ("max_sequence_length",)),
         row,
         _first_count(row, _OUTPUTS) or _first_count(tops, _OUTPUTS) or _first_count(told, _OUTPUTS),
-        kinds_of(row, model),
+        kinds_of(row, behind),
         modalities_of(row, "input"),
         modalities_of(row, "output"),
         *prices,
         capabilities=tuple(sorted(word for word, has in capabilities_told(row).items() if has)),
     )
+
+
+def _profile(row: Mapping[str, Any], id_: str) -> tuple[str, str]:
+    """What an inference profile of Bedrock is called by, its ARN where it is an application's, and its model's id."""
+    models = row.get("models")
+    first = models[0] if isinstance(models, list) and models else None
+    _, arn = _first_text(first, ("modelArn",)) if isinstance(first, dict) else ("", None)
+    called = row.get("inferenceProfileArn") if row.get("type") == "APPLICATION" else None
+    return (called if isinstance(called, str) and called else id_), (arn or id_).rpartition("/")[2]
 
 
 def _prices(pricing: object) -> tuple[float | None, float | None]:

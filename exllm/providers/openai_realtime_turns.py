@@ -27,6 +27,7 @@ class Turns:
         self.calls: set[str] = set()
         self._is_requested = False
         self._wanted: Fields | None = None
+        self._last: Fields = {}  # what was asked for last
         self._waits_for_results = True
 
     @property
@@ -45,6 +46,7 @@ class Turns:
             return None
         options, self._wanted = self._wanted, None
         self._is_requested = True
+        self._last = options
         return options
 
     def began(self, response: str) -> None:
@@ -60,14 +62,14 @@ class Turns:
 
     def refused(self, code: str) -> None:
         """The service refused something, perhaps our request for a response."""
-        if self._is_requested:
-            self._is_requested = False
-            if code == "conversation_already_has_active_response":
-                self.want({}, waits_for_results=True)
+        self._is_requested = False
+        if code == "conversation_already_has_active_response" and self._wanted is None:
+            # It had begun one by itself, which we may have been told of before.
+            self._wanted = self._last
 
     def lost(self) -> None:
         """The connection is gone: a response that was not complete is wanted again."""
-        if self.is_open and self._wanted is None:
-            self.want({}, waits_for_results=True)
+        if self.is_open and not self.is_stopping and self._wanted is None:
+            self.want(self._last if self._is_requested else {}, waits_for_results=True)
         self.active = ""
         self.has_spoken = self.is_stopping = self._is_requested = False

@@ -2,6 +2,8 @@
 
 Text comes as it is, in no JSON. A stream says nothing of tokens, a prediction does in `metrics`; why a model stopped,
 neither tells.
+The names of the counts: "Official language models have metrics like `input_token_count`, `output_token_count`,
+`tokens_per_second`, and `time_to_first_token`" (Replicate's guide to metrics).
 Sources: https://replicate.com/docs/topics/predictions/streaming, https://replicate.com/docs/reference/http#predictions.get
 """
 

@@ -41,10 +41,12 @@ class Paths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Endpoint paths below the base URL; None where the provider has none. ``{model}`` is the model's name.
 
     `models` may be a whole URL, with the placeholders of the base URL, where another host lists the models.
+    `more_models` is a second list at the same host: its rows stand with those of the first.
     """
 
     chat: str = "/chat/completions"
     models: str | None = None
+    more_models: str | None = None
     embeddings: str | None = None
 
 

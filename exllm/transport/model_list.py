@@ -23,28 +23,44 @@ MOST_PAGES = 100
 
 
 async def fetch_models(
-    transport: HttpTransport, call: HttpCall, spec: ProviderSpec, wire: Wire, retry: RetryPolicy
+    transport: HttpTransport, call: HttpCall, more: str | None, spec: ProviderSpec, wire: Wire, retry: RetryPolicy
 ) -> list[ModelEntry]:
     """All models of `spec`, sorted by id. `call` asks for the first page; each is asked for again as `retry` says.
+
+    `more` is the URL of a second list, None where there is one alone.
 
     Raises: the same errors as a chat.
     """
     entries: dict[str, ModelEntry] = {}
     try:
         async with asyncio.timeout(MODEL_LIST_S):
-            url: str | None = call.url
-            for _ in range(MOST_PAGES):
-                page = await _fetch_page(transport, msgspec.structs.replace(call, url=url), spec, wire, retry)
-                for entry in page.entries:
-                    entries.setdefault(entry.id, entry)
-                following = _with_query(call.url, page.next) if page.next else None
-                if following is None or following == url:
-                    return [entries[id] for id in sorted(entries)]
-                url = following
+            for first in filter(None, (call.url, more)):
+                await _add_list(entries, transport, msgspec.structs.replace(call, url=first), spec, wire, retry)
+            return [entries[id] for id in sorted(entries)]
     except ExLLMError:
         raise
     except TimeoutError as error:
         raise TotalTimeout(f"{spec.label} sent no model list within {MODEL_LIST_S:g} s", provider=spec.name) from error
+
+
+async def _add_list(
+    entries: dict[str, ModelEntry],
+    transport: HttpTransport,
+    call: HttpCall,
+    spec: ProviderSpec,
+    wire: Wire,
+    retry: RetryPolicy,
+) -> None:
+    """Add all pages of one list to `entries`. Raises `ProtocolError` for one that does not end."""
+    url = call.url
+    for _ in range(MOST_PAGES):
+        page = await _fetch_page(transport, msgspec.structs.replace(call, url=url), spec, wire, retry)
+        for entry in page.entries:
+            entries.setdefault(entry.id, entry)
+        following = _with_query(call.url, page.next) if page.next else url
+        if following == url:
+            return
+        url = following
     raise ProtocolError(f"the model list of {spec.label} does not end after {MOST_PAGES} pages", provider=spec.name)
 
 

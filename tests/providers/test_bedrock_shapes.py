@@ -9,6 +9,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.parsers import create_parser
+from botocore.serialize import create_serializer
 
 import exllm
 from exllm.config import Static
@@ -233,6 +234,48 @@ def test_a_list_of_models_of_the_services_shape_is_read_as_botocore_reads_it() -
     assert CONVERSE.paths.models is not None
     assert CONVERSE.paths.models.endswith(operation.http["requestUri"])
     assert operation.http["method"] == "GET"
+
+
+def test_inference_profiles_are_read_as_botocore_reads_them() -> None:
+    """What AWS defined is called by its id, what an application defined by its ARN; the kind is that of the model."""
+    summary: dict[str, Any] = {}
+    for name, shape in CONTROL.shape_for("InferenceProfileSummary").members.items():
+        summary[name] = _example(shape)
+    models = [
+        {"modelArn": f"arn:aws:bedrock:{region}::foundation-model/anthropic.claude-opus-4-20250514-v1:0"}
+        for region in ("us-east-1", "us-west-2")
+    ]
+    system = summary | {
+        "inferenceProfileId": "us.anthropic.claude-opus-4-20250514-v1:0", "inferenceProfileName": "US Claude Opus 4",
+        "type": "SYSTEM_DEFINED", "models": models, "createdAt": "2025-05-22T00:00:00+00:00",
+    }  # fmt: skip
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
+    embedder = [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/cohere.embed-english-v3"}]
+    own = summary | {
+        "inferenceProfileId": "a1b2c3d4e5f6", "inferenceProfileArn": arn, "type": "APPLICATION", "models": embedder,
+    }  # fmt: skip
+    body = json.dumps({"inferenceProfileSummaries": [system, own], "nextToken": "more"}).encode()
+    operation = CONTROL.operation_model("ListInferenceProfiles")
+    parsed = create_parser("rest-json").parse(
+        {"body": body, "status_code": 200, "headers": {}}, operation.output_shape
+    )  # fmt: skip
+    page = read_page(body, CONVERSE)
+    theirs = parsed["inferenceProfileSummaries"]
+    assert [entry.id for entry in page.entries] == [theirs[0]["inferenceProfileId"], theirs[1]["inferenceProfileArn"]]
+    assert [entry.name for entry in page.entries] == [each["inferenceProfileName"] for each in theirs]
+    assert [entry.kinds for entry in page.entries] == [("chat",), ("embedding",)]
+    assert page.entries[0].created == int(theirs[0]["createdAt"].timestamp())
+    assert page.next == {"nextToken": parsed["nextToken"]}
+    request = create_serializer("rest-json").serialize_to_request({"maxResults": 1000}, operation)
+    assert CONVERSE.paths.more_models == f"{request['url_path']}?maxResults={request['query_string']['maxResults']}"
+    assert operation.input_shape.members["maxResults"].metadata["max"] == 1000
+
+
+@pytest.mark.parametrize("models", [None, [], "x", [7], [{}], [{"modelArn": 5}]])
+def test_a_profile_that_names_no_model_is_still_listed(models: object) -> None:
+    row = {"inferenceProfileId": "us.meta.llama4-scout-17b-instruct-v1:0", "models": models, "type": "SYSTEM_DEFINED"}
+    (entry,) = read_page(json.dumps({"inferenceProfileSummaries": [row]}).encode(), CONVERSE).entries
+    assert (entry.id, entry.kinds) == (row["inferenceProfileId"], ("chat",))
 
 
 def _example(shape: Any) -> Any:

@@ -575,6 +575,15 @@ def test_a_wrong_safety_setting_is_refused_with_what_is_allowed(setting: dict[st
     with pytest.raises(InvalidRequest) as caught:
         sent_by_us("Hi", safety_settings=[setting])
     assert words in caught.value.message
+    with pytest.raises(InvalidRequest) as caught:
+        sent_by_us("Hi", extra={"safetySettings": [setting]})
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("settings", ["OFF", {"category": "HARM_CATEGORY_HARASSMENT"}, ["OFF"], None])
+def test_safety_settings_of_another_shape_are_refused(settings: object) -> None:
+    with pytest.raises(InvalidRequest, match="a list of dicts with category and threshold"):
+        sent_by_us("Hi", extra={"safetySettings": settings})
 
 
 def test_vertex_may_say_how_harm_is_measured() -> None:
