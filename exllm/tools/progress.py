@@ -77,11 +77,10 @@ class Progress:
         message = with_sound_calls(response.message, self.history)
         if message.parts:  # no provider takes an empty one back
             self.history = (*self.history, message)
-        if response.finish_reason in _CUT_OFF and self.open_calls:
-            last = self.open_calls[-1]
-            if (
-                self.history[-1].parts[-1] is last and not last.arguments.strip()
-            ):  # others that are cut off cannot be read
+        if response.finish_reason in _CUT_OFF and (calls := self.open_calls):
+            last = calls[-1]
+            is_at_end = self.history[-1].parts[-1] is last
+            if is_at_end and not last.arguments.strip():  # what was cut off later is no JSON
                 self.results[last.id] = ToolResult(last.id, _HALF_WRITTEN, last.name, is_error=True)
 
     def cut_off(self, response: Response) -> None:

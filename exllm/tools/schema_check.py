@@ -154,9 +154,9 @@ def _bounds(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
             yield f"Expected at least {schema[least]} {unit}"
         if isinstance(schema.get(most), int) and len(value) > schema[most]:
             yield f"Expected at most {schema[most]} {unit}"
-    if isinstance(value, str) and isinstance(pattern := schema.get("pattern"), str):
-        if not _matches(pattern, value):
-            yield f"Expected text that matches {pattern}"
+    pattern = schema.get("pattern")
+    if isinstance(value, str) and isinstance(pattern, str) and not _matches(pattern, value):
+        yield f"Expected text that matches {pattern}"
 
 
 def _shown(value: Any) -> str:

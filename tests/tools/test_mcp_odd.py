@@ -90,7 +90,7 @@ async def test_a_schema_that_makes_no_sense_refuses_nothing_and_a_parameter_may_
 
 async def test_a_list_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exllm.tools.mcp, "_MOST_PAGES", 20)
-    with pytest.raises(exllm.ConnectionFailed, match="lists its tools without end$"):
+    with pytest.raises(exllm.ConnectionFailed, match=r"lists its tools without end$"):
         async with odd("endless"):
             pass
 
@@ -113,9 +113,13 @@ async def test_a_server_that_refuses_is_the_error_of_its_status(at: str, status:
 
 @pytest.mark.parametrize(("status", "words"), [(401, "AuthenticationError"), (404, "Session terminated")])
 async def test_a_call_that_is_refused_is_told_and_the_run_goes_on(status: int, words: str) -> None:
-    async with served(refuses("tools/call", status)) as url, exllm.mcp.http(url) as server:
-        async with model([call("t", "", "a"), call("t", "", "b")], "Done.") as (client, _):
-            run = await client.run("mock/m", "Hi", tools=server.tools)
+    calls = [call("t", "", "a"), call("t", "", "b")]
+    async with (
+        served(refuses("tools/call", status)) as url,
+        exllm.mcp.http(url) as server,
+        model(calls, "Done.") as (it, _),
+    ):
+        run = await it.run("mock/m", "Hi", tools=server.tools)
     assert run.status == "completed"
     assert all(one.is_error and words in str(one.content) for one in results(run))
     assert_valid(run.messages)
