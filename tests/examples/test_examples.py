@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -199,3 +200,25 @@ async def test_partial_objects_show_the_object_while_it_grows() -> None:
 async def test_stream_items_prints_each() -> None:
     text = '{"value": [{"name": "Paris", "country": "France"}, {"name": "Basel", "country": "Switzerland"}]}'
     assert await _run_against(text, "stream_items.py") == "Paris, France\nBasel, Switzerland\n"
+
+
+async def test_recover_stream_goes_on_after_ctrl_c(tmp_path: Path) -> None:
+    async def slow(peer: ServerPeer) -> None:
+        await peer.begin_stream()
+        for frame in (*OPENAI.opening, OPENAI.text("Once upon "), OPENAI.text("a ti")):
+            await peer.chunk(frame)
+        await peer.left()
+
+    arguments = ("recover_stream.py", str(tmp_path / "answers.db"), "openai/gpt-4.1-mini", "A story")
+    async with FaultServer(slow, OPENAI.reply(["a time ", "there was."]), OPENAI.reply(["Another."])) as server:
+        changes = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url}
+        process = await _start(*arguments, **changes)
+        assert process.stdout is not None
+        assert await asyncio.wait_for(process.stdout.readexactly(14), LIMIT_S) == b"Once upon a ti"
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(process.communicate(), LIMIT_S)
+        assert (process.returncode, out, err) == (0, b"\n[run it again to go on]\n", b"")
+        first, second = (await _run(*arguments, **changes)).splitlines()
+        assert first.startswith("[goes on with ")
+        assert second == "Once upon a time there was."
+        assert await _run(*arguments, **changes) == "Another.\n"  # nothing is left unfinished
