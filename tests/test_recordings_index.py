@@ -20,8 +20,8 @@ NOT_PLAYED = {
     "anthropic.complete": "retired: its models are gone, and newer ones do not answer there",
     "audio": "speech and transcription have no request of their own yet",
     "gemini.cachedContents": "cached contents cannot be created yet",
-    "images": "images cannot be made or edited by an endpoint of their own yet",
-    "models": "Replicate's answer to a prediction that was asked for as a stream: only where the stream is to be had",
+    "images": "images cannot be made or edited by an endpoint of their own yet; of OpenAI's, the error is played",
+    "models": "Replicate's answer to the request for a stream: it is `created` in the recording of that stream",
     "moderations": "moderation has no request of its own yet",
     "rerank": "reranking has no request of its own yet",
 }
