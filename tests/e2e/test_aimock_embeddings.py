@@ -69,7 +69,7 @@ async def test_errors_are_told_as_what_they_are(aimock: Aimock, provider: str) -
         assert caught.value.attempts == 3
 
 
-@pytest.mark.parametrize("provider", ["openai", "cohere"])
+@pytest.mark.parametrize("provider", ["openai", "cohere", "azure", "azure-deployments", "openrouter"])
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
@@ -90,8 +90,9 @@ async def test_chaos_is_one_of_our_errors(
     registry.register(chaotic)
     try:
         async with exllm.Client(retry=exllm.RetryPolicy(attempts=1)) as client:
+            model = f"{chaotic.name}/{spec.embeddings.default_model or 'my-deployment'}"
             with pytest.raises(error) as caught:
-                await client.embed(chaotic.name, "embed this", api_key=KEY, base_url=aimock.base_url(provider))
+                await client.embed(model, "embed this", api_key=KEY, base_url=aimock.base_url(provider))
         assert caught.value.provider == chaotic.name
     finally:
         registry.unregister(chaotic.name)

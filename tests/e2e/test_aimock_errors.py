@@ -25,6 +25,9 @@ MODELS = pytest.mark.parametrize(
         "vertex/gemini-2.5-flash",
         "ollama/llama3.2",
         "cohere/command-a-03-2025",
+        "azure/gpt-4.1-mini",
+        "azure-deployments/gpt-4.1-mini",
+        "openrouter/openai/gpt-4.1-mini",
     ],
 )
 WAYS = pytest.mark.parametrize("way", ["chat", "stream"])
@@ -47,7 +50,7 @@ async def _fail(
         with pytest.raises(exllm.ExLLMError) as caught:
             await ask
     error = caught.value
-    assert (error.provider, error.model) == tuple(model.split("/"))
+    assert (error.provider, error.model) == tuple(model.split("/", 1))
     return error
 
 

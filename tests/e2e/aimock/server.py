@@ -35,6 +35,9 @@ BASES = {
     "ollama": "",
     "ollama-generate": "",
     "cohere": "",
+    "azure": "",
+    "azure-deployments": "",
+    "openrouter": "/api/v1",
 }
 
 
