@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from exllm.cli.models_app import models
+from exllm.cli.sessions_app import Store, sessions
 from exllm.version import __version__
 
 app = typer.Typer(
@@ -61,6 +62,11 @@ def chat(
             help="Any other option, e.g. -o top_p=0.9 or -o timeout=30; VALUE is JSON, or else text. May be repeated.",
         ),
     ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option("--session", metavar="NAME", help="Go on with a conversation that is kept, or begin one."),
+    ] = None,
+    store: Store = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole response as one JSON object.")] = False,
     as_chunks: Annotated[
         bool, typer.Option("--chunks", help="Print every chunk as a line of JSON, as it arrives.")
@@ -83,19 +89,25 @@ def chat(
     from exllm.cli.default_model import choose_model
     from exllm.cli.screen import Screen
 
+    if store is not None and session is None:
+        raise typer.BadParameter("--store goes with --session NAME")
     if as_json and as_chunks:
         raise typer.BadParameter("--json and --chunks exclude each other")
     named = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed, "stop": stop or None}
     options = collect_options(named, option or [])
+    if session is not None and options.get("n", 1) != 1:
+        raise typer.BadParameter("a session has one answer to each turn; leave out n")
     screen = Screen()
     text = read_prompt(prompt or [], may_converse=screen.out.is_terminal and not (as_json or as_chunks))
     settings = ChatSettings(
-        model=model or choose_model(screen),
+        model=model or ("" if session is not None else choose_model(screen)),
         system=system,
         options=options,
         output="json" if as_json else "chunks" if as_chunks else "text",
         show_stats=screen.err.is_terminal if stats is None else stats,
         show_reasoning=screen.err.is_terminal if reasoning is None else reasoning,
+        session=session,
+        store=store,
     )
     raise typer.Exit(converse(settings, screen) if text is None else ask(settings, text, screen))
 
@@ -171,6 +183,7 @@ def providers(
 
 
 app.add_typer(models, name="models")
+app.add_typer(sessions, name="sessions")
 
 catalog = typer.Typer(
     help="The model catalog itself; what it knows of models is told by exllm models.", no_args_is_help=True

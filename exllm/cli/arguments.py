@@ -23,6 +23,8 @@ class ChatSettings(msgspec.Struct, frozen=True):
     output: Literal["text", "json", "chunks"] = "text"
     show_stats: bool = False
     show_reasoning: bool = False
+    session: str | None = None  # the name or id of one that is kept; the model may then be ""
+    store: str | None = None
 
 
 def collect_options(named: Mapping[str, Any], pairs: Sequence[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import typer
@@ -19,6 +20,9 @@ from exllm.types.chunks import ReasoningDelta, RefusalDelta, TextDelta
 from exllm.types.message import Message
 from exllm.types.response import Response
 
+if TYPE_CHECKING:
+    from exllm.sessions import Turn
+
 
 def ask(settings: ChatSettings, text: str, screen: Screen) -> int:
     """Ask once; returns the exit code."""
@@ -28,6 +32,11 @@ def ask(settings: ChatSettings, text: str, screen: Screen) -> int:
 async def _ask(settings: ChatSettings, text: str, screen: Screen) -> int:
     system = [Message("system", settings.system)] if settings.system else []
     async with Client() as client:
+        if settings.session is not None:
+            from exllm.cli.sessions import open_session
+
+            async with open_session(client, settings, screen) as chat:
+                return await show(chat.stream(text, **settings.options), settings, screen)
         return await show(open_stream(client, settings, [*system, Message("user", text)]), settings, screen)
 
 
@@ -39,7 +48,7 @@ def open_stream(client: Client, settings: ChatSettings, messages: Sequence[Messa
         raise typer.BadParameter(str(error)) from None
 
 
-async def show(stream: Stream, settings: ChatSettings, screen: Screen) -> int:
+async def show(stream: Stream | Turn, settings: ChatSettings, screen: Screen) -> int:
     """Stream one answer to the screen; returns the exit code.
 
     However it ends, what had arrived is shown: text as it came, a JSON response as far as it goes.
@@ -69,7 +78,7 @@ async def show(stream: Stream, settings: ChatSettings, screen: Screen) -> int:
     return code
 
 
-async def _show_text(stream: Stream, settings: ChatSettings, screen: Screen) -> None:
+async def _show_text(stream: Stream | Turn, settings: ChatSettings, screen: Screen) -> None:
     several = (settings.options.get("n") or 1) > 1  # they arrive interleaved, so they are shown at the end
     async for chunk in stream:
         match chunk:
@@ -85,12 +94,12 @@ async def _show_text(stream: Stream, settings: ChatSettings, screen: Screen) -> 
         await screen.out.write("\n---\n".join(choice.message.text for choice in stream.response.choices))
 
 
-async def _show_chunks(stream: Stream, settings: ChatSettings, screen: Screen) -> None:
+async def _show_chunks(stream: Stream | Turn, settings: ChatSettings, screen: Screen) -> None:
     async for chunk in stream:
         await screen.out.write(msgspec.json.encode(chunk).decode() + "\n")
 
 
-async def _collect(stream: Stream, settings: ChatSettings, screen: Screen) -> None:
+async def _collect(stream: Stream | Turn, settings: ChatSettings, screen: Screen) -> None:
     await stream.collect()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
 from exllm.cli.arguments import ChatSettings
 from exllm.cli.chat import open_stream, show
@@ -14,6 +15,9 @@ from exllm.errors import ExLLMError
 from exllm.types.message import Message
 from exllm.types.response import Response
 
+if TYPE_CHECKING:
+    from exllm.sessions import Conversation as SessionConversation
+
 PROMPT = "> "
 
 
@@ -22,7 +26,7 @@ def converse(settings: ChatSettings, screen: Screen) -> int:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - importing it gives `input` its line editing; Windows has none
 
-    screen.say(f"{settings.model} · Ctrl-C stops an answer, Ctrl-D ends the conversation")
+    screen.say(f"{settings.model or settings.session} · Ctrl-C stops an answer, Ctrl-D ends the conversation")
     conversation = Conversation(settings, screen)
     with asyncio.Runner() as runner:
         try:
@@ -37,7 +41,7 @@ def converse(settings: ChatSettings, screen: Screen) -> int:
         except BrokenPipeError:
             return broken_pipe()
         finally:
-            runner.run(conversation.client.aclose())
+            runner.run(conversation.aclose())
     return 0
 
 
@@ -53,9 +57,20 @@ class Conversation:
         self.history = [Message("system", settings.system)] if settings.system else []
         self._settings = settings
         self._screen = screen
+        self._kept = contextlib.AsyncExitStack()  # what ends a session that is kept
+        self._chat: SessionConversation | None = None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._kept.aclose()
+        await self.client.aclose()
 
     async def say(self, text: str) -> None:
         """One question and its answer."""
+        if self._settings.session is not None:
+            chat = await self._session()
+            await show(chat.stream(text, **self._settings.options), self._settings, self._screen)
+            return
         asked = [*self.history, Message("user", text)]
         stream = open_stream(self.client, self._settings, asked)
         try:
@@ -63,6 +78,15 @@ class Conversation:
         finally:
             if stream.response.text:
                 self.history = [*asked, _to_keep(stream.response)]
+
+
+    async def _session(self) -> SessionConversation:
+        from exllm.cli.sessions import open_session
+
+        if self._chat is None:
+            opened = open_session(self.client, self._settings, self._screen)
+            self._chat = await self._kept.enter_async_context(opened)
+        return self._chat
 
 
 def _to_keep(response: Response) -> Message:

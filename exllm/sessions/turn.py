@@ -175,6 +175,11 @@ class Turn:
         new = (*known, *(words for words in told if words not in known))
         return msgspec.structs.replace(run, response=msgspec.structs.replace(run.response, warnings=new))
 
+    @property
+    def response(self) -> Response:
+        """The last answer, as far as it has arrived."""
+        return self.run.response or Response()
+
     # -- beginning and end
 
     async def _start(self, *, is_whole: bool) -> None:
