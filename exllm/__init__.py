@@ -107,7 +107,7 @@ if TYPE_CHECKING:
         tools,
     )
     from exllm.client import Client
-    from exllm.default_client import chat, count_tokens, embed, stream
+    from exllm.default_client import chat, count_tokens, embed, run, stream, stream_run
     from exllm.policies.budget import Budget
     from exllm.policies.retry import RetryPolicy
     from exllm.sessions.session import Session
@@ -160,7 +160,9 @@ _LAZY = {
     "chat": "exllm.default_client",
     "count_tokens": "exllm.default_client",
     "embed": "exllm.default_client",
+    "run": "exllm.default_client",
     "stream": "exllm.default_client",
+    "stream_run": "exllm.default_client",
     "tool": "exllm.types.callable_tool",
 }
 _LAZY_MODULES = frozenset(
@@ -295,10 +297,12 @@ __all__ = [
     "model_catalog",
     "providers",
     "recovery",
+    "run",
     "sessions",
     "similarity",
     "sse",
     "stream",
+    "stream_run",
     "streaming",
     "structured",
     "testing",

@@ -1,10 +1,10 @@
-"""`exllm.chat`, `exllm.stream` and `exllm.embed`: calls without a client of one's own."""
+"""`exllm.chat`, `exllm.stream`, `exllm.run`, `exllm.embed`, ...: calls without a client of one's own."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from exllm.call import Timeout
 from exllm.client import Client
@@ -15,6 +15,11 @@ from exllm.types.normalise import Messages
 from exllm.types.options import OptionArguments
 from exllm.types.response import Response
 from exllm.types.token_count import TokenCount
+
+if TYPE_CHECKING:
+    from exllm.tools.run_stream import RunStream
+    from exllm.tools.settings import RunArguments
+    from exllm.types.run import Run
 
 _client: Client | None = None
 _guard = threading.Lock()  # event loops of several threads may ask first
@@ -70,6 +75,16 @@ def stream(
         model, messages, timeout=timeout, budget=budget, extra=extra, api_key=api_key, base_url=base_url,
         accumulate=accumulate, include_raw=include_raw, **options,
     )  # fmt: skip
+
+
+def stream_run(model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]) -> RunStream:
+    """`Client.stream_run` on the default client."""
+    return default_client().stream_run(model, messages, **arguments)
+
+
+async def run(model: str | Run, messages: Messages | None = None, **arguments: Unpack[RunArguments]) -> Run:
+    """`Client.run` on the default client."""
+    return await default_client().run(model, messages, **arguments)
 
 
 async def embed(

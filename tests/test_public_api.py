@@ -28,7 +28,7 @@ PUBLIC = {
         TokenCount TokenLogprob Tool ToolCall ToolCallDelta ToolContext ToolFinished ToolProgress ToolResult
         ToolStarted TotalTimeout TurnFinished TurnStarted UnsupportedOption Usage UsageUpdate Vectors
         __version__ chat config context cost count_tokens embed live local mcp media model_catalog providers
-        recovery sessions similarity sse stream streaming structured testing tool tools
+        recovery run sessions similarity sse stream stream_run streaming structured testing tool tools
     """,
     exllm.config: "Chain ConfigSource Env File Static lookup",
     exllm.live: """

@@ -10,6 +10,7 @@ import msgspec
 
 from exllm.errors import ExLLMError
 from exllm.types.chunks import ToolCallDelta
+from exllm.types.plain import foreign
 from exllm.types.response import Response
 from exllm.types.run import Run
 from exllm.types.run_events import RunEvent
@@ -40,7 +41,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 def said(data: Any, event: str | None = None) -> bytes:
     """The lines of one event: its data as JSON, or as it is where it is bytes."""
-    lines = b"data: %b\n" % (data if isinstance(data, bytes) else msgspec.json.encode(data))
+    lines = b"data: %b\n" % (data if isinstance(data, bytes) else msgspec.json.encode(data, enc_hook=foreign))
     return lines if event is None else b"event: %b\n%b" % (event.encode(), lines)
 
 

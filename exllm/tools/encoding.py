@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from exllm.types.parts import Audio, Document, Image, Text, ToolResult
+from exllm.types.plain import foreign
 
 ResultPart = Text | Image | Document
 ResultContent = str | tuple[ResultPart, ...]
@@ -38,7 +39,7 @@ def encode_result(value: Any) -> ResultContent:
         raise TypeError(f"a tool cannot answer with {type(value).__name__}; use exllm.Image or exllm.Document")
     if isinstance(value, list | tuple) and any(isinstance(item, ResultPart) for item in value):
         return content_of(value)
-    return msgspec.json.encode(value, enc_hook=_foreign).decode()
+    return msgspec.json.encode(value, enc_hook=foreign).decode()
 
 
 def content_of(encoded: str | Sequence[str | ResultPart]) -> ResultContent:
@@ -66,11 +67,6 @@ def result_of(value: Any, call_id: str, name: str, encoder: Encoder) -> ToolResu
     return ToolResult(call_id, content_of(encoder(value)), name)
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON-like data. Raises TypeError for what cannot be."""
-    return msgspec.to_builtins(value, str_keys=True, enc_hook=_foreign)
-
-
 def encodable(text: str) -> str:
     """`text`, with what is no character replaced: no request could carry it."""
     try:
@@ -78,11 +74,3 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace").decode()
     return text
-
-
-def _foreign(value: Any) -> Any:
-    if (dump := getattr(value, "model_dump", None)) is not None and not isinstance(value, type):
-        return dump(mode="json")
-    if callable(as_list := getattr(value, "tolist", None)) and not isinstance(value, type):
-        return as_list()
-    raise TypeError(f"a {type(value).__name__} cannot be encoded as JSON; return text, data, or a part")

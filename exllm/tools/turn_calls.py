@@ -18,12 +18,13 @@ import msgspec
 from exllm.tools.arguments import ArgumentsError, parse_arguments
 from exllm.tools.binding import bind
 from exllm.tools.control import AskUser, Deny, Halt
-from exllm.tools.encoding import plain, result_of
+from exllm.tools.encoding import result_of
 from exllm.tools.error_words import words_of
 from exllm.tools.executor import call_handler, is_async
 from exllm.tools.settings import CallRules
 from exllm.types.message import Message
 from exllm.types.parts import ToolCall, ToolResult
+from exllm.types.plain import plain
 from exllm.types.run import Pending
 from exllm.types.run_events import ToolFinished, ToolProgress, ToolStarted
 from exllm.types.tool import Tool

@@ -9,6 +9,7 @@ import msgspec
 from exllm.types.chunks import FinishReason, TokenLogprob
 from exllm.types.message import Message
 from exllm.types.parts import Citation, Part, Reasoning, Refusal, Text, ToolCall
+from exllm.types.plain import plain
 from exllm.types.stats import StreamStats
 from exllm.types.usage import Cost, Usage
 
@@ -49,7 +50,7 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
     """What `chat` returns and a stream folds into.
 
     It is plain data: ``msgspec.json.decode(msgspec.json.encode(r), type=Response) == r`` as long as `parsed` and `raw`
-    are JSON-like. The properties speak of the first choice; `choices` holds all.
+    are JSON-like; `stored` makes them so. The properties speak of the first choice; `choices` holds all.
 
     Attributes:
         parsed: the object asked for with ``response_model``.
@@ -116,6 +117,14 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
     def finish_reason(self) -> FinishReason | None:
         """Why the answer ended; None when it was cut off."""
         return self._first.finish_reason
+
+    def stored(self) -> Response:
+        """The same with `parsed` and `raw` as plain data, so that it can be encoded with any `response_model`.
+
+        An object is not made again when it is read back: ``Model.model_validate(response.parsed)``, or
+        ``msgspec.convert(response.parsed, Model)``, makes it.
+        """
+        return msgspec.structs.replace(self, parsed=plain(self.parsed), raw=plain(self.raw))
 
     @property
     def logprobs(self) -> tuple[TokenLogprob, ...] | None:

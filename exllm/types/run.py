@@ -93,6 +93,10 @@ class Run(msgspec.Struct, frozen=True):
         """
         return answered(self.history, self.results, _WAITING)
 
+    def stored(self) -> Run:
+        """The same with the last answer as `Response.stored` makes it, so that any `parsed` can be encoded."""
+        return msgspec.structs.replace(self, response=self.response.stored() if self.response is not None else None)
+
     @property
     def question(self) -> str | None:
         """The first question that waits for an answer."""

@@ -12,7 +12,8 @@ import pydantic
 import pytest
 
 from exllm import Audio, Document, Image, Text, ToolResult
-from exllm.tools.encoding import encode_result, plain, result_of
+from exllm.tools.encoding import encode_result, result_of
+from exllm.types.plain import plain
 
 
 class Colour(enum.Enum):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import pickle
 from typing import Any
 
 import msgspec
+import pydantic
 import pytest
 
 import exllm
@@ -24,6 +26,7 @@ from exllm import (
     ToolResult,
     Usage,
 )
+from exllm.testing import MockProvider
 from tests.tools.kit import assert_valid, call, double, model, results, weather
 
 TOOLS = [weather, double]
@@ -432,3 +435,39 @@ async def test_the_last_answer_may_be_an_object_and_is_asked_for_again(strategy:
             await client.stream_run("mock/m", "Hi", tools=TOOLS, **asked).collect()  # type: ignore[arg-type]
     assert failure.value.run is not None
     assert_valid(failure.value.run.messages)
+
+
+class _City(pydantic.BaseModel):
+    name: str
+    founded: datetime.date
+
+
+@pytest.mark.parametrize("form", [msgspec.json, msgspec.msgpack])
+async def test_a_run_whose_answer_is_a_foreign_object_can_be_stored(form: Any) -> None:
+    async with model(OSLO, '{"name": "Oslo", "founded": "1040-01-01"}') as (client, _):
+        run = await client.run("mock/m", "Hi", tools=TOOLS, response_model=_City)
+    assert run.parsed == _City(name="Oslo", founded=datetime.date(1040, 1, 1))
+    read = form.decode(form.encode(run.stored()), type=Run)
+    assert read == run.stored()
+    assert _City.model_validate(read.parsed) == run.parsed
+    assert msgspec.structs.replace(read, response=run.response) == run
+    nothing = Run("mock/m", ())
+    assert nothing.stored() == nothing
+
+
+async def test_a_stream_of_a_foreign_object_can_be_emitted_again() -> None:
+    async with model(OSLO, '{"name": "Oslo", "founded": "1040-01-01"}') as (client, _):
+        stream = client.stream_run("mock/m", "Hi", tools=TOOLS, response_model=_City)
+        events = [event async for event in stream.to_sse()]
+    finished = next(event for event in events if b"event: run_finished" in event)
+    data = msgspec.json.decode(next(line for line in finished.splitlines() if line.startswith(b"data: "))[6:])
+    assert data["run"]["response"]["parsed"] == {"name": "Oslo", "founded": "1040-01-01"}
+
+
+async def test_the_module_runs_with_its_own_client() -> None:
+    with MockProvider(call("double", '{"number": 1}'), "Two.", call("double", '{"number": 1}'), "Two."):
+        run = await exllm.run("mock/m", "Hi", tools=TOOLS)
+        async with exllm.stream_run("mock/m", "Hi", tools=TOOLS) as stream:
+            text = "".join([piece async for piece in stream.text()])
+    assert (run.status, run.text, run.turns, text) == ("completed", "Two.", 2, "Two.")
+    assert stream.run.messages == run.messages
