@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks.chart import bar_chart
 from benchmarks.clients import BASELINES, CLIENTS
@@ -111,12 +112,15 @@ def write_report(
     where: Mapping[str, str],
     when: str | None = None,
     notes: Mapping[str, str] | None = None,
+    sessions: Mapping[str, Any] | None = None,
 ) -> None:
     """Write RESULTS.md, results.json and charts/*.svg into `folder`. `when` is today unless given.
 
-    `notes` says, by row, what a reader must know of how it was measured.
+    `notes` says, by row, what a reader must know of how it was measured. `sessions` is what `benchmarks.live` has
+    found, those of before unless given.
     """
     notes = notes or {}
+    sessions = _saved(folder).get("sessions") if sessions is None else sessions
     medians = {key: medians_of(clients) for key, clients in measured.items()}
     when = when or datetime.now(UTC).date().isoformat()
     parts = [_HEAD.format(when=when, **where)]
@@ -139,6 +143,8 @@ def write_report(
         parts.append(row_table(row, medians[row.key]))
     if found:
         parts.append(f"\n## When things go wrong\n\n{_FAULTS_HEAD}\n{faults_table(found)}")
+    if sessions:
+        parts.append(sessions_section(sessions))
     (folder / "RESULTS.md").write_text("\n".join(parts))
     raw = {
         "when": when,
@@ -147,8 +153,58 @@ def write_report(
         "measured": measured,
         "faults": found,
         "notes": dict(notes),
+        **({"sessions": sessions} if sessions else {}),
     }
     (folder / "results.json").write_text(json.dumps(raw, indent=1) + "\n")
+
+
+def update_sessions(folder: Path, sessions: Mapping[str, Any]) -> None:
+    """Write the report again, with what `benchmarks.live` has found."""
+    saved = _saved(folder)
+    write_report(
+        folder, saved["measured"], saved["faults"], saved["versions"], saved["machine"], saved["when"],
+        saved.get("notes"), {**sessions, "when": datetime.now(UTC).date().isoformat()},
+    )  # fmt: skip
+
+
+def sessions_section(sessions: Mapping[str, Any]) -> str:
+    """Realtime sessions, one table for each protocol."""
+    amounts, where = sessions["amounts"], sessions["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in sorted(sessions["versions"].items()))
+    parts = [
+        _SESSIONS_HEAD.format(
+            **amounts, when=sessions["when"], cpu=where["cpu"], python=where["python"], versions=versions
+        )
+    ]
+    for dialect, clients in sessions["measured"].items():
+        raw = clients.get("raw", {})
+        lines = []
+        for name, figures in clients.items():
+            added = figures["down_p95_ms"] - raw["down_p95_ms"] if raw and name != "raw" else None
+            lines.append([
+                f"**{name}**" if name == "exllm" else name,
+                f"{figures['completed']:.0f}",
+                f"{figures['lost']:.0f}",
+                f"{figures['down_reordered'] + figures['up_reordered']:.0f}",
+                f"{figures['down_p50_ms']:.2f} / {figures['down_p95_ms']:.2f}",
+                f"{figures['up_p50_ms']:.2f} / {figures['up_p95_ms']:.2f}",
+                "" if added is None else f"{added:+.2f}",
+                f"{figures['cpu_us_per_message']:.0f}",
+                f"{100 * figures['cpu_share']:.0f}",
+                f"{figures['resident_mib']:.0f}",
+                f"{figures['growth_kib'] / 1024:+.1f}",
+            ])  # fmt: skip
+        header = ["client", "sessions complete", "frames lost", "out of order", "to us p50 / p95 ms",
+                  "from us p50 / p95 ms", "p95 added ms", "CPU us per frame", "CPU %", "RSS MiB",
+                  "RSS grown MiB"]  # fmt: skip
+        parts.append(f"### {_PROTOCOLS[dialect]}\n\n{table(header, lines)}")
+    return "\n".join(parts)
+
+
+def _saved(folder: Path) -> dict[str, Any]:
+    path = folder / "results.json"
+    saved: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return saved
 
 
 def _targets(medians: Mapping[str, Medians]) -> str:
@@ -179,6 +235,18 @@ text of three streams and one whole body. `raw` is aiohttp, a hand-split stream 
 what a careful engineer would write by hand for one provider, with no timeouts, retries, errors, ring or statistics.
 `floor` is an `asyncio.Protocol` below aiohttp. `exllm` streams with `accumulate=False`, as the others keep nothing
 either; `exllm-accumulating` is the default, which also builds the final response. CPU is that of the client's process.
+"""
+
+_PROTOCOLS = {"gemini": "Gemini Live", "openai": "OpenAI Realtime"}
+
+_SESSIONS_HEAD = """
+## Realtime sessions
+
+Measured by `python -m benchmarks.live` on {when}: {cpu}; Python {python}; {versions}. {sessions} sessions at once,
+{seconds:g} s of audio both ways in frames of {frame_ms:g} ms (PCM in base64 in JSON, 24 kHz to the client, 16 or 24 kHz
+from it). The server has a core of its own, each client another. Every frame holds its number and the moment at which it
+was made: latency is from there to the application, at the other side. `raw` is the `websockets` client and typed
+msgspec decoding. RSS grown is over the second half of the run, the benchmark's own list of latencies included.
 """
 
 _FAULTS_HEAD = """Each library used as its documentation says, against a server that misbehaves. Where a time limit

@@ -42,7 +42,7 @@ class Resampler:
         self._up, self._down = to_hz // common, from_hz // common
         self._phases = _phases(self._up, self._down)
         self._taps = len(self._phases[0])
-        self._numpy = _numpy()
+        self._numpy: Any = None if from_hz == to_hz else _numpy()  # loading it takes a while
         self._matrix: Any = None if self._numpy is None else self._numpy.array(self._phases)
         self._begin()
 
