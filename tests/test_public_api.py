@@ -35,7 +35,7 @@ PUBLIC = {
         AudioOut CitationOut CodeOut GenerationComplete GoAway InputCommitted InputTranscript Interrupted LiveEvent
         LiveSession LiveSettings LiveStats MediaOut OutputTranscript ProviderEvent RateLimit RateLimits ReasoningOut
         Reconnect Reconnected Reconnecting RemoteError ResumptionUpdate SessionStarted SessionUpdated SpeechStarted
-        SpeechStopped TextOut ToolCall ToolCallCancelled ToolFinished TurnComplete TurnDetection TurnStarted
+        SpeechStopped TextOut ToolCall ToolCallCancelled ToolFinished ToolWaiting TurnComplete TurnDetection TurnStarted
         UsageReport audio
     """,
 }

@@ -50,6 +50,7 @@ class Course:
 
     Attributes:
         turn: the model's, while it goes on.
+        has_answered: the model has said something in this session.
         has_served: a turn was completed over this connection.
         charge: what budgets are told, where there are any; `exceeded` says which was not kept.
     """
@@ -58,6 +59,7 @@ class Course:
         self, queue: EventQueue, tools: ToolCalls | None, spending: Spending, *, handle: str | None, leaves_early: bool
     ) -> None:
         self.turn: str | None = None
+        self.has_answered = False
         self.has_served = False
         self.charge: Charge | None = None
         self.exceeded: BudgetExceeded | None = None
@@ -69,7 +71,8 @@ class Course:
         self._tools = tools
         self._spending = spending
         self._leaves_early = leaves_early
-        self._cut = ""  # a turn that was interrupted: what still comes of its audio is not wanted
+        self._cut: str | None = None  # a turn that was interrupted: what still comes of its audio is not wanted
+        self._spoken = ("", "")  # turn and item of the audio that came last
         self._leave_at = math.inf
 
     def begin_connection(self) -> None:
@@ -85,14 +88,24 @@ class Course:
 
     def cut_turn(self) -> None:
         """The application interrupts the model: nobody wants to hear the rest."""
-        self._cut = self.turn or ""
+        self._cut = self.turn
         self._queue.discard_audio("")
+
+    def talked_over(self) -> Interrupted | None:
+        """The user speaks: whether that interrupts an answer that is complete, and that nobody has taken to its end.
+
+        The service knows nothing of it: it made the answer faster than anybody can speak.
+        """
+        if self.turn is not None or not self._queue.audio.items:
+            return None
+        turn, item = self._spoken
+        return Interrupted(turn, item)
 
     def lose_turn(self) -> TurnComplete | None:
         """The connection is gone: the end of the turn that went on."""
         if self.turn is None:
             return None
-        turn, self.turn = self.turn, None
+        turn, self.turn, self._cut = self.turn, None, None
         return TurnComplete(status="interrupted", reason="connection_lost", turn=turn)
 
     def note(self, event: LiveEvent) -> bool:
@@ -101,27 +114,30 @@ class Course:
         return noted is None or noted(self, event)
 
     def _audio(self, event: AudioOut) -> bool:
-        if event.turn and event.turn == self._cut:
+        if event.turn == self._cut:
             self._queue.discarded += 1
             return False
         self.audio_in_bytes += len(event.data)
         if self.first_audio_at is None:
             self.first_audio_at = time.monotonic()
-        self.turn = event.turn
-        return True
+        self._spoken = (event.turn, event.item)
+        return self._answering(event)
 
-    def _answering(self, event: TurnStarted | TextOut | OutputTranscript) -> bool:
+    def _answering(self, event: AudioOut | TurnStarted | TextOut | OutputTranscript) -> bool:
         self.turn = event.turn
+        self.has_answered = True
         return True
 
     def _interrupted(self, event: Interrupted) -> bool:
-        self._cut = event.turn
+        self._cut = event.turn or None  # where turns have no names, what comes now is of the next
         self._queue.discard_audio(event.turn)
         return True
 
     def _completed(self, event: TurnComplete) -> bool:
         self.turn = None
         self.has_served = True
+        if event.turn == self._cut:
+            self._cut = None
         return self._spend(event.usage)
 
     def _used(self, event: UsageReport) -> bool:

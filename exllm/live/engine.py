@@ -39,6 +39,7 @@ from exllm.types.live_events import (
     LiveEvent,
     Reconnected,
     Reconnecting,
+    SpeechStarted,
 )
 from exllm.types.live_settings import LiveSettings
 from exllm.types.message import Message
@@ -284,7 +285,8 @@ class LiveEngine:
             while True:
                 quiet_at = clock() + idle_s
                 try:
-                    with TimeLimit(min(self.course.leave_at(clock()), quiet_at)):
+                    leave_at = self.course.leave_at(clock()) if self._can_go_on() else math.inf
+                    with TimeLimit(min(leave_at, quiet_at)):
                         events = await link.receive()
                 except TimeoutError as error:
                     if isinstance(error, ExLLMError):
@@ -338,7 +340,7 @@ class LiveEngine:
         tries, failed = self._tries, cause
         while True:
             resumed_by = self.protocol.resumes_by
-            if resumed_by == "new" and not policy.anew and self.transcript.messages():
+            if not self._can_go_on():
                 raise lost("the service can neither resume the conversation nor be told it") from failed
             wait_s = tries.wait_s(failed, clock())
             if wait_s is None:
@@ -359,6 +361,13 @@ class LiveEngine:
         self.reconnects += 1
         await self._take(Reconnected(tries.made, resumed_by))
 
+    def _can_go_on(self) -> bool:
+        """Whether a new connection would be the same session: nothing was said, or the service knows of it, or can be
+        told. What only listens has nothing to remember."""
+        is_new = not self.course.has_answered and not self.transcript.messages()
+        is_listening = self.settings.kind == "transcription"
+        return is_new or is_listening or self.call.reconnect.anew or self.protocol.resumes_by != "new"
+
     def _response(self, answer: Message | None) -> Response | None:
         if answer is None:
             return None
@@ -371,6 +380,16 @@ class LiveEngine:
         if self.course.note(event):
             self.transcript.add(event)
             await self.queue.put(event)
+        if (
+            type(event) is SpeechStarted
+            and self._speech_interrupts()
+            and (cut := self.course.talked_over()) is not None
+        ):
+            await self._take(cut)
+
+    def _speech_interrupts(self) -> bool:
+        detection = self.settings.turn_detection
+        return detection is None or detection.interrupts is not False
 
     async def tell(self, event: LiveEvent) -> None:
         """An event of the session itself."""

@@ -116,11 +116,13 @@ class Outbox:
             if self._failure is not None:
                 raise self._failure
             if self._is_open:
-                messages = build()
-                if await self._write(messages) or not audio_bytes:
+                if await self._write(build()):
                     self.audio_bytes += audio_bytes
                     return
-                # What the protocol does not say again.
+                if self._failure is not None:
+                    raise self._failure
+                if not audio_bytes:
+                    return  # the protocol says it again
             pending = self._keep(build, audio_bytes)
         if pending.done is not None:
             try:

@@ -247,15 +247,20 @@ class LiveSession:
         raises `UnsupportedOption`."""
         self._require_open()
         engine, call = self._engine, self._call
-        new, dropped = changed(engine.settings, settings, call.wire, call.spec, drop_unsupported=call.drop_unsupported)
+
+        def anew() -> tuple[LiveSettings, tuple[str, ...]]:
+            return changed(engine.settings, settings, call.wire, call.spec, drop_unsupported=call.drop_unsupported)
+
+        _, dropped = anew()
 
         def build() -> list[str | bytes]:
+            new, _ = anew()  # what others have changed meanwhile stays changed
             built = engine.protocol.update(new)
             engine.change(new, tools_by_name(new))
             return built
 
         await self._say(build)
-        engine.warnings += dropped
+        engine.warnings += tuple(words for words in dropped if words not in engine.warnings)
 
     async def send_raw(self, message: Mapping[str, Any]) -> None:
         """A message in the provider's own words, as it is."""

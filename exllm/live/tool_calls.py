@@ -10,9 +10,10 @@ import msgspec
 from exllm.errors import ExLLMError
 from exllm.tools.settings import CallRules
 from exllm.tools.turn_calls import TurnCalls
-from exllm.types.live_events import ToolCall, ToolFinished
+from exllm.types.live_events import ToolCall, ToolFinished, ToolWaiting
 from exllm.types.parts import Text, ToolResult
 from exllm.types.parts import ToolCall as ToolCallPart
+from exllm.types.run import Pending
 
 if TYPE_CHECKING:
     from exllm.live.engine import LiveEngine
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 class ToolCalls:
     """Makes the calls of one session, at most so many at a time as the rules say.
 
-    Calls of tools without a handler are left to the application, and so are those that wait for an approval.
+    Calls of tools without a handler are left to the application (`ToolWaiting`), and so are those that wait for an
+    approval or for an answer of the user.
 
     Attributes:
         tasks: of the calls that go on.
@@ -60,7 +62,8 @@ class ToolCalls:
         engine = self._engine
         async with self._room:
             result = await self._result(call)
-        if result is None:
+        if isinstance(result, Pending):
+            await engine.tell(ToolWaiting(call.id, call.name, result.kind, result.question or ""))
             return
         try:
             try:
@@ -76,8 +79,8 @@ class ToolCalls:
         self.finished += 1
         await engine.tell(ToolFinished(call.id, call.name, _text_of(result), result.is_error))
 
-    async def _result(self, call: ToolCall) -> ToolResult | None:
-        """What came of the call; None where it is not the session's to answer."""
+    async def _result(self, call: ToolCall) -> ToolResult | Pending:
+        """What came of the call, or what it waits for."""
         engine = self._engine
         part = ToolCallPart(call.id, call.name, call.arguments)
         calls = TurnCalls(
@@ -93,7 +96,9 @@ class ToolCalls:
                 pass
         finally:
             await calls.aclose()
-        return calls.results.get(call.id)
+        if calls.failure is not None:
+            return ToolResult(call.id, f"{call.name} could not be called: {calls.failure}", call.name, is_error=True)
+        return calls.pending.get(call.id) or calls.results[call.id]
 
 
 def _text_of(result: ToolResult) -> str:

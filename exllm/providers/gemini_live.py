@@ -38,6 +38,7 @@ from exllm.types.live_events import (
     TextOut,
     ToolCallCancelled,
     TurnComplete,
+    TurnStarted,
 )
 from exllm.types.live_settings import LiveSettings
 from exllm.types.live_token import LiveToken
@@ -212,7 +213,7 @@ class GeminiLiveProtocol:
                 f"Gemini answers with the session's settings; it takes no {', '.join(sorted(how))} for one answer",
                 provider=self._spec.name,
             )
-        self._memory.awaits_answer = True
+        self._memory.asked()
         return [encoded({"clientContent": {"turnComplete": True}}, self._spec)]
 
     def update(self, settings: LiveSettings) -> list[str | bytes]:
@@ -321,6 +322,10 @@ class GeminiLiveProtocol:
             self._memory.heard(event.text)
         return event
 
+    def _began(self, event: TurnStarted) -> LiveEvent:
+        self._memory.began()
+        return event
+
     def _completed(self, event: TurnComplete) -> LiveEvent:
         self._memory.turn_complete()
         return event
@@ -332,6 +337,7 @@ _NOTES: dict[type, Callable[[GeminiLiveProtocol, Any], LiveEvent]] = {
     TextOut: GeminiLiveProtocol._answered,
     OutputTranscript: GeminiLiveProtocol._answered,
     InputTranscript: GeminiLiveProtocol._heard,
+    TurnStarted: GeminiLiveProtocol._began,
     TurnComplete: GeminiLiveProtocol._completed,
 }
 

@@ -19,13 +19,15 @@ class Memory:
     """The turns that would have to be told again.
 
     Attributes:
-        awaits_answer: the last turn was for the model to answer, and it has not.
         has_forgotten: something was dropped to stay within `MAX_CHARS`.
     """
 
     def __init__(self) -> None:
-        self.awaits_answer = False
         self.has_forgotten = False
+        self._is_answering = False
+        self._awaits_this = False  # the answer that the model makes, or is about to make
+        self._awaits_next = False  # one after that: what was said while it answers
+        self._unanswered = 0  # how many of the last turns the model was asked to answer, and has not begun to
         self._turns: deque[tuple[Content, int]] = deque()
         self._chars = 0
         self._spoken: list[str] = []
@@ -34,18 +36,42 @@ class Memory:
     def __bool__(self) -> bool:
         return bool(self._turns or self._spoken or self._answered)
 
+    @property
+    def awaits_answer(self) -> bool:
+        """The last turn was for the model to answer, and it has not."""
+        return self._awaits_this or self._awaits_next
+
     def sent(self, contents: list[Content], chars: int, *, complete: bool) -> None:
         """Turns that were sent, `chars` long on the wire."""
         self._end()
         for content in contents:
             self._keep(content, chars // len(contents))
-        self.awaits_answer = complete
+        if complete:
+            self._unanswered += len(contents)
+            self.asked()
+        elif self._is_answering:
+            self._awaits_next = False
+        else:
+            self._awaits_this = False
+
+    def asked(self) -> None:
+        """The model was asked for an answer."""
+        if self._is_answering:
+            self._awaits_next = True
+        else:
+            self._awaits_this = True
 
     def heard(self, text: str) -> None:
         """A piece of what the user said."""
         if self._answered:
             self._end()
         self._spoken.append(text)
+
+    def began(self) -> None:
+        """The model answers what it was told or has heard."""
+        self._is_answering = True
+        self._awaits_this = self._awaits_this or bool(self)
+        self._unanswered = 0
 
     def answered(self, text: str) -> None:
         """A piece of what the model says."""
@@ -54,19 +80,25 @@ class Memory:
     def turn_complete(self) -> None:
         """The model's turn is over."""
         self._end()
-        self.awaits_answer = False
+        self._is_answering = False
+        self._awaits_this, self._awaits_next = self._awaits_next, False
 
     def saved(self) -> None:
-        """The service knows it all, and will under its new handle."""
-        self._turns.clear()
-        self._chars = 0
+        """The service knows it all, and will under its new handle, but for turns that it may not have had when it gave
+        that: those that it was asked to answer, and has not begun to."""
+        while len(self._turns) > self._unanswered:
+            self._chars -= self._turns.popleft()[1]
         self._spoken.clear()
         self._answered.clear()
-        self.awaits_answer = False
+        if not self._unanswered:
+            self._awaits_this = self._awaits_next = False
 
     def told(self) -> list[Content]:
-        """The turns, to be told again; they stay here until they are saved."""
+        """The turns, to be told again over a new connection; they stay here until they are saved."""
         self._end()
+        if self._is_answering:  # that answer is lost
+            self._is_answering = False
+            self._awaits_this, self._awaits_next = self.awaits_answer, False
         return [content for content, _ in self._turns]
 
     def _end(self) -> None:

@@ -158,6 +158,22 @@ class ToolFinished(_Event, frozen=True, tag="tool_finished"):
     is_error: bool = False
 
 
+class ToolWaiting(_Event, frozen=True, tag="tool_waiting"):
+    """A call that the session does not answer by itself (``auto_tools=True``): answer it with
+    ``session.send_tool_result(id, ...)``.
+
+    Attributes:
+        kind: ``"question"``: the handler asks the user (`exllm.AskUser`), whose answer is the result; ``"approval"``: the
+            tool needs one, make the call then; ``"manual"``: the tool has no function.
+        question: what the handler asked.
+    """
+
+    id: str
+    name: str
+    kind: Literal["question", "approval", "manual"] = "manual"
+    question: str = ""
+
+
 # -- the course of the conversation
 
 
@@ -290,6 +306,7 @@ LiveEvent = (
     | ToolCall
     | ToolCallCancelled
     | ToolFinished
+    | ToolWaiting
     | SessionStarted
     | SessionUpdated
     | TurnStarted

@@ -1,9 +1,11 @@
 """The same session over OpenAI's protocol: turns have names, and a lost connection is rebuilt from the conversation."""
 
-# ruff: noqa: SIM117 - the blocks say what goes on while what is open
+# ruff: noqa: SIM117, ASYNC110 - the blocks say what goes on while what is open
 from __future__ import annotations
 
 import asyncio
+
+import pytest
 
 from exllm import live
 from exllm.live import Reconnect
@@ -140,3 +142,47 @@ async def test_a_lost_conversation_is_told_again_and_the_answer_asked_for() -> N
             assert "".join(event.text for event in events if isinstance(event, live.OutputTranscript)) == "Paris"
             assert "Reconnecting" not in names(events)
     assert told[:3] == ["user: Norway?", "assistant: Oslo", "user: France?"]
+
+
+@pytest.mark.parametrize("interrupts", [True, False])
+async def test_speech_over_an_answer_that_is_complete_and_not_taken_interrupts_it(interrupts: bool) -> None:
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.send(*begin("r1", "i1"), *[audio("r1", "i1", bytes(100)) for _ in range(5)])
+        await peer.send(*done(peer, "r1", "i1", "A long answer."), SPEECH)
+        await peer.send(*begin("r2", "i2"), audio("r2", "i2", b"\1\0"), *done(peer, "r2", "i2", "Yes?"))
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        detection = live.TurnDetection(interrupts=interrupts)
+        async with client.live(MODEL, turn_detection=detection) as session:
+            async with asyncio.timeout(3):
+                while session.stats.audio_in_bytes < 502:
+                    await asyncio.sleep(0.01)
+            events = [*await until(session, live.TurnComplete), *await until(session, live.TurnComplete)]
+            heard = [event.data for event in events if isinstance(event, live.AudioOut)]
+            cut = [event for event in events if isinstance(event, live.Interrupted)]
+            if interrupts:
+                assert heard == [b"\1\0"]
+                assert cut == [live.Interrupted("r1", "i1")]
+                assert session.stats.audio_discarded == 5
+            else:
+                assert heard == [*[bytes(100)] * 5, b"\1\0"]
+                assert cut == []
+
+
+async def test_a_response_that_the_services_own_forestalls_is_asked_for_after_that() -> None:
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        await receive(peer, "response.create")
+        code = "conversation_already_has_active_response"
+        await peer.send(*begin("heard", "i1"))
+        await peer.send({"type": "error", "event_id": "e", "error": {"type": "invalid_request_error", "code": code}})
+        await peer.send(*done(peer, "heard", "i1", "Hm?"))
+        assert (await receive(peer, "response.create"))["response"] == {"instructions": "Be brief."}
+        await peer.send(*begin("asked", "i2"), *done(peer, "asked", "i2", "Yes."))
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL) as session:
+            await session.respond(instructions="Be brief.")
+            turns = [(await next_of(session, live.TurnComplete)).turn for _ in range(2)]
+            assert turns == ["heard", "asked"]

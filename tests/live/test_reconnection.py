@@ -265,6 +265,61 @@ async def test_a_lost_session_has_the_unfinished_answer() -> None:
             assert caught.value.partial.finish_reason is None
 
 
+async def spoken_turn(peer: Peer) -> None:
+    """A turn of speech that nobody writes down."""
+    await set_up(peer)
+    await peer.receive()
+    await peer.send(audio(bytes(200)), COMPLETE)
+
+
+async def test_speech_that_nobody_can_tell_again_is_a_lost_session_and_not_a_new_one_in_silence() -> None:
+    async def talk(peer: Peer) -> None:
+        await spoken_turn(peer)
+        await asyncio.sleep(0.02)
+        peer.drop()
+
+    async def listen(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(talk, listen) as server, client_for(server.url) as client:
+        async with client.live(MODEL, reconnect=QUICK) as session:
+            await session.send_audio(bytes(320))
+            with pytest.raises(exllm.SessionLost, match="neither resume"):
+                await until(session, live.Reconnected)
+    async with ScriptedServer(talk, listen) as server, client_for(server.url) as client:
+        async with client.live(MODEL, reconnect=Reconnect(anew=True)) as session:
+            await session.send_audio(bytes(320))
+            assert (await next_of(session, live.Reconnected)).resumed_by == "new"
+    async with ScriptedServer(dropped_at_once, listen) as server, client_for(server.url) as client:
+        async with client.live(MODEL, reconnect=QUICK) as session:  # nothing is lost
+            assert (await next_of(session, live.Reconnected)).resumed_by == "new"
+
+
+async def dropped_at_once(peer: Peer) -> None:
+    await set_up(peer)
+    peer.drop()
+
+
+async def test_a_go_away_is_no_reason_to_lose_a_session_before_its_time() -> None:
+    async def talk(peer: Peer) -> None:
+        await spoken_turn(peer)
+        await peer.send(go_away(50))
+        await asyncio.sleep(0.5)  # it would be left after a quarter of a second
+        await peer.send(handle("h1"))
+
+    async def resumed(peer: Peer) -> None:
+        assert (await set_up(peer))["sessionResumption"] == {"handle": "h1"}
+
+    async with ScriptedServer(talk, resumed) as server, client_for(server.url) as client:
+        async with client.live(MODEL, reconnect=QUICK) as session:
+            await session.send_audio(bytes(320))
+            events = await until(session, live.Reconnected)
+            assert [name for name in names(events) if name in ("GoAway", "ResumptionUpdate", "Reconnecting")] == [
+                "GoAway", "ResumptionUpdate", "Reconnecting",
+            ]  # fmt: skip
+
+
 async def test_without_tries_a_drop_is_the_end() -> None:
     async with ScriptedServer(first_then_drop) as server, client_for(server.url) as client:
         async with client.live(MODEL, reconnect=Reconnect(attempts=0)) as session:

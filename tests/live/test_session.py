@@ -247,6 +247,38 @@ async def test_an_interruption_throws_away_the_audio_that_nobody_has_taken() -> 
             assert session.stats.audio_discarded == 10
 
 
+async def test_what_still_comes_of_a_turn_that_the_application_interrupts_is_not_heard() -> None:
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.send(audio(b"\1\0"))
+        assert (await peer.receive())["clientContent"] == {"turnComplete": False}
+        await peer.send(audio(b"\2\0"))
+        await asyncio.sleep(0.05)
+        await peer.send(INTERRUPTED, COMPLETE, audio(b"\3\0"), COMPLETE)
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL) as session:
+            assert (await next_of(session, live.AudioOut)).data == b"\1\0"
+            await session.interrupt()
+            assert names(await until(session, live.TurnComplete)) == ["Interrupted", "TurnComplete"]
+            assert (await next_of(session, live.AudioOut)).data == b"\3\0"
+            assert session.stats.audio_discarded == 1
+
+
+async def test_settings_that_two_tasks_change_are_both_changed() -> None:
+    async with ScriptedServer(set_up_and_listen) as server, client_for(server.url) as client:
+        async with client.live(MODEL) as session:
+            await asyncio.gather(
+                session.update(instructions="Be brief."), session.update(tools=[exllm.Tool("look", "Looks.")])
+            )
+            assert session.settings.instructions == "Be brief."
+            assert [tool.name for tool in session.settings.tools] == ["look"]  # type: ignore[union-attr]
+        await server.all_left()
+    assert [sorted(message["contextUpdate"]) for message in server.peers[0].received[1:]] == [
+        ["systemInstruction"], ["tools"],
+    ]  # fmt: skip
+
+
 async def test_send_audio_waits_while_the_socket_is_full() -> None:
     reads = asyncio.Event()
 

@@ -236,3 +236,48 @@ async def test_auto_tools_without_functions_is_a_mistake() -> None:
             client.live(MODEL, tools=[exllm.Tool("x")], auto_tools=True)
         with pytest.raises(exllm.ConfigurationError, match="functions"):
             client.live(MODEL, auto_tools=True)
+
+
+async def test_what_the_session_does_not_answer_is_told_with_the_reason() -> None:
+    def book(city: str) -> str:
+        """Books."""
+        raise exllm.AskUser(f"Which hotel in {city}?")
+
+    @exllm.tool(needs_approval=True)
+    def pay() -> str:
+        """Pays."""
+        raise AssertionError("nobody approved")
+
+    def stop() -> str:
+        """Ends."""
+        raise exllm.Halt({"ended": True})
+
+    async def ask(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.send(call("b", "book", city="Oslo"), call("p", "pay"), call("m", "manual"), call("h", "stop"))
+        await peer.send(call("u", "unknown"))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(ask) as server, client_for(server.url) as client:
+        tools = [book, pay, stop, exllm.Tool("manual")]
+        async with client.live(MODEL, tools=tools, auto_tools=True) as session:
+            waiting: dict[str, live.ToolWaiting] = {}
+            finished: dict[str, live.ToolFinished] = {}
+            while len(waiting) + len(finished) < 5:
+                event = await anext(session)
+                if isinstance(event, live.ToolWaiting):
+                    waiting[event.id] = event
+                elif isinstance(event, live.ToolFinished):
+                    finished[event.id] = event
+            assert waiting == {
+                "b": live.ToolWaiting("b", "book", "question", "Which hotel in Oslo?"),
+                "p": live.ToolWaiting("p", "pay", "approval"),
+                "m": live.ToolWaiting("m", "manual", "manual"),
+            }
+            assert finished["h"].result == '{"ended":true}'
+            assert finished["u"].is_error
+            await session.send_tool_result("b", "The Grand")
+            assert session.transcript[-1].parts[0].content == "The Grand"  # type: ignore[union-attr]
+        await server.all_left()
+    answered = [responses(message)[0]["id"] for message in server.peers[0].received[1:]]
+    assert sorted(answered) == ["b", "h", "u"]

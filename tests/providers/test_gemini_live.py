@@ -485,10 +485,82 @@ def test_what_was_said_after_the_handle_is_told_again_and_asked_again_where_it_w
         ("user", "Or 3+3?"),
     ]  # fmt: skip
     assert told["clientContent"]["turnComplete"] is True
+    tell(protocol, content(outputTranscription={"text": "Six."}))
+    tell(protocol, content(turnComplete=True))
     tell(protocol, {"sessionResumptionUpdate": {"newHandle": "h2", "resumable": True}})
     protocol.connect()
     tell(protocol, {"setupComplete": {}})
     assert protocol.replies() == []
+
+
+def asked_again(protocol: GeminiLiveProtocol) -> list[Any]:
+    """The connection is lost: what is said over the next one."""
+    protocol.closed(1006, "")
+    protocol.connect()
+    tell(protocol, {"setupComplete": {}})
+    return read(protocol.replies())
+
+
+def test_a_handle_that_crosses_a_question_does_not_lose_it() -> None:
+    protocol = opened()
+    protocol.turn([Message("user", "Old")], complete=True)
+    tell(protocol, content(modelTurn={"parts": [{"text": "New?"}]}))
+    tell(protocol, content(turnComplete=True))
+    protocol.turn([Message("user", "What is 1+1?")], complete=True)
+    tell(protocol, {"sessionResumptionUpdate": {"newHandle": "h1", "resumable": True}})  # given before
+    (told,) = asked_again(protocol)
+    assert told["clientContent"] == {
+        "turns": [{"parts": [{"text": "What is 1+1?"}], "role": "user"}],
+        "turnComplete": True,
+    }
+
+
+def test_a_question_asked_while_the_model_answers_another_is_still_to_be_answered_after_that() -> None:
+    protocol = opened()
+    tell(protocol, {"sessionResumptionUpdate": {"newHandle": "h1", "resumable": True}})
+    tell(protocol, content(modelTurn={"parts": [{"text": "Once upon"}]}))
+    protocol.turn([Message("user", "Stop. What is 1+1?")], complete=True)
+    tell(protocol, content(interrupted=True))
+    tell(protocol, content(turnComplete=True))
+    (told,) = asked_again(protocol)
+    assert told["clientContent"]["turns"][-1]["parts"][0]["text"] == "Stop. What is 1+1?"
+    assert told["clientContent"]["turnComplete"] is True
+
+
+def test_a_spoken_question_is_asked_again_where_its_answer_had_begun() -> None:
+    protocol = opened()
+    tell(protocol, {"sessionResumptionUpdate": {"newHandle": "h1", "resumable": True}})
+    tell(protocol, content(inputTranscription={"text": "And 2+2?"}))
+    tell(protocol, content(outputTranscription={"text": "That is"}))
+    (told,) = asked_again(protocol)
+    assert [turn["role"] for turn in told["clientContent"]["turns"]] == ["user", "model"]
+    assert told["clientContent"]["turnComplete"] is True
+    tell(protocol, content(outputTranscription={"text": "Four."}))
+    tell(protocol, content(turnComplete=True))
+    (told,) = asked_again(protocol)
+    assert told["clientContent"]["turnComplete"] is False
+
+
+def test_results_of_calls_that_nobody_waits_for_are_not_sent() -> None:
+    protocol = opened(tools=(TOOL,))
+    tell(protocol, {"toolCall": {"functionCalls": [{"id": id_, "name": "get_weather"} for id_ in ("a", "b", "c")]}})
+    tell(protocol, {"toolCallCancellation": {"ids": ["a"]}})
+    assert protocol.tool_results([ToolResult("a", "late", "get_weather")]) == []
+    assert "'a'" in protocol.warnings[0]
+    (sent,) = read(protocol.tool_results([ToolResult("b", "in time", "get_weather")]))
+    assert [one["id"] for one in sent["toolResponse"]["functionResponses"]] == ["b"]
+    asked_again(protocol)
+    assert protocol.tool_results([ToolResult("c", "lost", "get_weather")]) == []
+    tell(protocol, {"toolCall": {"functionCalls": [{"id": "c", "name": "get_weather"}]}})  # it comes again
+    assert len(protocol.tool_results([ToolResult("c", "found", "get_weather")])) == 1
+
+
+def test_speech_that_goes_on_over_a_new_connection_is_begun_there() -> None:
+    protocol = opened(turn_detection=TurnDetection("manual"))
+    protocol.activity_start()
+    assert asked_again(protocol) == [{"realtimeInput": {"activityStart": {}}}]
+    protocol.activity_end()
+    assert asked_again(protocol) == []
 
 
 def test_calls_of_a_lost_connection_are_cancelled() -> None:
