@@ -7,6 +7,7 @@
 
 Vectors are lists of numbers, `exllm.Vectors`, or NumPy arrays. With NumPy (the extra ``embeddings``) many are compared
 at once; without it everything works, a hundred times slower. Numbers are compared as float32 unless they are float64.
+Bits that are packed into bytes (``encoding_format="binary"``) must be unpacked first, e.g. by ``numpy.unpackbits``.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ def cosine(left: Vector, right: Vector) -> float:
 
     0.0 where one of them is all zeros. Raises ValueError for vectors of different length.
     """
-    lengths = math.sqrt(dot(left, left) * dot(right, right))
-    return dot(left, right) / lengths if lengths else 0.0
+    lengths = math.sqrt(dot(left, left)) * math.sqrt(dot(right, right))
+    found = dot(left, right) / lengths if lengths else 0.0
+    return found if math.isnan(found) else max(-1.0, min(1.0, found))  # rounding may lead a little beyond
 
 
 def dot(left: Vector, right: Vector) -> float:
@@ -73,6 +75,8 @@ def find_similar(
     threshold: float | None = None,
 ) -> list[Match]:
     """The `top_k` of `vectors` that are nearest to `query`, nearest first; of equals the earlier one first.
+
+    Those whose score is not a number, because one of their numbers is none, come last.
 
     Args:
         query: a vector of the same length as the others.
@@ -126,12 +130,17 @@ class Index:
             return []
         _same_length(len(query), len(self._matrix[0]))
         numpy = _numpy()
-        return self._scores_by_numpy(numpy, query, metric) if numpy else self._scores_by_hand(query, metric)
+        if not numpy:
+            return self._scores_by_hand(query, metric)
+        with numpy.errstate(all="ignore"):  # what is too large, or no number, shows in the scores
+            return self._scores_by_numpy(numpy, query, metric)
 
     def _scores_by_numpy(self, numpy: Any, query: Vector, metric: Metric) -> Any:
         rows = self._matrix
         kind = rows.dtype if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else numpy.dtype("f4")
         asked = numpy.asarray(query, dtype=kind)
+        if asked.ndim != 1:
+            raise ValueError(f"the query must be one vector, got an array of {asked.ndim} dimensions")
         found = numpy.empty(len(rows), kind)
         lengths = self._lengths
         is_counting = metric == "cosine" and lengths is None
@@ -156,7 +165,8 @@ class Index:
         if is_counting:
             self._lengths = lengths = numpy.sqrt(lengths)
         scale = lengths * numpy.sqrt(asked @ asked)
-        return numpy.divide(found, scale, out=numpy.zeros_like(found), where=scale != 0)
+        cosines = numpy.divide(found, scale, out=numpy.zeros_like(found), where=scale != 0)
+        return numpy.clip(cosines, -1, 1, out=cosines)  # rounding may lead a little beyond
 
     def _scores_by_hand(self, query: Vector, metric: Metric) -> list[float]:
         measure: Callable[[Vector, Vector], float] = {"cosine": cosine, "dot": dot, "euclidean": euclidean}[metric]
@@ -167,7 +177,7 @@ def _nearest_of_array(found: Any, top_k: int, sign: float) -> list[tuple[int, fl
     numpy = _numpy()
     if not len(found):
         return []
-    order = found * sign
+    order = numpy.where(numpy.isnan(found), numpy.inf, found * sign)
     if top_k < len(order):
         farthest = numpy.partition(order, top_k - 1)[top_k - 1]
         places = numpy.flatnonzero(order <= farthest)  # with all that are as far as the last one
@@ -178,12 +188,15 @@ def _nearest_of_array(found: Any, top_k: int, sign: float) -> list[tuple[int, fl
 
 
 def _nearest_of_list(found: list[float], top_k: int, sign: float) -> list[tuple[int, float]]:
-    return nsmallest(top_k, enumerate(found), key=lambda scored: sign * scored[1])
+    return nsmallest(
+        top_k, enumerate(found), key=lambda scored: math.inf if math.isnan(scored[1]) else sign * scored[1]
+    )  # fmt: skip
 
 
 def _matrix(numpy: Any, vectors: Matrix) -> Any:
     try:
-        matrix = numpy.asarray(vectors if hasattr(vectors, "__array_interface__") else list(vectors))
+        is_array = hasattr(vectors, "__array_interface__") or hasattr(vectors, "__array__")  # the second: data frames
+        matrix = numpy.asarray(vectors if is_array else list(vectors))
     except ValueError:  # rows of different length
         raise ValueError("vectors must be of one length, these are not") from None
     if matrix.size == 0:

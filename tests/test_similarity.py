@@ -26,6 +26,19 @@ def _with_and_without_numpy(request: pytest.FixtureRequest, monkeypatch: pytest.
         monkeypatch.setattr(similarity, "_numpy", lambda: None)
 
 
+class Framed:
+    """What a data frame is to NumPy: going through it gives the names of its columns."""
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return numpy.asarray(self._rows, dtype)
+
+    def __iter__(self) -> Any:
+        return iter(["a", "b"])
+
+
 def rows_of(count: int, length: int = 8, seed: int = 7) -> list[list[float]]:
     numbers = random.Random(seed)
     return [[numbers.gauss(0, 1) for _ in range(length)] for _ in range(count)]
@@ -57,7 +70,7 @@ class TestTwoVectors:
             measure([1.0, 2.0], [1.0, 2.0, 3.0])
 
     def test_arrays_and_lists_mix(self) -> None:
-        assert dot(numpy.asarray([1.0, 2.0]), [3.0, 4.0]) == 11.0
+        assert dot(numpy.asarray([1.0, 2.0]), [3.0, 4.0]) == 11.0  # type: ignore[arg-type]
 
 
 class TestManyVectors:
@@ -108,8 +121,50 @@ class TestManyVectors:
         assert find_similar(query, index) == first == find_similar(query, rows)
         assert len(index) == 700
 
+    @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+    def test_what_is_no_number_comes_last(self, metric: Any) -> None:
+        rows = [[math.nan, 1.0], [1.0, 0.5], [math.inf, -math.inf], [0.5, 1.0]]
+        found = find_similar([1.0, 0.5], rows, metric=metric)
+        assert [match.index for match in found[:2]] == [1, 3]
+        assert {match.index for match in found[2:]} == {0, 2}
+        assert [match.index for match in find_similar([math.nan, 1.0], rows, metric=metric, top_k=3)] == [0, 1, 2]
+
+    @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+    @pytest.mark.parametrize(
+        "keep",
+        [
+            lambda array: array.astype("f2"), lambda array: array.astype("i1"), lambda array: array.astype("u1"),
+            lambda array: array.astype(">f8"), lambda array: array.astype("i8"), numpy.asfortranarray,
+            lambda array: numpy.repeat(array, 2, axis=0)[::2], lambda array: numpy.repeat(array, 2, axis=1)[:, ::2],
+            lambda array: array[::-1][::-1], lambda array: list(array), numpy.asmatrix,
+            lambda array: Vectors.of(array.astype("i1").tolist(), "b"), Framed,
+        ],
+    )  # fmt: skip
+    @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # numpy.matrix
+    def test_any_array_gives_the_same(self, metric: Any, keep: Any) -> None:
+        if similarity._numpy() is None and keep in (numpy.asmatrix, Framed):
+            pytest.skip("without NumPy there are none of these")
+        numbers = random.Random(5)
+        rows = [[float(numbers.randrange(100)) for _ in range(16)] for _ in range(70)]
+        expected = find_similar(rows[3], rows, metric=metric, top_k=70)
+        found = find_similar(rows[3], keep(numpy.asarray(rows)), metric=metric, top_k=70)
+        assert sorted(match.index for match in found) == list(range(70))
+        assert [match.score for match in found] == pytest.approx(
+            [match.score for match in expected], rel=1e-5, abs=1e-5
+        )
+
+    def test_a_cosine_is_never_beyond_one(self) -> None:
+        for row in rows_of(300, 50):
+            assert find_similar(row, [row, [-number for number in row]])[1].score >= -1.0
+            assert find_similar(row, [row])[0].score <= 1.0
+            assert cosine(row, row) <= 1.0
+
 
 class TestWrongArguments:
+    def test_a_query_of_more_than_one_vector(self) -> None:
+        with pytest.raises((ValueError, TypeError)):
+            find_similar(numpy.ones((2, 3)), numpy.ones((5, 2)))  # type: ignore[arg-type]
+
     def test_unknown_metric(self) -> None:
         with pytest.raises(ValueError, match=r"cosine \| dot \| euclidean"):
             find_similar([1.0], [[1.0]], metric="manhattan")  # type: ignore[arg-type]
