@@ -18,9 +18,19 @@ from exllm.recovery.seam import Seam
 from exllm.recovery.settings import Recovery
 from exllm.recovery.source import RecoveringSource
 from exllm.streaming.accumulator import Accumulator
-from exllm.types.chunks import Chunk, CitationDelta, ReasoningDelta, StreamStart, TextDelta, UsageUpdate
+from exllm.types.chunks import (
+    Chunk,
+    CitationDelta,
+    ImageDelta,
+    ProviderEvent,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamStart,
+    TextDelta,
+    UsageUpdate,
+)
 from exllm.types.cursor import Cursor, ResumeStrategy, StreamHandle
-from exllm.types.parts import Reasoning, Text
+from exllm.types.parts import Image, ProviderPart, Reasoning, Refusal, Text
 from exllm.types.request import Request
 from exllm.types.response import Response
 
@@ -147,6 +157,12 @@ class RecoverableAnswer:
                 chunks.append(TextDelta(text, 0, number))
                 chunks += [CitationDelta(citation, 0, number) for citation in part.citations]
                 self._text_part = number
+            elif isinstance(part, Image):
+                chunks.append(ImageDelta(part.data, part.url, part.media_type))
+            elif isinstance(part, Refusal):
+                chunks.append(RefusalDelta(part.text))
+            elif isinstance(part, ProviderPart):
+                chunks.append(ProviderEvent("", part.data, part.provider, content=True))
             self._free_part = number + 1
         if partial.usage.provenance != "unknown":
             chunks.append(UsageUpdate(partial.usage))

@@ -301,6 +301,15 @@ class TestResume:
         with mocked(["me."]):
             assert (await client.resume(stream.cursor).collect()).text == "Once upon a time."
 
+    async def test_whatever_had_arrived_is_in_the_response(self, client: exllm.Client) -> None:
+        image, block = exllm.ImageDelta(b"PNG", None, "image/png"), ProviderEvent("x", {"type": "x"}, "p", content=True)
+        cursor = await self.partial(client, Reasoning("hm", "sig"), "Once upon ", image, block)
+        with mocked(["a time."]):
+            reply = await client.resume(msgspec.json.decode(msgspec.json.encode(cursor), type=Cursor)).collect()
+        assert reply.text == "Once upon a time."
+        assert [type(part) for part in reply.parts] == [type(part) for part in cursor.partial.parts]
+        assert len(reply.parts) == 4
+
     async def test_a_second_process_goes_on(self, client: exllm.Client, tmp_path: Path) -> None:
         cursor = await self.partial(client, "Once upon ")
         (tmp_path / "cursor.json").write_bytes(msgspec.json.encode(cursor))
