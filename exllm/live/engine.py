@@ -36,6 +36,7 @@ from exllm.streaming.loop_end import end_with_loop
 from exllm.transport.http import scrub
 from exllm.transport.websocket import WebSocketEnded
 from exllm.types.live_events import (
+    AudioOut,
     LiveEvent,
     Reconnected,
     Reconnecting,
@@ -134,7 +135,28 @@ class LiveEngine:
     def finish(self) -> None:
         """Nobody will take another event: end what goes along with them, such as recordings."""
         while self.recordings:
-            self.recordings.pop().close()
+            self._end_recording(self.recordings[-1])
+
+    def write_down(self, event: AudioOut) -> None:
+        """Add what is heard to the recordings. One that fails (the disk is full) ends, and says so in the warnings: it
+        costs neither the event nor the session."""
+        for recording in tuple(self.recordings):
+            try:
+                recording.write(event.data, event.rate_hz, event.media_type)
+            except OSError as error:
+                self._warn(f"a recording ended early: {error}")
+                self._end_recording(recording)
+
+    def _end_recording(self, recording: Recording) -> None:
+        self.recordings.remove(recording)
+        try:
+            recording.close()
+        except OSError as error:
+            self._warn(f"a recording could not be finished: {error}")
+
+    def _warn(self, words: str) -> None:
+        if words not in self.warnings:
+            self.warnings += (words,)
 
     def abandon(self) -> None:
         """Close the socket now. For the garbage collector, which runs in any thread. Raises RuntimeError when the loop

@@ -111,8 +111,7 @@ class LiveSession:
                 engine.finish()
                 raise
         if engine.recordings and type(event) is AudioOut:
-            for recording in engine.recordings:
-                recording.write(event.data, event.rate_hz, event.media_type)
+            engine.write_down(event)
         return event
 
     def record(self, path: str | os.PathLike[str]) -> Recording:

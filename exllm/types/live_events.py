@@ -163,8 +163,8 @@ class ToolWaiting(_Event, frozen=True, tag="tool_waiting"):
     ``session.send_tool_result(id, ...)``.
 
     Attributes:
-        kind: ``"question"``: the handler asks the user (`exllm.AskUser`), whose answer is the result; ``"approval"``: the
-            tool needs one, make the call then; ``"manual"``: the tool has no function.
+        kind: ``"question"``: the handler asks the user (`exllm.AskUser`), whose answer is the result; ``"approval"``:
+            the tool needs one, make the call then; ``"manual"``: the tool has no function.
         question: what the handler asked.
     """
 

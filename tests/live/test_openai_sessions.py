@@ -54,7 +54,7 @@ async def test_an_interruption_throws_away_the_audio_of_its_own_turn_alone() -> 
         async with client.live(MODEL) as session:
             await session.send("Hello")
             async with asyncio.timeout(3):
-                while session.stats.audio_discarded < 6:  # noqa: ASYNC110 - it is a figure, and no event
+                while session.stats.audio_discarded < 6:
                     await asyncio.sleep(0.01)
             events = await until(session, live.Interrupted)
             assert [event.turn for event in events if isinstance(event, live.AudioOut)] == ["r1"]

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import gc
 import json
+import os
 from typing import Any
 
 import pytest
@@ -359,6 +360,21 @@ async def test_a_recording_holds_what_was_heard_and_is_closed_on_every_exit(tmp_
 
 
 # -- the end
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a disk that is full")
+async def test_a_recording_that_cannot_go_on_costs_neither_event_nor_session() -> None:
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.send(*[audio(bytes(9_000)) for _ in range(4)], COMPLETE)
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL) as session:
+            recording = session.record("/dev/full")
+            events = await until(session, live.TurnComplete)
+            assert sum(isinstance(event, live.AudioOut) for event in events) == 4
+            assert recording.is_closed
+            assert "No space left" in session.warnings[0]
 
 
 async def test_aclose_from_another_task_ends_a_read_with_a_clear_error_and_the_socket() -> None:

@@ -16,6 +16,9 @@ _ZERO_CROSSINGS = 24
 _KAISER_BETA = 9.0
 """Of the window: side lobes about 90 dB down, below the noise of 16 bits."""
 
+_BLOCK_SAMPLES = 4096
+"""How much is filtered at once: NumPy needs about a kilobyte of memory for each sample of it."""
+
 _ROLLOFF = 0.94
 """Where the pass band ends, as a share of half of the lower rate."""
 
@@ -51,9 +54,13 @@ class Resampler:
         if self._up == self._down:
             return bytes(pcm)
         samples = to_samples(pcm)
-        self._fed += len(samples)
-        self._input += samples
-        return self._filter()
+        made = []
+        for start in range(0, len(samples), _BLOCK_SAMPLES):
+            block = samples[start : start + _BLOCK_SAMPLES]
+            self._fed += len(block)
+            self._input += block
+            made.append(self._filter())
+        return b"".join(made)
 
     def close(self) -> bytes:
         """The rest of the output. Begins anew: the next piece is another sound."""

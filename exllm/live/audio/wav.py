@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import wave
 from types import TracebackType
 from typing import IO, Self
 
@@ -13,6 +12,7 @@ from exllm.live.audio.resample import Resampler
 from exllm.live.audio.samples import to_pcm
 
 _PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+_UNKNOWN = 2**32 - 1
 
 
 def write_wav(path: str | os.PathLike[str], pcm: bytes, rate_hz: int) -> None:
@@ -50,42 +50,53 @@ def read_wav(path: str | os.PathLike[str]) -> tuple[bytes, int]:
 class Recording:
     """A WAV file that sound is written to as it comes; finished by `close`, or with the block.
 
-    Audio of another sample rate than the first piece is brought to that one. G.711 becomes PCM.
+    Audio of another sample rate than the first piece is brought to that one. G.711 becomes PCM. The file of a program
+    that was killed can be read as far as it came: until `close` its header says that the length is not known. A file
+    that cannot be moved in, such as a pipe, keeps that header.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.rate_hz = 0
         self._resampler: Resampler | None = None
+        self._odd = b""  # half a sample
+        self._size = 0
         self._file: IO[bytes] | None = open(path, "wb")  # noqa: SIM115 - closed by `close`
-        self._wave: wave.Wave_write | None = None
 
     def write(self, data: bytes, rate_hz: int, media_type: str = "audio/pcm") -> None:
-        """Add a piece. After `close` it does nothing."""
+        """Add a piece. After `close` it does nothing. Raises OSError."""
         if self._file is None:
             return
         decode = _DECODERS.get(media_type.partition(";")[0])
         if decode is not None:
             data = decode(data)
-        if self._wave is None:
-            self._open(rate_hz)
+        elif self._odd or len(data) % 2:
+            data = self._odd + data
+            data, self._odd = data[: len(data) // 2 * 2], data[len(data) // 2 * 2 :]
+        if not self.rate_hz:
+            self.rate_hz = rate_hz
+            self._put(_header(rate_hz, _UNKNOWN))
+        if self._resampler is not None and self._resampler.from_hz != rate_hz:
+            self._end_rate()
         if rate_hz != self.rate_hz:
-            if self._resampler is None or self._resampler.from_hz != rate_hz:
+            if self._resampler is None:
                 self._resampler = Resampler(rate_hz, self.rate_hz)
             data = self._resampler.feed(data)
-        assert self._wave is not None
-        self._wave.writeframesraw(data[: len(data) // 2 * 2])
+        self._add(data)
 
     def close(self) -> None:
-        """Finish the file. Idempotent."""
-        file, self._file = self._file, None
+        """Finish the file. Idempotent. Raises OSError."""
+        file = self._file
         if file is None:
             return
         try:
-            if self._wave is None:
-                self._open(24_000, file)
-            assert self._wave is not None
-            self._wave.close()
+            if not self.rate_hz:
+                self._put(_header(24_000, 0))
+            self._end_rate()
+            if self._size and file.seekable():
+                file.seek(0)
+                self._put(_header(self.rate_hz, min(self._size, _UNKNOWN)))
         finally:
+            self._file = None
             file.close()
 
     @property
@@ -93,14 +104,19 @@ class Recording:
         """Nothing more is written."""
         return self._file is None
 
-    def _open(self, rate_hz: int, file: IO[bytes] | None = None) -> None:
-        self.rate_hz = rate_hz
-        target = file or self._file
-        assert target is not None
-        self._wave = wave.open(target, "wb")  # noqa: SIM115 - closed by `close`
-        self._wave.setnchannels(1)
-        self._wave.setsampwidth(2)
-        self._wave.setframerate(rate_hz)
+    def _end_rate(self) -> None:
+        """No more sound of the rate that came last: what the filter holds of it."""
+        resampler, self._resampler = self._resampler, None
+        if resampler is not None:
+            self._add(resampler.close())
+
+    def _add(self, pcm: bytes) -> None:
+        self._put(pcm)
+        self._size += len(pcm)
+
+    def _put(self, data: bytes) -> None:
+        assert self._file is not None
+        self._file.write(data)
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +125,16 @@ class Recording:
         self, _kind: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _header(rate_hz: int, size: int) -> bytes:
+    """Of `size` bytes of PCM (16 bits, mono), `_UNKNOWN` for a length that nobody knows."""
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF", min(size + 36, _UNKNOWN), b"WAVE",
+        b"fmt ", 16, _PCM, 1, rate_hz, rate_hz * 2, 2, 16,
+        b"data", size,
+    )  # fmt: skip
 
 
 _DECODERS = {"audio/pcmu": ulaw_decode, "audio/pcma": alaw_decode}
