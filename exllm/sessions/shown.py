@@ -56,16 +56,21 @@ def fit_of(context: ContextArgument) -> Fit | None:
 class Shown:
     """Makes the messages of each request of a turn.
 
+    Args:
+        model: ``"provider/model"``, whose window it is.
+        tools: which take room, too.
+
     Attributes:
         warnings: what was left out of the last one, in words.
         summary: for the session to keep.
     """
 
-    def __init__(self, session: Session, fit: Fit | None, tools: Sequence[Any] | None) -> None:
+    def __init__(self, session: Session, fit: Fit | None, model: str, tools: Sequence[Any] | None) -> None:
         self.warnings: tuple[str, ...] = ()
         self.summary = session.summary if fit is not None and fit.strategy == "summarize" else None
         self._session = session
         self._fit = fit
+        self._model = model
         self._tools = tools
         self._front = (Message("system", session.instructions),) if session.instructions else ()
         self._begun: tuple[int, tuple[Message, ...]] = (
@@ -81,7 +86,7 @@ class Shown:
         history = session.history
         before = self._with_summary(history)
         sent = await summarize_messages(
-            before, session.model, chat=chat, by=fit.by, max_tokens=fit.max_tokens,
+            before, self._model, chat=chat, by=fit.by, max_tokens=fit.max_tokens,
             max_output_tokens=fit.max_output_tokens, summary_tokens=fit.summary_tokens, tools=self._tools,
         )  # fmt: skip
         known = {id(message) for message in before}
@@ -108,7 +113,7 @@ class Shown:
         whole = (*self._front, *history)
         fitting = tuple(
             fit_messages(
-                whole, self._session.model, strategy=fit.strategy, max_tokens=fit.max_tokens,
+                whole, self._model, strategy=fit.strategy, max_tokens=fit.max_tokens,
                 max_output_tokens=fit.max_output_tokens, tools=self._tools,
             )
         )  # fmt: skip

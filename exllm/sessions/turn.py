@@ -194,9 +194,11 @@ class Turn:
             if answers is not None:
                 arguments["answers"] = answers
             run = to_run(base, self._operation)
-            self._shown = shown = Shown(base, fit_of(self._arguments.get("context")), arguments.get("tools"))
+            client, fit = conversation._client, fit_of(self._arguments.get("context"))
+            name = base.model if "/" in base.model else f"{base.model}/{client.default_model(base.model)}"
+            self._shown = shown = Shown(base, fit, name, arguments.get("tools"))
             spent: list[Response] = []
-            await shown.prepare(_chat(conversation._client, arguments, spent))
+            await shown.prepare(_chat(client, arguments, spent))
             self._base = _with_spent(msgspec.structs.replace(base, summary=shown.summary or base.summary), spent)
             partial = before.partial if self._operation == "continue_" and self._strategy is not None else None
             if partial is not None and not _can_go_on(partial, run, arguments):

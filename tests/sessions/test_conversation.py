@@ -527,6 +527,16 @@ async def test_what_does_not_fit_is_not_sent_and_told_but_kept() -> None:
     assert warning == f"{12 - len(sent)} of 12 messages were not sent, for want of room (sliding_window)"
 
 
+async def test_the_window_is_that_of_the_providers_default_model() -> None:
+    with MockProvider("A.", name="openai", default_model="gpt-4.1-mini") as mock:
+        async with exllm.Client() as client:
+            chat = client.conversation(Session("openai"), context="sliding_window")
+            assert (await chat.send("word " * 1000)).text == "A."
+            with pytest.raises(exllm.ContextLengthExceeded, match="there is room for 1,047,576"):
+                await chat.send("word " * 1_100_000)
+    assert len(mock.requests) == 1
+
+
 async def test_what_must_stay_and_does_not_fit_is_refused_before_it_is_sent() -> None:
     async with model("A.") as (client, mock):
         chat = client.conversation(NEW, context=Fit("smart", max_tokens=20))
