@@ -151,6 +151,19 @@ def _raise(error: BaseException) -> Any:
             RuntimeError("key sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789 refused"),
             "RuntimeError: key *** refused",
         ),
+        (
+            OSError(
+                "postgres://bob:hunter2@db:5432/x, password='hunter2' {'api_key': 'hunter2', \"token\": \"hunter2\"}"
+            ),
+            "OSError: postgres://bob:***@db:5432/x, password='***' {'api_key': '***', \"token\": \"***\"}",
+        ),
+        (
+            OSError(
+                "https://a.b/c?token=hunter2&n=1 ghp_abcdefghijklmnopqrstuv AKIAABCDEFGHIJKLMNOP eyJhbGciOiJI.e30.abc"
+            ),
+            "OSError: https://a.b/c?token=***&n=1 *** *** ***",
+        ),
+        (ValueError("Unexpected token: x, max_tokens=5000"), "ValueError: Unexpected token: x, max_tokens=5000"),
         (ExceptionGroup("many", [ValueError("a"), OSError("b")]), "ValueError: a; OSError: b"),
         (asyncio.CancelledError(), "fail was cancelled"),
         (TimeoutError("the database"), "TimeoutError: the database"),
