@@ -62,13 +62,17 @@ class GrowingObjects(_JSONIteration[TypedBuilder]):
     def __init__(self, stream: Stream, type_: Any) -> None:
         plan = stream._plan
         self._type, self._is_wrapped = _type_for(plan, type_)
-        read_as = type_of({WRAPPED_IN: self._type}) if self._is_wrapped else self._type
-        super().__init__(stream, JSONInText(lambda: TypedBuilder(read_as), _starts_of(read_as)))
+        unwrapped = self._type
+        read_as = type_of({WRAPPED_IN: unwrapped}) if self._is_wrapped else unwrapped
+        starts = "{[" if self._is_wrapped else _starts_of(read_as)  # a model that is not held to it may leave it out
+        super().__init__(
+            stream, JSONInText(lambda start: TypedBuilder(read_as if start == "{" else unwrapped), starts)
+        )  # fmt: skip
 
     async def __anext__(self) -> Any:
         while await self._read_more():
             value = self._json.builder.value
-            if self._is_wrapped and value is not None:
+            if self._is_wrapped and isinstance(value, dict):
                 value = value.get(WRAPPED_IN)
             if value is not None:
                 return value
@@ -91,7 +95,8 @@ class WholeItems(_JSONIteration[ItemBuilder]):
         self._path = path
         self._prefix = f"$.{WRAPPED_IN}" if plan is not None and plan.is_wrapped else "$"
         inner = self._prefix + path.removeprefix("$") if path.startswith("$") else path
-        super().__init__(stream, JSONInText(lambda: ItemBuilder(inner), "{" if self._prefix != "$" else "{["))
+        # A model that is not held to the wrapping may leave it out.
+        super().__init__(stream, JSONInText(lambda start: ItemBuilder(inner if start == "{" else path), "{["))
         self._ready: deque[tuple[str, Any]] = deque()
 
     async def __anext__(self) -> Any:
@@ -108,7 +113,8 @@ class WholeItems(_JSONIteration[ItemBuilder]):
         try:
             return convert(value, self._type)
         except TypeMismatch as error:
-            path = "$" + path.removeprefix(self._prefix)
+            if path.startswith(self._prefix):
+                path = "$" + path.removeprefix(self._prefix)
             mismatch = error.below(path)
             response = self._stream.response
             raise StructuredOutputInvalid(

@@ -56,7 +56,7 @@ class AnswerSoFar:
         An object or array grows in place. Only what is new is read, so this is cheap.
         """
         if self._json is None:
-            self._json = JSONInText(PlainBuilder, "{[")
+            self._json = JSONInText(lambda _start: PlainBuilder(), "{[")
         unread, self._unread = "".join(self._unread), []
         if unread:
             self._json.feed(unread)

@@ -24,7 +24,7 @@ class JSONInText(Generic[B]):
     A bracket that turns out to belong to the words (``[see below] {"a": 1}``) is passed over as well.
 
     Args:
-        make: makes a builder.
+        make: makes a builder for JSON that begins with a certain character.
         starts: characters that the JSON may begin with.
 
     Attributes:
@@ -33,8 +33,8 @@ class JSONInText(Generic[B]):
         is_whole: the JSON is whole.
     """
 
-    def __init__(self, make: Callable[[], B], starts: str) -> None:
-        self.builder = make()
+    def __init__(self, make: Callable[[str], B], starts: str) -> None:
+        self.builder = make(starts[0])
         self.error: JSONSyntaxError | None = None
         self.is_whole = False
         self._make = make
@@ -54,6 +54,7 @@ class JSONInText(Generic[B]):
                 position = self._start(text, position)
                 if position == len(text):
                     return
+                self.builder = self._make(text[position])
                 self._reader, self._fed = JSONReader(self.builder), 0
             reader, piece = self._reader, text[position:]
             try:
@@ -63,7 +64,7 @@ class JSONInText(Generic[B]):
                     self.error = error
                     return
                 position += error.position - self._fed
-                self.builder, self._reader = self._make(), None
+                self.builder, self._reader = self._make(self._starts[0]), None
                 continue
             self._fed += len(piece)
             self.is_whole = reader.is_done

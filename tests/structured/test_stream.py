@@ -95,6 +95,19 @@ async def test_items_come_as_each_is_whole(client: exllm.Client) -> None:
     assert chunks == sorted(set(chunks))  # each came with a chunk of its own
 
 
+async def test_an_answer_that_should_be_wrapped_and_is_not_is_read_as_well(client: exllm.Client) -> None:
+    text = 'Here: [{"name": "a", "age": 1}, {"name": "b", "age": 2}, {"name": "c", "age": "x"}]'
+    with MockProvider(pieces(text)):
+        items = client.stream("mock/m", "Who?", response_model=list[Person]).items("$[*]", Person)
+        assert [await anext(items), await anext(items)] == [Person("a", 1), Person("b", 2)]
+        with pytest.raises(exllm.StructuredOutputInvalid, match=r"at \$\[2\]\.age"):
+            await anext(items)
+    with MockProvider(pieces(f"[{ADA}, {ADA}]")):
+        growing = client.stream("mock/m", "Who?", response_model=list[Person]).partial()
+        counts = [len(people) async for people in growing]
+    assert sorted(set(counts) | {0}) == [0, 1, 2]
+
+
 async def test_items_of_a_wrapped_answer_and_plain_items(client: exllm.Client) -> None:
     with MockProvider(pieces('{"value": [{"a": 1}, {"a": 2}]}')):
         async with client.stream("mock/m", "Who?", response_model=list[dict[str, int]]) as stream:
