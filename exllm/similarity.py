@@ -32,9 +32,9 @@ Vector = Sequence[float]
 Matrix = Vectors | Sequence[Vector]
 
 _METRICS: tuple[Metric, ...] = get_args(Metric)
-# Rows that are compared in one go. Products of many rows are shared between cores; differences are written down, and
-# should stay in the processor's cache.
-_BLOCK_ROWS: dict[Metric, int] = {"cosine": 1024, "dot": 1024, "euclidean": 64}
+# Rows that are looked at in one go, where that is done twice: they stay in the processor's cache. With a thousand, BLAS
+# shares each block between cores, which takes ten times as long where these are busy.
+_BLOCK_ROWS = 64
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
@@ -90,13 +90,12 @@ def find_similar(
     if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
         raise ValueError(f"top_k must be a whole number above 0, got {top_k!r}")
     index = vectors if isinstance(vectors, Index) else Index(vectors)
-    found = index.scores(query, metric)
-    nearest = _nearest_of_array if _numpy() else _nearest_of_list
-    sign = 1.0 if metric == "euclidean" else -1.0  # so that less is nearer
-    matches = [Match(place, score) for place, score in nearest(found, top_k, sign)]
+    matches = [Match(place, score) for place, score in index.nearest(query, metric, top_k)]
     if threshold is None:
         return matches
-    return [match for match in matches if sign * match.score <= sign * threshold]
+    if metric == "euclidean":
+        return [match for match in matches if match.score <= threshold]
+    return [match for match in matches if match.score >= threshold]
 
 
 def scores(query: Vector, vectors: Matrix | Index, metric: Metric = "cosine") -> Any:
@@ -108,7 +107,7 @@ def scores(query: Vector, vectors: Matrix | Index, metric: Metric = "cosine") ->
 
 
 class Index:
-    """Vectors that are searched more than once: their lengths, which ``cosine`` needs, are worked out once.
+    """Vectors that are searched more than once: their lengths are worked out once.
 
     It keeps the vectors that it was given, without copying those that NumPy can read as they are; they must not be
     changed meanwhile. Raises ValueError for rows of different length.
@@ -133,44 +132,91 @@ class Index:
         if not numpy:
             return self._scores_by_hand(query, metric)
         with numpy.errstate(all="ignore"):  # what is too large, or no number, shows in the scores
-            return self._scores_by_numpy(numpy, query, metric)
+            asked = self._asked(numpy, query)
+            if metric == "euclidean":
+                return self._distances(numpy, asked)
+            dots = self._dots(numpy, asked, with_lengths=metric == "cosine")
+            if metric == "dot":
+                return dots
+            scale = self._lengths * numpy.sqrt(asked @ asked)
+            cosines = numpy.divide(dots, scale, out=numpy.zeros_like(dots), where=scale != 0)
+            return numpy.clip(cosines, -1, 1, out=cosines)  # rounding may lead a little beyond
 
-    def _scores_by_numpy(self, numpy: Any, query: Vector, metric: Metric) -> Any:
-        rows = self._matrix
-        kind = rows.dtype if rows.dtype.kind == "f" and rows.dtype.itemsize >= 4 else numpy.dtype("f4")
-        asked = numpy.asarray(query, dtype=kind)
+    def nearest(self, query: Vector, metric: Metric, top_k: int) -> list[tuple[int, float]]:
+        """The places and scores of the `top_k` that are nearest to `query`, nearest first."""
+        numpy = _numpy()
+        sign = 1.0 if metric == "euclidean" else -1.0  # so that less is nearer
+        if not numpy:
+            return _nearest_of_list(self.scores(query, metric), top_k, sign)
+        if metric == "euclidean" and top_k < len(self._matrix):
+            _same_length(len(query), len(self._matrix[0]))
+            near = self._near(numpy, query, top_k)
+            if top_k <= len(near) <= len(self._matrix) // 8:
+                few = Index(self._matrix[near])
+                found = _nearest_of_array(few.scores(query, metric), top_k, sign)
+                return [(int(near[place]), score) for place, score in found]
+        return _nearest_of_array(self.scores(query, metric), top_k, sign)
+
+    def _near(self, numpy: Any, query: Vector, top_k: int) -> Any:
+        """Places among which are those with the smallest distances.
+
+        ``|row|² - 2 row·query + |query|²`` takes less time than the differences, but is off where vectors are near each
+        other: a dot product of n numbers by n times the rounding of one, at most (Higham, "Accuracy and Stability of
+        Numerical Algorithms", section 3.1). What may be among the nearest is looked at again.
+        """
+        with numpy.errstate(all="ignore"):
+            asked = self._asked(numpy, query)
+            dots = self._dots(numpy, asked, with_lengths=True)
+            lengths, length = self._lengths, numpy.sqrt(asked @ asked)
+            rough = lengths * lengths - 2 * dots + length * length
+            off = 2 * (len(asked) + 4) * numpy.finfo(rough.dtype).eps * (lengths + length) ** 2
+            farthest = numpy.partition(rough + off, top_k - 1)[top_k - 1]
+            return numpy.flatnonzero(rough - off <= farthest)
+
+    def _asked(self, numpy: Any, query: Vector) -> Any:
+        kind = self._matrix.dtype
+        asked = numpy.asarray(query, kind if kind.kind == "f" and kind.itemsize >= 4 else numpy.dtype("f4"))
         if asked.ndim != 1:
             raise ValueError(f"the query must be one vector, got an array of {asked.ndim} dimensions")
-        found = numpy.empty(len(rows), kind)
-        lengths = self._lengths
-        is_counting = metric == "cosine" and lengths is None
-        if is_counting:
-            lengths = numpy.empty(len(rows), kind)
-        step = _BLOCK_ROWS[metric]
-        differences = numpy.empty((step, len(asked)), kind)
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            block = rows[part].astype(kind, copy=False)
-            if metric == "euclidean":
-                apart = numpy.subtract(block, asked, out=differences[: len(block)])
-                found[part] = numpy.einsum("ij,ij->i", apart, apart)
-                continue
+        return asked
+
+    def _dots(self, numpy: Any, asked: Any, *, with_lengths: bool) -> Any:
+        """The dot products of all rows with `asked`; the rows' lengths as well, where they are not known."""
+        rows = self._matrix
+        is_counting = with_lengths and self._lengths is None
+        if rows.dtype == asked.dtype and not is_counting:
+            return rows @ asked
+        found, squares = numpy.empty(len(rows), asked.dtype), numpy.empty(len(rows), asked.dtype)
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            part = slice(start, start + _BLOCK_ROWS)
+            block = rows[part].astype(asked.dtype, copy=False)
             found[part] = block @ asked
             if is_counting:
-                lengths[part] = numpy.einsum("ij,ij->i", block, block)
-        if metric == "dot":
-            return found
-        if metric == "euclidean":
-            return numpy.sqrt(found)
+                squares[part] = _squares(numpy, block)
         if is_counting:
-            self._lengths = lengths = numpy.sqrt(lengths)
-        scale = lengths * numpy.sqrt(asked @ asked)
-        cosines = numpy.divide(found, scale, out=numpy.zeros_like(found), where=scale != 0)
-        return numpy.clip(cosines, -1, 1, out=cosines)  # rounding may lead a little beyond
+            self._lengths = numpy.sqrt(squares)
+        return found
+
+    def _distances(self, numpy: Any, asked: Any) -> Any:
+        rows = self._matrix
+        squares = numpy.empty(len(rows), asked.dtype)
+        differences = numpy.empty((_BLOCK_ROWS, len(asked)), asked.dtype)
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            block = rows[start : start + _BLOCK_ROWS].astype(asked.dtype, copy=False)
+            apart = numpy.subtract(block, asked, out=differences[: len(block)])
+            squares[start : start + len(block)] = _squares(numpy, apart)
+        return numpy.sqrt(squares)
 
     def _scores_by_hand(self, query: Vector, metric: Metric) -> list[float]:
         measure: Callable[[Vector, Vector], float] = {"cosine": cosine, "dot": dot, "euclidean": euclidean}[metric]
         return [measure(row, query) for row in self._matrix]
+
+
+def _squares(numpy: Any, rows: Any) -> Any:
+    """The squares of the rows' lengths."""
+    if hasattr(numpy, "vecdot"):  # NumPy 2, and faster
+        return numpy.vecdot(rows, rows)
+    return numpy.einsum("ij,ij->i", rows, rows)
 
 
 def _nearest_of_array(found: Any, top_k: int, sign: float) -> list[tuple[int, float]]:

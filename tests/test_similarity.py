@@ -153,6 +153,19 @@ class TestManyVectors:
             [match.score for match in expected], rel=1e-5, abs=1e-5
         )
 
+    @pytest.mark.parametrize("spread", [1.0, 1e-2, 1e-4, 0.0])
+    @pytest.mark.parametrize("kind", ["f4", "f8", "i1"])
+    def test_the_nearest_by_distance_are_found_however_near_all_are(self, spread: float, kind: str) -> None:
+        numbers = numpy.random.default_rng(3)
+        rows = (numbers.standard_normal((400, 24)) * spread + 5).astype(kind)
+        query = rows[7].astype("f8") + spread / 10
+        distances = scores(query, rows, "euclidean")
+        expected = sorted(range(400), key=lambda place: (distances[place], place))[:20]
+        for searched in (rows, Index(rows)):
+            found = find_similar(query, searched, metric="euclidean", top_k=20)
+            assert [match.index for match in found] == expected
+            assert [match.score for match in found] == [distances[place] for place in expected]
+
     def test_a_cosine_is_never_beyond_one(self) -> None:
         for row in rows_of(300, 50):
             assert find_similar(row, [row, [-number for number in row]])[1].score >= -1.0
