@@ -19,7 +19,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from exllm.errors import ExLLMError, InvalidRequest, MissingExtra, Overloaded, RateLimited, SessionLost
+from exllm.errors import (
+    ConfigurationError,
+    ExLLMError,
+    InvalidRequest,
+    MissingExtra,
+    Overloaded,
+    RateLimited,
+    SessionLost,
+)
 from exllm.integrations.live_protocol import (
     FORWARDED,
     ActivityEnd,
@@ -113,8 +121,14 @@ async def relay_live(
         send_timeout_s: how long one message may take, to the browser, or to the session while too many others wait.
         max_duration_s: how long all may take.
 
-    Raises: what `authorize` raises, before anything is accepted.
+    Raises: what `authorize` raises, and ConfigurationError for functions that nobody would call, before anything is
+        accepted.
     """
+    own_tools = {tool.name for tool in session.settings.tools if isinstance(tool, Tool) and tool.handler is not None}
+    if own_tools and not session.auto_tools:
+        raise ConfigurationError(
+            "nobody else calls the tools of a relayed session: client.live(..., auto_tools=True)"
+        )
     if not _is_welcome(websocket, origins) or not await _is_authorized(websocket, authorize):
         await websocket.close(POLICY)  # before it was accepted this is status 403
         return RelayStats(close_code=403)
@@ -122,7 +136,7 @@ async def relay_live(
         await websocket.accept()
     except (WebSocketDisconnect, RuntimeError):  # it has left already
         return RelayStats(close_code=1006)
-    relay = _Relay(websocket, session, frozenset(events), max_message_bytes, send_timeout_s)
+    relay = _Relay(websocket, session, frozenset(events), own_tools, max_message_bytes, send_timeout_s)
     return await relay.run(max_duration_s)
 
 
@@ -144,6 +158,7 @@ class _Relay:
         websocket: WebSocket,
         session: LiveSession,
         told: frozenset[type[LiveEvent]],
+        own_tools: set[str],
         max_message_bytes: int,
         send_timeout_s: float,
     ) -> None:
@@ -156,9 +171,7 @@ class _Relay:
         self._is_ready = asyncio.Event()
         self._rate_hz: int | None = None  # of the browser's audio, where it is not the session's
         self._heard: Audio | None = None  # what the browser believes of the binary messages that it gets
-        self._own_tools = {
-            tool.name for tool in session.settings.tools if isinstance(tool, Tool) and tool.handler is not None
-        }
+        self._own_tools = own_tools
         self._open_calls: set[str] = set()
         self._messages_in = self._bytes_in = self._messages_out = self._bytes_out = 0
         self._browser_waited_s = self._session_waited_s = 0.0

@@ -296,6 +296,11 @@ class LiveSession:
         return self._engine.settings
 
     @property
+    def auto_tools(self) -> bool:
+        """Whether it calls the functions of its tools by itself."""
+        return self._call.rules is not None
+
+    @property
     def input_rate_hz(self) -> int:
         """Samples per second that the service expects of audio."""
         return input_rate_hz(self._engine.settings, self._call.wire)

@@ -248,6 +248,17 @@ async def test_the_servers_tools_are_its_own_business_and_the_browsers_are_told(
     assert {event["type"] for event in events} == {"ready", "turn_started", "tool_call", "error", "turn_complete"}
 
 
+async def test_functions_that_nobody_would_call_are_a_mistake_of_the_application() -> None:
+    async with exllm.Client() as client:
+        session = client.live("gemini", tools=[account], api_key="k")
+        with pytest.raises(exllm.ConfigurationError, match="auto_tools=True"):
+            await relay_live(WebSocket({"type": "websocket", "headers": []}, _nothing, _nothing), session)
+
+
+async def _nothing(*_: Any) -> Any:
+    raise AssertionError("nothing is received or sent")
+
+
 # -- who may come in
 
 
