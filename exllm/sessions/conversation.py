@@ -90,7 +90,8 @@ class Conversation:
 
         Args:
             messages: as for `Client.chat`; one message or several.
-            arguments: as for `Client.run`, over those of the conversation and the options of the session.
+            arguments: as for `Client.run`, in place of those of the conversation and the options of the session; a
+                `budget` beside that of the conversation.
 
         Raises, when it is awaited or entered: SessionStateError in a status where something else is due;
             SessionConflict; what `Client.run` raises.
@@ -151,7 +152,10 @@ class Conversation:
         arguments: Mapping[str, Any],
         strategy: ResumeStrategy | None = None,
     ) -> Turn:
-        return Turn(self, operation, begin, {**self._arguments, **arguments}, strategy)
+        together = {**self._arguments, **arguments}
+        if "budget" in arguments:  # both hold
+            together["budget"] = (*self._arguments["budget"], *budgets_of(arguments["budget"]))
+        return Turn(self, operation, begin, together, strategy)
 
     # -- changes without the model
 

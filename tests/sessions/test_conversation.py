@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -20,7 +21,7 @@ from exllm import (
     ToolResult,
 )
 from exllm.providers.mock_script import Wait
-from exllm.sessions import Fit
+from exllm.sessions import FileStore, Fit
 from exllm.testing import MockProvider
 from tests.sessions.kit import TOOLS, MemoryStore
 from tests.tools.kit import assert_valid, call, double, model, until, weather
@@ -119,7 +120,11 @@ async def test_a_budget_is_for_all_turns_together() -> None:
             assert chat.session.cost.total == pytest.approx(0.4, rel=0.01)
             with pytest.raises(exllm.BudgetExceeded):
                 await chat.send("Two")
-        assert chat.session.status == "error"
+            assert chat.session.status == "error"
+            asked = len(mock.requests)
+            with pytest.raises(exllm.BudgetExceeded):
+                await chat.send("Three", budget=100.0)  # both hold
+        assert len(mock.requests) == asked
 
 
 # -- questions, approvals, results
@@ -439,6 +444,23 @@ async def test_a_cancelled_save_is_no_conflict_with_oneself() -> None:
         assert chat.session is NEW  # nothing was asked
         reply = await chat.send("One")
         assert reply.text == "A."
+
+
+async def test_no_key_is_stored(tmp_path: Path) -> None:
+    key = "sk-secret-0123456789"
+    headers = {"authorization": f"Bearer {key}"}
+    failure = exllm.AuthenticationError(f"the key {key} is wrong")
+    async with model("A.", ["B", failure], call("ask_date")) as (client, _):
+        store = FileStore(tmp_path)
+        chat = client.conversation(NEW, store=store, api_key=key, extra={"headers": headers}, tools=TOOLS)
+        await chat.send("One")
+        with pytest.raises(exllm.AuthenticationError):
+            await chat.send("Two")
+        kept = exllm.sessions.to_json(chat.session)
+        await chat.send("Three")
+    assert b'"status":"error"' in kept
+    assert key.encode() not in kept
+    assert key not in await asyncio.to_thread((tmp_path / f"{NEW.id}.json").read_text)
 
 
 # -- wrong use
