@@ -13,11 +13,11 @@ Bits that are packed into bytes (``encoding_format="binary"``) must be unpacked 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
 from itertools import islice
 from operator import mul
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, cast, get_args
 
 import msgspec
 
@@ -28,8 +28,19 @@ __all__ = ["Index", "Match", "Metric", "cosine", "dot", "euclidean", "find_simil
 Metric = Literal["cosine", "dot", "euclidean"]
 """``cosine`` of the angle, -1 to 1; ``dot`` product; ``euclidean`` distance, where less is nearer."""
 
-Vector = Sequence[float]
-Matrix = Vectors | Sequence[Vector]
+
+class Array(Protocol):
+    """What NumPy reads as an array: its own ones, tensors, data frames."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def __array__(self) -> Any: ...
+
+
+Vector = Sequence[float] | Array
+Matrix = Vectors | Sequence[Vector] | Array
 
 _METRICS: tuple[Metric, ...] = get_args(Metric)
 # Rows that are looked at in one go, where that is done twice: they stay in the processor's cache. With a thousand, BLAS
@@ -252,7 +263,7 @@ def _matrix(numpy: Any, vectors: Matrix) -> Any:
     return matrix
 
 
-def _rows(vectors: Matrix) -> Sequence[Vector]:
+def _rows(vectors: Matrix) -> Sequence[Sequence[float]]:
     if isinstance(vectors, Vectors):
         return vectors[:]
     rows = [_plain(row) for row in vectors]
@@ -262,10 +273,10 @@ def _rows(vectors: Matrix) -> Sequence[Vector]:
     return rows
 
 
-def _plain(vector: Vector) -> Vector:
+def _plain(vector: Vector) -> Sequence[float]:
     """Python's own numbers, which are faster one by one than an array's."""
     as_list: Callable[[], list[float]] | None = getattr(vector, "tolist", None)
-    return vector if as_list is None else as_list()
+    return cast(Sequence[float], vector) if as_list is None else as_list()
 
 
 def _same_length(left: int, right: int) -> None:

@@ -70,7 +70,7 @@ class TestTwoVectors:
             measure([1.0, 2.0], [1.0, 2.0, 3.0])
 
     def test_arrays_and_lists_mix(self) -> None:
-        assert dot(numpy.asarray([1.0, 2.0]), [3.0, 4.0]) == 11.0  # type: ignore[arg-type]
+        assert dot(numpy.asarray([1.0, 2.0]), [3.0, 4.0]) == 11.0
 
 
 class TestManyVectors:
