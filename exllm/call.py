@@ -22,6 +22,7 @@ from exllm.types.message import Message
 from exllm.types.normalise import Messages, has_paths, normalise_messages
 from exllm.types.options import DEFAULT_CHAT_TOTAL_S, DEFAULT_TIMEOUTS, NO_OPTIONS, Options, Timeouts, check_options
 from exllm.types.request import Request
+from exllm.types.unanswered import with_results
 
 Timeout = float | Timeouts | None
 _NO_LIMITS = Timeouts()
@@ -99,6 +100,9 @@ def prepare(
     if not isinstance(extra, Mapping | None):
         raise TypeError(f"extra must be a dict of the provider's own fields, got {type(extra).__name__}")
     normal: tuple[Message, ...] = normalise_messages(messages)
+    if wire is not None:
+        normal, put_in = with_results(normal)
+        warnings += put_in
     request = Request(
         name,
         model_id,
