@@ -239,9 +239,9 @@ class TurnCalls:
             return denied(call, value)
         try:
             if isinstance(value, Halt):
-                value.value = plain(value.value)
-                result = result_of(value.value, call.id, call.name, rules.encoder)
-                self.halt = self.halt or value
+                end = Halt(plain(value.value))
+                result = result_of(end.value, call.id, call.name, rules.encoder)
+                self.halt = self.halt or end
                 return result
             return result_of(value, call.id, call.name, rules.encoder)
         except Exception as error:

@@ -19,4 +19,4 @@ def foreign(value: Any) -> Any:
             return dump(mode="json")
         if callable(as_list := getattr(value, "tolist", None)):
             return as_list()
-    raise TypeError(f"a {type(value).__name__} cannot be encoded as JSON; return text, data, or a part")
+    raise TypeError(f"a {type(value).__name__} cannot be encoded as JSON")

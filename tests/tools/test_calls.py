@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import datetime
 import functools
 import threading
 import time
@@ -323,6 +324,19 @@ async def test_halt_ends_the_run_with_its_value(raised: bool) -> None:
     done, left = results(run)
     assert done.content == '{"answer":42}'
     assert (left.is_error, left.content) == (True, "This call was not made: the run was ended before.")
+
+
+async def test_a_halt_that_is_kept_by_the_application_is_not_changed() -> None:
+    done = Halt({"at": datetime.date(2026, 1, 2)})
+
+    @exllm.tool
+    async def finish() -> Halt:
+        return done
+
+    async with model(call("finish"), "never") as (client, _):
+        run = await client.run("mock/m", "Hi", tools=[finish])
+    assert (run.status, run.value) == ("halted", {"at": "2026-01-02"})
+    assert done.value == {"at": datetime.date(2026, 1, 2)}
 
 
 # -- approval
