@@ -126,6 +126,8 @@ def live_model(client: CallSettings, model: str, kind: object = None) -> tuple[P
         raise ConfigurationError(f"{label} has no realtime sessions", provider=name)
     if model_id is None and kind == "transcription":
         model_id = spec.live.transcription_model
+    elif model_id is None and kind == "translation":
+        model_id = spec.live.translation_model
     elif model_id is None:
         model_id = lookup(client.config, name, "default_live_model") or spec.live.default_model
     if not model_id:

@@ -385,10 +385,10 @@ class LiveEngine:
 
     def _can_go_on(self) -> bool:
         """Whether a new connection would be the same session: nothing was said, or the service knows of it, or can be
-        told. What only listens has nothing to remember."""
+        told. What only listens or translates has nothing to remember."""
         is_new = not self.course.has_answered and not self.transcript.messages()
-        is_listening = self.settings.kind == "transcription"
-        return is_new or is_listening or self.call.reconnect.anew or self.protocol.resumes_by != "new"
+        remembers = self.settings.kind == "conversation"
+        return is_new or not remembers or self.call.reconnect.anew or self.protocol.resumes_by != "new"
 
     def _response(self, answer: Message | None) -> Response | None:
         if answer is None:

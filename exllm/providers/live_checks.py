@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -47,7 +48,8 @@ def address_of(settings: LiveSettings, spec: ProviderSpec, endpoint: str | None)
     path = spec.live.path if endpoint is None else spec.live.paths[endpoint]
     if not set(settings.model).isdisjoint("?#&% \\"):
         raise InvalidRequest(f"{settings.model!r} is no name of a model of {spec.label}", provider=spec.name)
-    return LiveAddress(path.replace("{model}", settings.model))
+    path = path.replace("{model}", settings.model).replace("{call_id}", quote(settings.call_id or "", safe=""))
+    return LiveAddress(path)
 
 
 def text_of(result: ToolResult, spec: ProviderSpec) -> str:

@@ -19,7 +19,7 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         wire: which realtime protocol it speaks: ``gemini_live`` or ``openai_realtime``.
         url: scheme and host, ``wss://...``; may hold the placeholders of the base URL. ``live_url`` in a config
             replaces it.
-        path: below `url`; ``{model}`` is the model's name.
+        path: below `url`; ``{model}`` is the model's name, ``{call_id}`` the call that is joined.
         paths: other addresses of the same service by name, e.g. ``v1alpha``, ``transcription``, ``token``: see
             `LiveSettings.endpoint`. A wire takes some by itself, where a setting needs it.
         model: how the model is called in messages, ``models/{model}``; may hold the placeholders of the base URL.
@@ -27,6 +27,8 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             to ``paths["token"]`` where there is one.
         token_path: where short-lived tokens are made, below the base URL; empty where there are none.
         default_model: used when only the provider is named.
+        translation_token_path: the same for sessions that translate.
+        translation_model: used for these when only the provider is named.
         transcription_model: what writes down the user's speech where ``input_transcription=True`` names none.
         unsupported: settings of the wire that this provider refuses.
         quirks: named deviations from the wire, see the wire's ``QUIRKS``.
@@ -41,7 +43,9 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_prefix: str = ""
     token_parameter: str = ""
     token_path: str = ""
+    translation_token_path: str = ""
     default_model: str | None = None
+    translation_model: str = ""
     transcription_model: str = ""
     unsupported: frozenset[str] = frozenset()
     quirks: frozenset[str] = frozenset()

@@ -25,6 +25,7 @@ from exllm.providers.openai_realtime_memory import Conversation
 from exllm.providers.openai_realtime_quirks import QUIRKS
 from exllm.providers.openai_realtime_session import SETTINGS, changes, rate_of, response_of, session_of
 from exllm.providers.openai_realtime_turns import Turns
+from exllm.providers.openai_translation import KIND, TranslationProtocol
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import HttpRequest
 from exllm.streaming.frame import Frame
@@ -34,8 +35,11 @@ from exllm.types.live_token import LiveToken
 from exllm.types.message import Message
 from exllm.types.parts import Image, ToolResult
 
-_FIXED = frozenset({"model", "kind", "history", "audio_format", "input_rate_hz", "output_rate_hz", "endpoint"})
+_FIXED = frozenset(
+    {"model", "kind", "history", "audio_format", "input_rate_hz", "output_rate_hz", "endpoint", "call_id"}
+)
 _LISTENING = "transcription"
+_CALL = "call"
 
 
 class RealtimeProtocol:
@@ -64,6 +68,8 @@ class RealtimeProtocol:
     @property
     def resumes_by(self) -> Literal["handle", "replay", "new"]:
         """See `LiveProtocol`."""
+        if self._settings.call_id is not None and self._has_connected:
+            return "handle"  # the call goes on meanwhile
         if self._keeps_conversations and self._settings.resumable and self._known_conversation():
             return "handle"
         return "replay" if self._conversation or self._history else "new"
@@ -75,8 +81,10 @@ class RealtimeProtocol:
         endpoint = self._settings.endpoint
         if endpoint is None and self._settings.kind == _LISTENING:
             endpoint = _LISTENING
+        if endpoint is None and self._settings.call_id is not None:
+            endpoint = _CALL
         address = address_of(self._settings, self._spec, endpoint)
-        asked = self._known_conversation() if self.resumes_by == "handle" else ""
+        asked = self._known_conversation() if self.resumes_by == "handle" and self._keeps_conversations else ""
         if not asked:
             return address
         mark = "&" if "?" in address.path else "?"
@@ -85,12 +93,13 @@ class RealtimeProtocol:
     def connect(self) -> list[str | bytes]:
         """See `LiveProtocol`."""
         self.ready = False
-        self._asked_for = self._known_conversation() if self.resumes_by == "handle" else ""
+        is_kept = self.resumes_by == "handle"
+        self._asked_for = self._known_conversation() if is_kept and self._keeps_conversations else ""
         self._reader.conversation_id = ""
         if self._has_connected:
             self._turns.lost()
             self._reader.lose_turn()
-            self._conversation.is_resuming = bool(self._asked_for)
+            self._conversation.is_resuming = is_kept
         return [self._event("session.update", session=self._session)]
 
     def closed(self, code: int, reason: str) -> LiveEnd:
@@ -136,6 +145,8 @@ class RealtimeProtocol:
 
     def _is_resumed(self) -> bool:
         """Whether the service went on with the conversation that it was asked for."""
+        if self._settings.call_id is not None:
+            return self._has_connected
         return bool(self._asked_for) and self._reader.conversation_id in ("", self._asked_for)
 
     # -- what the user says
@@ -317,9 +328,11 @@ class RealtimeWire:
     input_rate_hz = 24_000
     quirks = QUIRKS
 
-    def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> RealtimeProtocol:
+    def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> RealtimeProtocol | TranslationProtocol:
         """See `LiveWire`."""
         try:
+            if settings.kind == KIND:
+                return TranslationProtocol(settings, spec)
             return RealtimeProtocol(settings, spec)
         except InvalidRequest as error:
             error.provider = error.provider or spec.name

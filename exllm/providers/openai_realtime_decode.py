@@ -13,17 +13,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from exllm.errors import (
-    AuthenticationError,
-    ExLLMError,
-    NotFound,
-    PermissionDenied,
-    QuotaExceeded,
-    StreamInterrupted,
-)
-from exllm.providers.error_mapping import error_for_status, mask_secrets
+from exllm.providers.error_mapping import mask_secrets
 from exllm.providers.gemini_decode import MISSHAPEN
 from exllm.providers.live_checks import UNREADABLE, nonsense
+from exllm.providers.openai_realtime_errors import error_for, read_error
 from exllm.providers.openai_realtime_events import (
     NOTHING,
     PIECES,
@@ -69,9 +62,6 @@ from exllm.types.live_events import (
     UsageReport,
 )
 from exllm.types.live_settings import LiveSettings
-
-_FATAL = (AuthenticationError, PermissionDenied, QuotaExceeded, NotFound)
-_SESSION_OVER = "session_expired"
 
 
 class Speech(msgspec.Struct):
@@ -218,22 +208,9 @@ class EventReader:
         return events
 
     def _error(self, fields: Fields) -> list[LiveEvent]:
-        """An error ends a session that it keeps from beginning, and one that nothing can be asked of any more."""
-        inner = object_in(fields, "error") if not isinstance(fields.get("error"), str) else {"message": fields["error"]}
-        code, kind, message = text(inner, "code"), text(inner, "type"), text(inner, "message")
-        error = self._error_for(code, kind, message)
-        if code == _SESSION_OVER:
-            raise StreamInterrupted(f"{message}: connect again", provider=self._spec.name, model=self.model, code=code)
-        if not self.is_configured or isinstance(error, _FATAL):
-            raise error
-        self._turns.refused(code)
-        return [RemoteError(error.message, code or kind, text(inner, "param"), text(inner, "event_id"))]
-
-    def _error_for(self, code: str, kind: str, message: str) -> ExLLMError:
-        return error_for_status(
-            None, message or "the service reported an error without a message", provider=self._spec.name,
-            model=self.model, code=code or None, kind=kind or None,
-        )  # fmt: skip
+        error = read_error(fields, provider=self._spec.name, model=self.model, is_configured=self.is_configured)
+        self._turns.refused(error.code)
+        return [error]
 
     def _rate_limits(self, fields: Fields) -> list[LiveEvent]:
         limits = tuple(
@@ -343,7 +320,8 @@ class EventReader:
         if word == "failed":
             code, kind = text(failure, "code"), text(failure, "type")
             message = text(failure, "message") or "the response failed"
-            events.append(RemoteError(self._error_for(code, kind, message).message, code or kind))
+            error = error_for(code, kind, message, provider=self._spec.name, model=self.model)
+            events.append(RemoteError(error.message, code or kind))
             reason = code or kind or reason
         counts = usage_of(object_in(response, "usage") or object_in(fields, "usage"))  # xAI has them outside
         events.append(TurnComplete(counts, _status(word, reason), reason or word, id_))

@@ -14,6 +14,7 @@ from exllm.errors import InvalidRequest, ProtocolError
 from exllm.providers.live_checks import UNREADABLE, encoded
 from exllm.providers.openai_realtime_quirks import dialect_of
 from exllm.providers.openai_realtime_session import session_of
+from exllm.providers.openai_translation import KIND, translation_session
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import HttpRequest
 from exllm.types.live_settings import LiveSettings
@@ -27,7 +28,9 @@ def token_request(spec: ProviderSpec, settings: LiveSettings | None, *, expires_
         settings: of sessions opened with it; None leaves them free.
         expires_in_s: how long sessions can be opened with it, 10 to 7,200 seconds at OpenAI; 10 minutes where None.
     """
-    if not spec.live.token_path:
+    is_translation = settings is not None and settings.kind == KIND
+    path = spec.live.translation_token_path if is_translation else spec.live.token_path
+    if not path:
         raise InvalidRequest(f"{spec.label} gives no short-lived keys for realtime sessions", provider=spec.name)
     is_typed = dialect_of(spec.live.quirks).typed
     body: dict[str, Any] = {}
@@ -37,10 +40,10 @@ def token_request(spec: ProviderSpec, settings: LiveSettings | None, *, expires_
     if settings is not None:
         if not is_typed:
             raise InvalidRequest(f"keys of {spec.label} hold no settings; give none", provider=spec.name)
-        session = session_of(settings, spec, [])
+        session = translation_session(settings, spec) if is_translation else session_of(settings, spec, [])
         model = {} if settings.kind == "transcription" else {"model": settings.model}
         body["session"] = {**session, **model}
-    return HttpRequest(spec.live.token_path, encoded(body, spec).encode())
+    return HttpRequest(path, encoded(body, spec).encode())
 
 
 def read_token(body: bytes, spec: ProviderSpec) -> LiveToken:

@@ -23,7 +23,7 @@ SETTINGS = frozenset(
         "instructions", "modalities", "voice", "language", "speed", "temperature", "max_tokens", "reasoning_effort",
         "tools", "tool_choice", "parallel_tool_calls", "history", "turn_detection", "input_transcription",
         "output_transcription", "input_rate_hz", "output_rate_hz", "audio_format", "noise_reduction", "truncation",
-        "resumption_handle", "include", "tracing", "prompt", "kind",
+        "resumption_handle", "include", "tracing", "prompt", "kind", "call_id",
     }
 )  # fmt: skip
 

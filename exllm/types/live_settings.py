@@ -53,7 +53,9 @@ class LiveSettings(msgspec.Struct, frozen=True):
         input_rate_hz, output_rate_hz, audio_format: ``"pcm16"``, ``"g711_ulaw"``, ``"g711_alaw"``.
         resumption_handle: continue the session that a `ResumptionUpdate` named.
         resumable: ask the service for such handles.
-        kind: ``"conversation"``, or ``"transcription"``: the service only writes down what is said.
+        kind: ``"conversation"``; ``"transcription"``: the service only writes down what is said; ``"translation"``: it
+            says it in another `language`.
+        call_id: join the call of a browser (WebRTC) or a telephone (SIP), to steer it from here; its audio goes there.
         endpoint: which of the provider's realtime addresses, by its name in the spec; the usual one where None.
         non_blocking_tools: names of tools whose results the model does not wait for; True for all.
         extra: the provider's own session fields, merged last.
@@ -95,7 +97,8 @@ class LiveSettings(msgspec.Struct, frozen=True):
     tracing: Any = None
     prompt: Any = None
     safety_settings: Any = None
-    kind: Literal["conversation", "transcription"] = "conversation"
+    kind: Literal["conversation", "transcription", "translation"] = "conversation"
+    call_id: str | None = None
     endpoint: str | None = None
     non_blocking_tools: bool | tuple[str, ...] = ()
     extra: dict[str, Any] = {}
@@ -139,6 +142,7 @@ class LiveArguments(TypedDict, total=False):
     tracing: Any
     prompt: Any
     safety_settings: Any
-    kind: Literal["conversation", "transcription"] | None
+    kind: Literal["conversation", "transcription", "translation"] | None
+    call_id: str | None
     endpoint: str | None
     non_blocking_tools: bool | Sequence[str] | None

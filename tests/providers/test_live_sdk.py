@@ -13,8 +13,16 @@ import msgspec
 import pydantic
 import pytest
 from google.genai import types as google
-from openai.types.realtime import RealtimeClientEventParam, realtime_server_event
+from openai.types.realtime import (
+    RealtimeClientEventParam,
+    RealtimeTranslationClientEventParam,
+    realtime_server_event,
+    realtime_translation_server_event,
+)
 from openai.types.realtime.client_secret_create_params import ClientSecretCreateParams
+from openai.types.realtime.translations.client_secret_create_params import (
+    ClientSecretCreateParams as TranslationSecretParams,
+)
 
 from exllm.providers import registry
 from exllm.providers.live_wire import LiveProtocol, live_wire
@@ -162,6 +170,45 @@ def test_openai_s_types_take_all_that_we_send(name: str) -> None:
         }  # fmt: skip
     if name.startswith("manual"):
         assert {*kinds} >= {"input_audio_buffer.commit", "input_audio_buffer.clear"}
+
+
+def test_openai_s_types_take_all_that_a_translation_sends() -> None:
+    adapter: Any = pydantic.TypeAdapter(RealtimeTranslationClientEventParam)
+    settings = LiveSettings(
+        "gpt-realtime-translate", kind="translation", language="es", input_transcription=True,
+        noise_reduction="near_field",
+    )  # fmt: skip
+    protocol = open_session("openai", settings)
+    said = [*ready(protocol), *protocol.audio(bytes(480), 24_000)]
+    said += protocol.update(LiveSettings("gpt-realtime-translate", kind="translation", language="fr"))
+    said += protocol.audio_end()
+    for message in map(json.loads, said):
+        assert plain(adapter.validate_python(message)) == message
+    assert [json.loads(message)["type"] for message in said] == [
+        "session.update", "session.input_audio_buffer.append", "session.update", "session.close",
+    ]  # fmt: skip
+    spec = registry.get("openai")
+    assert isinstance(spec, ProviderSpec)
+    request = live_wire("openai_realtime").token_request(spec, settings, now_s=0, expires_in_s=60)
+    body = json.loads(request.body)
+    assert plain(pydantic.TypeAdapter(TranslationSecretParams).validate_python(body)) == body
+    assert request.path == "/realtime/translations/client_secrets"
+
+
+@pytest.mark.parametrize(
+    "event",
+    get_args(get_args(realtime_translation_server_event.RealtimeTranslationServerEvent)[0]),
+    ids=lambda event: event.__name__,
+)
+def test_every_event_that_openai_s_types_know_of_translations_is_read(event: type[pydantic.BaseModel]) -> None:
+    data = sample(event)
+    if data["type"] == "session.output_audio.delta":
+        data["delta"] = "AAAA"
+    event.model_validate(data)
+    protocol = open_session("openai", LiveSettings("gpt-realtime-translate", kind="translation"))
+    ready(protocol)
+    (read,) = protocol.receive(Frame(msgspec.json.encode(data)))
+    assert isinstance(read, ProviderEvent) == (data["type"] in ("session.created", "session.closed"))
 
 
 _SERVER_EVENTS = get_args(get_args(realtime_server_event.RealtimeServerEvent)[0])
