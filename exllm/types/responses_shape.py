@@ -55,7 +55,7 @@ _ITEMS = frozenset({*_CALLS, *_OUTPUTS, *_OF_MODEL, *_OF_CALLER, "reasoning"})
 def is_item(fields: Block) -> bool:
     """Whether a dict is an item that is no message."""
     kind = fields.get("type")
-    return kind in _ITEMS and ("role" not in fields or kind == "additional_tools")
+    return isinstance(kind, str) and kind in _ITEMS and ("role" not in fields or kind == "additional_tools")
 
 
 def item(fields: dict[str, Any], where: str) -> Message:
