@@ -32,9 +32,8 @@ class Keeper:
         if self._saving is not None:  # somebody stopped waiting for it
             await asyncio.wait([self._saving])
             self._take()
-        if self._revision is not None:
-            session = msgspec.structs.replace(session, revision=self._revision)
-        task = self._saving = asyncio.get_running_loop().create_task(self.store.save(session), name="exllm-session")
+        saving = self.store.save(self.marked(session))
+        task = self._saving = asyncio.get_running_loop().create_task(saving, name="exllm-session")
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
@@ -43,6 +42,10 @@ class Keeper:
         finally:
             self._take()
         return task.result()
+
+    def marked(self, session: Session) -> Session:
+        """`session` with the revision that the store has from us."""
+        return session if self._revision is None else msgspec.structs.replace(session, revision=self._revision)
 
     def _take(self) -> None:
         """Note what has become of the save, if it is over."""

@@ -210,6 +210,7 @@ class Turn:
             await self._save(self._base)
             self._run_stream = await stream.__aenter__()
         except BaseException:
+            conversation._session = self._keeper.marked(before)
             conversation._leave(self)
             raise
         if conversation._keeper.store is not None:
@@ -232,13 +233,14 @@ class Turn:
 
     async def _settle(self, run: Run) -> None:
         assert self._base is not None
-        self._conversation._session = session = settle(self._base, run)
+        session = settle(self._base, run)
         try:
             await self._save(session)
         except Exception:
             if not self._is_told:
                 raise
         finally:
+            self._conversation._session = self._keeper.marked(session)
             self._conversation._leave(self)
         if self._failure is not None and not self._is_told:
             raise self._failure
@@ -246,9 +248,9 @@ class Turn:
     # -- keeping
 
     async def _save(self, session: Session) -> None:
-        saved = await self._keeper.save(session)
+        await self._keeper.save(session)
         self._saved = session
-        self._conversation._session = saved
+        self._conversation._session = self._keeper.marked(session)
 
     @property
     def _keeper(self) -> Keeper:
