@@ -44,7 +44,7 @@ def main() -> None:
     print(f"  find_similar, cosine               {median_ms(lambda: find_similar(query, matrix)):6.1f} ms")
     print(f"  find_similar, cosine, an Index     {median_ms(lambda: find_similar(query, index)):6.1f} ms")
     for name, searched in (("euclidean", matrix), ("euclidean, an Index", index)):
-        far = median_ms(lambda searched=searched: find_similar(query, searched, metric="euclidean"))
+        far = median_ms(lambda searched=searched: find_similar(query, searched, metric="euclidean"))  # type: ignore[misc]
         print(f"  find_similar, {name:20} {far:6.1f} ms")
 
 

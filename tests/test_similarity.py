@@ -176,7 +176,7 @@ class TestManyVectors:
 class TestWrongArguments:
     def test_a_query_of_more_than_one_vector(self) -> None:
         with pytest.raises((ValueError, TypeError)):
-            find_similar(numpy.ones((2, 3)), numpy.ones((5, 2)))  # type: ignore[arg-type]
+            find_similar(numpy.ones((2, 3)), numpy.ones((5, 2)))
 
     def test_unknown_metric(self) -> None:
         with pytest.raises(ValueError, match=r"cosine \| dot \| euclidean"):
