@@ -185,6 +185,32 @@ at the end of the test report.
 - Which key each one takes: `exllm providers`, and [credentials.md](credentials.md) for clouds. Embeddings and model
   lists: [embeddings.md](embeddings.md). Models in this process: [local.md](local.md).
 
+## One conversation, several of them
+
+```python
+said = [exllm.Message("user", "What is the weather in Oslo?")]
+reply = await exllm.chat("anthropic/claude-sonnet-4-5", said, tools=[weather], thinking=2000)
+said += [reply.message, exllm.Message("tool", (exllm.ToolResult(reply.tool_calls[0].id, "rain"),))]
+reply = await exllm.chat("mistral", said, tools=[weather])
+reply.warnings  # reasoning that only Claude can read was left out, ...
+```
+
+What a provider cannot take of what was said before is written in another way or left out, and `warnings` tells: signed
+reasoning, searches that a provider ran, images that tools gave, names, breakpoints, the order of turns. A call that was
+never answered goes with a result that says so. What is asked *now* is never left out: an image for a model of text
+is an `InvalidRequest` before anything is sent.
+
+## Their own parameters
+
+They go into `extra`, and what is known of them is checked before anything is sent; the error names what is allowed:
+
+```python
+await exllm.chat("perplexity/sonar", "News?", extra={{"search_recency_filter": "decade"}})
+# InvalidRequest: Perplexity takes search_recency_filter = 'hour' | 'day' | 'week' | 'month' | 'year', got 'decade'
+```
+
+A field that is not known is sent as it is; one that looks like a misspelt name gets a warning.
+
 ## What some of them want
 
 - `replicate`: a model is `owner/name`, `owner/name:version` or `deployments/owner/name`. Inputs of models that are not
