@@ -211,15 +211,16 @@ class RunStream:
                 return None
         try:
             with TimeLimit(self._deadline) as limit:
-                if self._stream is not None:
+                if (stream := self._stream) is not None:
                     try:
-                        return await self._stream.__anext__()
+                        return await stream.__anext__()
                     except StopAsyncIteration:
-                        self._answered(self._stream)
-                elif self._calls is not None:
-                    event = await self._calls.next_event()
-                    if event is None and not self._is_closing:
-                        self._called(self._calls)
+                        if self._stream is stream:  # else another reader was first
+                            self._answered(stream)
+                elif (calls := self._calls) is not None:
+                    event = await calls.next_event()
+                    if event is None and self._calls is calls and not self._is_closing:
+                        self._called(calls)
                     return event
                 else:
                     self._ask_model()

@@ -14,7 +14,7 @@ from exllm.structured.call import CHAT_RETRIES
 from exllm.tools.progress import Progress
 from exllm.tools.resume import Answers, match_answers
 from exllm.tools.run_stream import RunStream
-from exllm.tools.settings import CallRules, check_seconds
+from exllm.tools.settings import CallRules, RunArguments, check_seconds
 from exllm.tools.sound_calls import with_sound_calls
 from exllm.types.message import Message
 from exllm.types.normalise import Messages, normalise_messages
@@ -58,7 +58,7 @@ def start_run(
 
     if isinstance(model, Run):
         own = {**model.options, **own}
-    options = check_options(own)
+    options = check_options(own, RunArguments.__annotations__)
     if options.n not in (None, 1):
         raise ValueError("a run has one answer to each turn; leave out n, or use chat")
     tools = {tool.name: tool for tool in options.tools or () if isinstance(tool, Tool)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict, get_args
 
 import msgspec
@@ -183,10 +183,15 @@ _RANGES: dict[str, tuple[float, float]] = {
     "frequency_penalty": (-2, 2),
     "presence_penalty": (-2, 2),
 }
+_CALL_ARGUMENTS = ("timeout", "extra", "api_key", "base_url")
 
 
-def check_options(arguments: Mapping[str, Any]) -> Options:
+def check_options(arguments: Mapping[str, Any], others: Iterable[str] = _CALL_ARGUMENTS) -> Options:
     """Turn keyword arguments into `Options`.
+
+    Args:
+        arguments: by name.
+        others: what the call takes beside options, which a name may be meant for.
 
     Raises:
         TypeError: an unknown keyword, with the nearest known name, or a value of the wrong type.
@@ -198,7 +203,7 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
     values: dict[str, Any] = {}
     for name, value in arguments.items():
         if name not in _CONVERTERS:
-            near = difflib.get_close_matches(name, [*_NAMES, "timeout", "extra", "api_key", "base_url"], n=1)
+            near = difflib.get_close_matches(name, [*_NAMES, *others], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "; a provider's own fields go in extra={...}"
             raise TypeError(f"unknown option {name!r}{hint}")
         if value is None:

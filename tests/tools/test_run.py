@@ -315,7 +315,7 @@ def test_the_version_is_in_the_data() -> None:
         ({"encoder": None}, TypeError, "encoder must be callable"),
         ({"n": 2}, ValueError, "one answer to each turn"),
         ({"answers": "x"}, TypeError, "answers are for a run that waits"),
-        ({"max_turn": 3}, TypeError, "unknown option 'max_turn'"),
+        ({"max_turn": 3}, TypeError, "unknown option 'max_turn'; did you mean 'max_turns'?"),
         ({"tools": [weather, weather]}, TypeError, "two tools are called 'weather'"),
     ],
 )

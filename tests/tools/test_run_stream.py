@@ -318,3 +318,17 @@ async def test_results_are_in_the_history_when_the_next_turn_begins() -> None:
             if event == TurnStarted(2):
                 assert [one.content for one in results(run.run)] == ["4"]
             assert_valid(run.run.messages)
+
+
+async def test_two_readers_share_the_events() -> None:
+    calls = [call("double", f'{{"number": {number}}}', str(number)) for number in range(5)]
+    async with model(calls, "Two words.") as (client, _), client.stream_run("mock/m", "Hi", tools=[double]) as stream:
+        everything: list[str] = []
+
+        async def read() -> None:
+            async for event in stream:
+                everything.append(event.text)  # noqa: PERF401 - in the order in which all readers get them
+
+        await asyncio.gather(read(), read(), read())
+    assert stream.run.status == "completed"
+    assert "".join(everything) == "Two words."
