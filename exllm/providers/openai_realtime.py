@@ -68,6 +68,8 @@ class RealtimeProtocol:
     @property
     def resumes_by(self) -> Literal["handle", "replay", "new"]:
         """See `LiveProtocol`."""
+        if self._settings.kind == _LISTENING:
+            return "new"  # what was said before does not matter
         if self._settings.call_id is not None and self._has_connected:
             return "handle"  # the call goes on meanwhile
         if self._keeps_conversations and self._settings.resumable and self._known_conversation():
@@ -134,10 +136,12 @@ class RealtimeProtocol:
                 self._conversation.sent(item)
         elif not is_resumed:
             self._conversation.begin_again()
+        self._has_connected = True
+        if self._settings.kind == _LISTENING:
+            return
         items = self._conversation.unconfirmed()
         if self._conversation.has_forgotten:
             self._warn("the conversation is long; its beginning was not told again")
-        self._has_connected = True
         self._to_say += [self._event("conversation.item.create", item=item) for item in items]
 
     def _known_conversation(self) -> str:

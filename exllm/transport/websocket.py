@@ -212,7 +212,8 @@ async def open_websocket(call: WebSocketCall) -> WebSocket:
     except Exception as error:  # noqa: BLE001 - mapped to one of ours
         mapped = scrub(_map_open_error(error, call), call.secrets)
         mapped.provider, mapped.model = mapped.provider or call.provider, mapped.model or call.model
-        shows_key = isinstance(error, ws.InvalidURI | ws.InvalidStatus)  # the URL, a body that repeats what was sent
+        # The URL, that of the proxy, a body that repeats what was sent.
+        shows_key = isinstance(error, ws.InvalidURI | ws.InvalidProxy | ws.InvalidStatus)
         raise mapped from (None if shows_key else error)
     return WebSocket(connection, call)
 

@@ -144,6 +144,34 @@ async def test_a_lost_conversation_is_told_again_and_the_answer_asked_for() -> N
     assert told[:3] == ["user: Norway?", "assistant: Oslo", "user: France?"]
 
 
+async def test_what_only_listens_goes_on_without_being_told_what_was_said() -> None:
+    async def write_down(peer: Peer) -> None:
+        await set_up(peer)
+        item = {"id": "u1", "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+        heard = {"item_id": "u1", "content_index": 0, "transcript": "hello"}
+        await peer.send(
+            {"type": "conversation.item.added", "event_id": "e", "item": item},
+            {"type": "conversation.item.input_audio_transcription.completed", "event_id": "e", **heard},
+        )
+        await asyncio.sleep(0.02)
+        peer.drop()
+
+    async def go_on(peer: Peer) -> None:
+        assert (await set_up(peer))["type"] == "transcription"
+        await peer.keep_receiving()
+
+    async with ScriptedServer(write_down, go_on) as server, client_for(server.url) as client:
+        async with client.live("openai", kind="transcription", reconnect=QUICK) as session:
+            assert (await next_of(session, live.Reconnected)).resumed_by == "new"
+            await session.send_audio(bytes(480))
+            assert [message.text for message in session.transcript] == ["hello"]
+            async with asyncio.timeout(3):
+                while session.stats.audio_out_bytes < 480:
+                    await asyncio.sleep(0.01)
+        await server.all_left()
+    assert [message["type"] for message in server.peers[1].received[1:]] == ["input_audio_buffer.append"]
+
+
 @pytest.mark.parametrize("interrupts", [True, False])
 async def test_speech_over_an_answer_that_is_complete_and_not_taken_interrupts_it(interrupts: bool) -> None:
     async def answer(peer: Peer) -> None:

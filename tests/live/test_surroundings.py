@@ -7,6 +7,7 @@ import asyncio
 import base64
 import gc
 import threading
+import traceback
 import warnings
 
 import pytest
@@ -157,3 +158,11 @@ async def test_a_proxy_that_refuses_says_so_and_nobody_is_shown_its_password() -
                     pytest.fail("it must not open")
         assert "wrong-word" not in str(caught.value) + repr(caught.value.__cause__)
         assert not server.requests
+
+
+async def test_a_proxy_that_is_none_is_told_without_its_password() -> None:
+    async with client_for("ws://127.0.0.1:9", proxy="gopher://me:secret@proxy.test") as client:
+        with pytest.raises(exllm.ConfigurationError, match="proxy") as caught:
+            async with client.live(MODEL):
+                pytest.fail("it must not open")
+    assert "secret@" not in "".join(traceback.format_exception(caught.value))
