@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import warnings
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from types import TracebackType
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 import msgspec
 
-from exllm.cost.totals import add_cost, add_usage, cost_without, usage_without
 from exllm.errors import SessionStateError, StreamClosed
 from exllm.policies.budget import budgets_of
+from exllm.sessions.asking import Asking, AskingForRest, chat_for_summary, with_spent
 from exllm.sessions.keeper import Keeper
 from exllm.sessions.session import Session
 from exllm.sessions.shown import Shown, fit_of
@@ -22,23 +21,17 @@ from exllm.sessions.transitions import Operation, settle, to_run
 from exllm.streaming.stream import Stream
 from exllm.tools.run_stream import RunStream, attach_run
 from exllm.tools.start import start_run
-from exllm.types.cursor import Cursor, ResumeStrategy
-from exllm.types.message import Message
-from exllm.types.options import STRUCTURED_OPTIONS, Options, check_options
+from exllm.types.cursor import ResumeStrategy
 from exllm.types.response import Response
 from exllm.types.run import Run
 from exllm.types.run_events import RunEvent, ToolFinished
-from exllm.types.usage import Cost, Usage
 
 if TYPE_CHECKING:
-    from exllm.client import Client
     from exllm.sessions.conversation import Conversation
     from exllm.sse import Dialect, SSEStream, SSEWriter
 
 SAVE_EVERY_S = 1.0
 """How often, at most, a turn is saved while an answer arrives; after a tool's result it is saved at once."""
-
-_OF_RESUME = frozenset({"timeout", "budget", "api_key", "base_url"})
 
 
 class Turn:
@@ -79,6 +72,7 @@ class Turn:
         self._is_told = False
         self._is_used = False
         self._is_over = False
+        self._ending = asyncio.Lock()
 
     # -- the whole of it
 
@@ -198,14 +192,14 @@ class Turn:
             name = base.model if "/" in base.model else f"{base.model}/{client.default_model(base.model)}"
             self._shown = shown = Shown(base, fit, name, arguments.get("tools"))
             spent: list[Response] = []
-            await shown.prepare(_chat(client, arguments, spent))
-            self._base = _with_spent(msgspec.structs.replace(base, summary=shown.summary or base.summary), spent)
-            partial = before.partial if self._operation == "continue_" and self._strategy is not None else None
-            if partial is not None and not _can_go_on(partial, run, arguments):
-                partial = None
-            if partial is not None:
-                run = _without(run, partial)  # it is counted as part of the whole answer
-            stream = start_run(self._opener(partial, shown), run, None, arguments, is_whole=is_whole)
+            await shown.prepare(chat_for_summary(client, arguments, spent))
+            self._base = with_spent(msgspec.structs.replace(base, summary=shown.summary or base.summary), spent)
+            ask: Callable[..., Stream] = Asking(client, shown)
+            if self._operation == "continue_" and self._strategy is not None and before.partial is not None:
+                rest = AskingForRest(client, shown, before.partial, self._strategy)
+                if rest.can(run, arguments):
+                    ask, run = rest, rest.without_partial(run)
+            stream = start_run(ask, run, None, arguments, is_whole=is_whole)
             # Before anything is asked, so that what the user said is kept, and a conflict costs nothing.
             await self._save(self._base)
             self._run_stream = await stream.__aenter__()
@@ -217,19 +211,26 @@ class Turn:
             self._saver = asyncio.get_running_loop().create_task(self._keep_saving(), name="exllm-session-saver")
 
     async def _end(self) -> None:
-        if self._run_stream is None or self._is_over:
+        stream = self._run_stream
+        if stream is None or self._is_over:
             return
-        self._is_over = True
-        with anyio.CancelScope(shield=True):  # a cancelled turn is saved, too; stores have time limits of their own
+        # A cancelled turn is saved, too; stores have time limits of their own.
+        with anyio.CancelScope(shield=True):
+            async with self._ending:  # whoever else closes it waits until it is closed
+                if not self._is_over:
+                    await self._close(stream)
+
+    async def _close(self, stream: RunStream) -> None:
+        try:
+            if self._saver is not None:
+                self._saver.cancel()
+                await asyncio.wait([self._saver])
+        finally:
             try:
-                if self._saver is not None:
-                    self._saver.cancel()
-                    await asyncio.wait([self._saver])
+                await stream.aclose()
             finally:
-                try:
-                    await self._run_stream.aclose()
-                finally:
-                    await self._settle(self._run_stream.run)
+                self._is_over = True
+                await self._settle(stream.run)
 
     async def _settle(self, run: Run) -> None:
         assert self._base is not None
@@ -275,68 +276,7 @@ class Turn:
             self._failure = error
             await stream.aclose()
 
-    # -- asking
-
-    def _opener(self, partial: Response | None, shown: Shown) -> Callable[..., Stream]:
-        """What `RunStream` asks the model with: first for the rest of `partial`, where that is given."""
-        client = self._conversation._client
-
-        def open_stream(model: str, history: tuple[Message, ...], **arguments: Any) -> Stream:
-            nonlocal partial
-            cut_off, partial = partial, None
-            messages = shown(history)
-            if cut_off is None:
-                return client.stream(model, messages, **arguments)
-            assert self._strategy is not None
-            options = check_options(_options(arguments))
-            cursor = Cursor(secrets.token_hex(12), model, messages, options, arguments.get("extra") or {}, cut_off)
-            how = {name: value for name, value in arguments.items() if name in _OF_RESUME}
-            return client.resume(cursor, strategy=self._strategy, **how)
-
-        return open_stream
-
-
-def _options(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if name in Options.__struct_fields__ and value is not None}
-
-
-def _can_go_on(partial: Response, run: Run, arguments: Mapping[str, Any]) -> bool:
-    """Whether a cut-off answer can be gone on with; else it is asked for again."""
-    options = {**run.options, **_options(arguments)}
-    if not STRUCTURED_OPTIONS.isdisjoint(options):
-        return False
-    cursor = Cursor("", run.model, (), check_options(options), partial=partial)
-    return cursor.obstacle is None and bool(cursor.text.strip())
-
-
-def _without(run: Run, partial: Response) -> Run:
-    if run.turns == 0:
-        return msgspec.structs.replace(run, response=None, usage=Usage(), cost=Cost())
-    return msgspec.structs.replace(
-        run, usage=usage_without(run.usage, partial.usage), cost=cost_without(run.cost, partial.cost)
-    )  # fmt: skip
-
 
 def _said(session: Session) -> tuple[Any, ...]:
     """What must not be lost; figures such as durations change all the time."""
     return session.status, session.history, session.partial and session.partial.parts
-
-
-def _chat(client: Client, arguments: Mapping[str, Any], spent: list[Response]) -> Any:
-    """`Client.chat` for summaries, with the key, the address and the limits of the turn."""
-    how = {name: arguments[name] for name in _OF_RESUME if name in arguments}
-
-    async def chat(model: str, messages: Any, *, max_tokens: int | None) -> Response:
-        reply = await client.chat(model, messages, max_tokens=max_tokens, **how)
-        spent.append(reply)
-        return reply
-
-    return chat
-
-
-def _with_spent(session: Session, replies: list[Response]) -> Session:
-    usage, cost = session.settled_usage, session.settled_cost
-    for reply in replies:
-        usage = reply.usage if usage is None else add_usage(usage, reply.usage)
-        cost = reply.cost if cost is None else add_cost(cost, reply.cost)
-    return msgspec.structs.replace(session, settled_usage=usage, settled_cost=cost)
