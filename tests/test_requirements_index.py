@@ -134,12 +134,14 @@ INDEX: dict[str, tuple[str, list[str]]] = {
     "Q21": ("a conversation that was cut is valid for the next request", [
         "tools/test_run_cancelled.py::test_q21_cancelled_at_every_await",
         "tools/test_run_cancelled.py::test_q21_cancelled_at_every_await_over_http",
+        "sessions/test_cancelled.py::test_q21_a_turn_cancelled_at_every_await",
     ]),
     "Q22": ("everything survives pickle and copy", [
         "test_pickle.py::test_every_error_keeps_its_type_message_and_facts",
         "test_pickle.py::test_responses_survive",
         "test_pickle.py::test_requests_survive",
         "test_pickle.py::test_chunks_survive",
+        "sessions/test_data.py::test_a_session_travels_whole",
         "test_pickle.py::test_config_sources_survive",
         "tools/test_run.py::test_a_run_is_plain_data",
     ]),
