@@ -110,7 +110,7 @@ class _Object:
         self.next = None
         if field is not None:
             self._name, self.next = field.name, field.shape
-            self._seen.add(key)
+            self._seen.add(field.name)
 
     def put(self, value: Any) -> None:
         self._shape.put(self._made, self._name, value)
@@ -123,8 +123,9 @@ class _Object:
     def end(self) -> None:
         if self._shape.is_mapping:
             return
-        for key, field in self._shape.by_key.items():
-            if field.default is not None and key not in self._seen:
+        for field in self._shape.by_key.values():
+            if field.default is not None and field.name not in self._seen:
+                self._seen.add(field.name)
                 self._shape.put(self._made, field.name, field.default())
 
 

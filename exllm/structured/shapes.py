@@ -120,11 +120,11 @@ def _class_shape(cls: Any) -> Shape:
         return (
             Whole(cls) if cls.__struct_config__.array_like else Fields(msgspec.Struct, functools.partial(_struct, cls))
         )
+    if dataclasses.is_dataclass(cls):
+        return Fields(dataclasses.dataclass, functools.partial(_dataclass, cls))
     if hasattr(cls, "__pydantic_fields__"):
         is_model = "__pydantic_root_model__" in dir(cls) and not cls.__pydantic_root_model__
         return Fields("pydantic", functools.partial(_pydantic, cls)) if is_model else Whole(cls)
-    if dataclasses.is_dataclass(cls):
-        return Fields(dataclasses.dataclass, functools.partial(_dataclass, cls))
     return Whole(cls)
 
 
@@ -149,32 +149,41 @@ def _struct(cls: Any) -> tuple[Callable[[], Any], dict[str, Field]]:
 
 
 def _dataclass(cls: Any) -> tuple[Callable[[], Any], dict[str, Field]]:
-    hints = typing.get_type_hints(cls, include_extras=True)
-    fields = {
-        field.name: Field(
-            field.name,
-            shape_of(hints[field.name]),
-            _default(field.default, field.default_factory, dataclasses.MISSING),
-        )
-        for field in dataclasses.fields(cls)
-    }
+    names = [field.name for field in dataclasses.fields(cls)]
+    if hasattr(cls, "__pydantic_fields__"):
+        fields = _pydantic_fields(cls)
+    else:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        fields = {
+            field.name: Field(
+                field.name,
+                shape_of(hints[field.name]),
+                _default(field.default, field.default_factory, dataclasses.MISSING),
+            )
+            for field in dataclasses.fields(cls)
+        }
 
     def new() -> Any:
         made = object.__new__(cls)
-        for name in fields:
+        for name in names:
             object.__setattr__(made, name, None)
         return made
 
     return new, fields
 
 
-def _pydantic(cls: Any) -> tuple[Callable[[], Any], dict[str, Field]]:
+def _pydantic_fields(cls: Any) -> dict[str, Field]:
     fields = {}
     for name, info in cls.__pydantic_fields__.items():
-        alias = info.validation_alias or info.alias
         default = None if info.is_required() else functools.partial(info.get_default, call_default_factory=True)
-        fields[alias if isinstance(alias, str) else name] = Field(name, shape_of(info.annotation), default)
+        field = Field(name, shape_of(info.annotation), default)
+        alias = info.validation_alias or info.alias or name
+        keys = [name, *getattr(alias, "choices", [alias])]  # by its name as well, in some models
+        fields.update({key: field for key in keys if isinstance(key, str)})
+    return fields
 
+
+def _pydantic(cls: Any) -> tuple[Callable[[], Any], dict[str, Field]]:
     def new() -> Any:
         made = cls.__new__(cls)  # as `model_construct`, but without defaults
         object.__setattr__(made, "__dict__", dict.fromkeys(cls.__pydantic_fields__))
@@ -183,7 +192,7 @@ def _pydantic(cls: Any) -> tuple[Callable[[], Any], dict[str, Field]]:
         object.__setattr__(made, "__pydantic_private__", None)
         return made
 
-    return new, fields
+    return new, _pydantic_fields(cls)
 
 
 def _default(default: Any, factory: Any, missing: Any) -> Callable[[], Any] | None:

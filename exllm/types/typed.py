@@ -7,12 +7,13 @@ import operator
 import sys
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 import msgspec
 
 from exllm.types.mismatch import TypeMismatch, mismatch_of
+from exllm.types.schema_details import add_details, nodes_of
 
 __all__ = ["TypeMismatch", "convert", "json_schema_of", "json_schemas_of", "shown_type", "type_of"]
 
@@ -62,7 +63,7 @@ def json_schemas_of(types_: Iterable[Any]) -> tuple[list[dict[str, Any]], dict[s
 
     Raises: TypeError that says what cannot be described.
     """
-    types_ = [_with_open_unions(type_) for type_ in types_]
+    types_ = [_readable(type_) for type_ in types_]
     pydantic_definitions: dict[str, Any] = {}
     hook = functools.partial(_foreign_schema, definitions=pydantic_definitions)
     try:
@@ -73,33 +74,8 @@ def json_schemas_of(types_: Iterable[Any]) -> tuple[list[dict[str, Any]], dict[s
         raise TypeError(str(error)) from error
     # By way of JSON: defaults in it may still be tuples, enums, dates.
     plain = msgspec.json.decode(msgspec.json.encode([schemas, {**pydantic_definitions, **definitions}]))
-    _restore_order(plain[1], types_)
+    add_details(msgspec.inspect.multi_type_info(types_), plain[0], plain[1])
     return plain[0], plain[1]
-
-
-def _restore_order(definitions: dict[str, Any], types_: Iterable[Any]) -> None:
-    """Put the fields of TypedDicts as they were written: msgspec sorts them, but a model answers in this order."""
-    for written in _typed_dicts(msgspec.inspect.multi_type_info(types_)):
-        order = list(typing.get_type_hints(written))
-        for definition in definitions.values():
-            fields = definition.get("properties", {})
-            if definition.get("title") == written.__name__ and fields.keys() == set(order):
-                definition["properties"] = {name: fields[name] for name in order}
-                if "required" in definition:
-                    definition["required"] = [name for name in order if name in definition["required"]]
-
-
-def _typed_dicts(node: Any, seen: set[int] | None = None) -> Iterator[type]:
-    """The TypedDict classes in what `msgspec.inspect` says of types."""
-    seen = set() if seen is None else seen
-    if isinstance(node, list | tuple):
-        for item in node:
-            yield from _typed_dicts(item, seen)
-    elif isinstance(node, msgspec.inspect.Type | msgspec.inspect.Field) and id(node) not in seen:
-        seen.add(id(node))
-        if isinstance(node, msgspec.inspect.TypedDictType):
-            yield node.cls
-        yield from _typed_dicts([getattr(node, name) for name in node.__struct_fields__], seen)
 
 
 def convert(data: Any, type_: Any, *, strict: bool = True) -> Any:
@@ -111,7 +87,7 @@ def convert(data: Any, type_: Any, *, strict: bool = True) -> Any:
     Raises: TypeMismatch with the path, what was expected and what was there; TypeError for a type that cannot be
     converted to.
     """
-    reader = _with_open_unions(type_)
+    reader = _readable(type_)
     hook = functools.partial(_foreign_object, strict=strict)
     read = functools.partial(msgspec.convert, type=reader, strict=strict, str_keys=True, dec_hook=hook)
     try:
@@ -147,7 +123,7 @@ def _mentions(node: Any, reference: str) -> bool:
     return isinstance(node, list) and any(_mentions(item, reference) for item in node)
 
 
-# -- what msgspec leaves to hooks: pydantic's models, and unions of several object types
+# -- what msgspec leaves to hooks: pydantic's types, and unions of several object types
 
 
 def _foreign_schema(type_: Any, *, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -182,6 +158,8 @@ def _foreign_object(type_: Any, data: Any, *, strict: bool) -> Any:
 
 def _pydantic_adapter(type_: Any) -> Any:
     """pydantic's reader of `type_`, None when the type is not pydantic's; pydantic is never imported by us first."""
+    if isinstance(type_, type) and issubclass(type_, _ByPydantic):
+        return type_.adapter
     pydantic = sys.modules.get("pydantic")
     if pydantic is None or not hasattr(type_, "__get_pydantic_core_schema__"):
         return None
@@ -198,6 +176,12 @@ class _AnyInstance(type):
 
     def __instancecheck__(cls, instance: object) -> bool:
         return True
+
+
+class _ByPydantic(metaclass=_AnyInstance):
+    """In the place of a type that msgspec would read without pydantic's checks."""
+
+    adapter: Any = None
 
 
 class _OpenUnion(metaclass=_AnyInstance):
@@ -228,18 +212,71 @@ def _known(data: Any, arm: Any) -> int:
     return len(data.keys() & json_schema_of(arm).get("properties", {}).keys())
 
 
-def _with_open_unions(type_: Any) -> Any:
-    """`type_`, where a union that msgspec refuses has become an `_OpenUnion`; inside classes it must be tagged."""
+def _readable(type_: Any) -> Any:
+    """`type_` as msgspec can read it with our hooks. Raises TypeError for what it would read without its checks."""
+    try:
+        return _made_readable(type_)
+    except TypeError:
+        if _is_hashable(type_):
+            raise
+        return _made_readable.__wrapped__(type_)
+
+
+@functools.lru_cache(maxsize=1024)
+def _made_readable(type_: Any) -> Any:
+    readable = _with_stand_ins(type_)
+    for node in nodes_of(msgspec.inspect.type_info(readable)):
+        if isinstance(node, msgspec.inspect.DataclassType) and _is_pydantic_dataclass(node.cls):
+            name = node.cls.__name__
+            raise TypeError(
+                f"the checks of {name}, a dataclass of pydantic's, are only made where it stands alone, in a list or "
+                f"dict, or in pydantic's own classes: make {name}, or what it is a field of, a pydantic.BaseModel"
+            )
+    return readable
+
+
+def _with_stand_ins(type_: Any) -> Any:
+    """`type_`, with stand-ins for what is left to hooks; inside classes, unions must be tagged."""
     origin = typing.get_origin(type_)
-    if origin is None or origin is typing.Literal:
+    if origin is None:
+        return _by_pydantic(type_) if _is_pydantic_dataclass(type_) else type_
+    if origin is typing.Literal:
         return type_
     arguments = typing.get_args(type_)
     if origin is typing.Annotated:
-        return typing.Annotated[(_with_open_unions(arguments[0]), *arguments[1:])]
+        if any(_is_of_pydantic(mark) for mark in type_.__metadata__):
+            return _by_pydantic(type_)
+        return typing.Annotated[(_with_stand_ins(arguments[0]), *arguments[1:])]
     if origin in (typing.Union, types.UnionType):
-        return _readable_union(tuple(_with_open_unions(argument) for argument in arguments))
-    inner = tuple(argument if argument is ... else _with_open_unions(argument) for argument in arguments)
+        return _readable_union(tuple(_with_stand_ins(argument) for argument in arguments))
+    inner = tuple(argument if argument is ... else _with_stand_ins(argument) for argument in arguments)
     return type_ if all(new is old for new, old in zip(inner, arguments, strict=True)) else origin[inner]
+
+
+def _is_hashable(type_: Any) -> bool:
+    try:
+        hash(type_)
+    except TypeError:
+        return False
+    return True
+
+
+def _is_pydantic_dataclass(type_: Any) -> bool:
+    return isinstance(type_, type) and "__is_pydantic_dataclass__" in type_.__dict__
+
+
+def _is_of_pydantic(mark: Any) -> bool:
+    """A limit such as ``pydantic.Field(ge=1)``, which msgspec passes over."""
+    return "pydantic" in sys.modules and type(mark).__module__.partition(".")[0] in ("pydantic", "annotated_types")
+
+
+def _by_pydantic(type_: Any) -> Any:
+    try:
+        adapter = sys.modules["pydantic"].TypeAdapter(type_)
+    except Exception as error:  # such as a field that pydantic knows no schema of
+        raise TypeError(str(error)) from error
+    name = getattr(type_, "__name__", "Checked")
+    return _AnyInstance(name, (_ByPydantic,), {"adapter": adapter})
 
 
 @functools.lru_cache(maxsize=256)

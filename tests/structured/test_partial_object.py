@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 
 import msgspec
 import pydantic
+import pydantic.dataclasses
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,6 +84,16 @@ class Table(msgspec.Struct):
     kind: Literal["a", "b"] = "a"
     limited: Annotated[str, msgspec.Meta(max_length=5)] = ""
     below: Table | None = None
+
+
+class AliasedRow(pydantic.BaseModel):
+    text: str = pydantic.Field(validation_alias=pydantic.AliasChoices("content", "words"), default="none")
+
+
+@pydantic.dataclasses.dataclass
+class CheckedDataRow:
+    text: str
+    tags: list[str] = pydantic.Field(default=["new"])
 
 
 def feed(type_: Any, *pieces: str) -> Any:
@@ -245,3 +256,16 @@ def test_a_piece_costs_the_same_in_a_long_list(row: Any) -> None:
 
     small, large = cost_s(500), cost_s(8000)
     assert large < 16 * 3 * small
+
+
+@pytest.mark.parametrize("name", ["content", "words"])
+def test_a_field_of_several_names_grows_under_each(name: str) -> None:
+    assert feed(AliasedRow, f'{{"{name}": "ab').text == "ab"
+    assert feed(AliasedRow, f'{{"{name}": "ab"}}').text == "ab"
+    assert feed(AliasedRow, "{}").text == "none"
+
+
+def test_a_dataclass_of_pydantics_grows() -> None:
+    row = feed(CheckedDataRow, '{"text": "a', "b")
+    assert (type(row), row.text, row.tags) == (CheckedDataRow, "ab", None)
+    assert feed(CheckedDataRow, '{"text": "ab"}').tags == ["new"]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 import jsonschema
 import msgspec
 import pydantic
+import pydantic.dataclasses
 import pytest
 
 from exllm.types.typed import TypeMismatch, convert, json_schema_of, type_of
@@ -56,6 +57,27 @@ class Person(pydantic.BaseModel):
     born: datetime.date | None = None
 
 
+@pydantic.dataclasses.dataclass
+class Range:
+    low: int
+    high: int = pydantic.Field(le=100, default=100)
+
+    @pydantic.model_validator(mode="after")
+    def in_order(self) -> Range:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
+class Meeting(msgspec.Struct):
+    begins: datetime.datetime
+    ends: datetime.datetime | None
+    breaks: list[datetime.time]
+    utc: Annotated[datetime.datetime, msgspec.Meta(tz=True)]
+    local: Annotated[datetime.datetime, msgspec.Meta(tz=False)]
+    title: str
+
+
 class Team(msgspec.Struct):
     lead: Person | None
     members: dict[str, Person] = {}
@@ -82,6 +104,10 @@ class Team(msgspec.Struct):
         ),
         (Person, {"age": 1, "born": "2024-05-01"}, Person(age=1, born=datetime.date(2024, 5, 1))),
         (list[Person | None], [{"age": 1}, None], [Person(age=1), None]),
+        (Range, {"low": 1, "high": 2}, Range(1, 2)),
+        (dict[str, list[Range] | None], {"a": [{"low": 1}], "b": None}, {"a": [Range(1)], "b": None}),
+        (Range | Storm, {"force": 1}, Storm(1)),
+        (pydantic.PositiveInt, 1, 1),
         (
             Team,
             {"lead": {"age": 3}, "members": {"x": {"age": 4, "friends": [{"age": 5}]}}},
@@ -103,6 +129,13 @@ def test_data_becomes_the_object_and_fits_the_schema(type_: Any, data: Any, expe
 @pytest.mark.parametrize(
     ("type_", "data", "problems"),
     [
+        (Range, {"low": 5, "high": 1}, [("$", 'Value error, low is above high; there was {"low": 5, "high": 1}')]),
+        (
+            list[Range],
+            [{"low": 1}, {"low": 1, "high": 101}],
+            [("$[1].high", "Input should be less than or equal to 100; there was 101")],
+        ),
+        (pydantic.PositiveInt, 0, [("$", "Input should be greater than 0; there was 0")]),
         (int, "seven", [("$", 'Expected `int`, got `str`; there was "seven"')]),
         (int, 5.5, [("$", "Expected `int`, got `float`; there was 5.5")]),
         (Unit, "K", [("$", 'Expected one of "C", "F"; there was "K"')]),
@@ -212,3 +245,24 @@ def test_a_class_that_is_no_data_is_a_type_error(type_: Any) -> None:
         json_schema_of(type_)
     with pytest.raises(TypeError, match="dataclass"):
         convert({"x": {}} if type_ == dict[str, Opaque] else [{}], type_)
+
+
+class Inside(msgspec.Struct):
+    range: Range
+
+
+@pytest.mark.parametrize("type_", [Inside, list[Inside], {"range": Range}], ids=str)
+def test_a_dataclass_whose_checks_would_not_run_is_refused(type_: Any) -> None:
+    for use in (json_schema_of, lambda type_: convert({"range": {"low": 5, "high": 1}}, type_)):
+        with pytest.raises(TypeError, match="checks of Range"):
+            use(type_of(type_))
+
+
+def test_a_model_is_told_of_times() -> None:
+    fields = json_schema_of(Meeting)["properties"]
+    assert fields["begins"] == {"type": "string", "format": "date-time"}
+    assert fields["ends"] == {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
+    assert fields["breaks"]["items"] == {"type": "string", "format": "time"}
+    assert fields["utc"]["format"] == "date-time"
+    assert (fields["local"], fields["title"]) == ({"type": "string"}, {"type": "string"})
+    assert json_schema_of(dict[str, datetime.datetime])["additionalProperties"]["format"] == "date-time"
