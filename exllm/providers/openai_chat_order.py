@@ -43,7 +43,7 @@ def _says_something(message: Written) -> bool:
     """Whether it is a turn: no system prompt, and of the assistant only what is not empty."""
     if message["role"] == "assistant":
         return bool(message.get("content") or message.get("tool_calls"))
-    return message["role"] != "system"
+    return bool(message["role"] != "system")
 
 
 def _bridged(messages: list[Written], spec: ProviderSpec, warn: Callable[[str], None]) -> list[Written]:

@@ -13,9 +13,12 @@ class ChunkSource(Protocol):
     """One attempt at one answer. One task reads at a time; any task of the loop may call `abort` at any time."""
 
     request_id: str | None
-    warnings: tuple[str, ...]
     is_shared: bool
     """Any task may read, and `abort` ends a read that is under way. Otherwise one task reads from `open` to the end."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be sent as it was given, in words."""
 
     @property
     def bytes_read(self) -> int:
