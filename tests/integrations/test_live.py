@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -492,3 +493,31 @@ async def test_a_provider_that_does_not_read_stops_the_browser() -> None:
         assert (code, events[-1]["error"]["type"]) == (1013, "Stalled")
         leave.set()
         assert (await web.stats()).session_waited_s > 1
+
+
+async def test_a_server_that_stops_ends_its_relays() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        async with _web(_listen) as (server, web):
+            socket = await stack.enter_async_context(web.browser())
+            await _until(socket, "ready")
+        code, _ = await _close_of(socket)
+        assert code == 1012  # the service restarts
+        assert (await web.stats()).close_code == 1012
+        await server.all_left()
+
+
+async def test_a_relay_that_is_cancelled_takes_its_session_with_it() -> None:
+    relays: list[asyncio.Task[Any]] = []
+
+    def remember(_websocket: WebSocket) -> bool:
+        task = asyncio.current_task()
+        assert task is not None
+        relays.append(task)
+        return True
+
+    async with _web(_listen, authorize=remember) as (server, web), web.browser() as socket:
+        await _until(socket, "ready")
+        relays[0].cancel()
+        await server.all_left()
+        await asyncio.wait(relays)
+        assert not [task for task in asyncio.all_tasks() if "exllm" in task.get_name()]
