@@ -265,9 +265,8 @@ class Client(ModelMethods, LiveMethods):
         Raises: TypeError, ValueError, ConfigurationError for wrong arguments.
         """
         from exllm.sessions.conversation import Conversation
-        from exllm.sessions.stores import store_of
 
-        return Conversation(self, session, store_of(store), context, arguments)
+        return Conversation(self, session, store, context, arguments)
 
     async def analyze_images(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
@@ -14,7 +15,7 @@ from exllm.sessions import transitions
 from exllm.sessions.keeper import Keeper
 from exllm.sessions.session import Session
 from exllm.sessions.shown import ContextArgument, fit_of
-from exllm.sessions.stores import SessionStore
+from exllm.sessions.stores import SessionStore, store_of
 from exllm.sessions.turn import Turn
 from exllm.tools.settings import RunArguments
 from exllm.types.cursor import ResumeStrategy
@@ -47,7 +48,7 @@ class Conversation:
         self,
         client: Client,
         session: Session | str,
-        store: SessionStore | None,
+        store: SessionStore | str | os.PathLike[str] | None,
         context: ContextArgument,
         arguments: Mapping[str, Any],
     ) -> None:
@@ -58,7 +59,8 @@ class Conversation:
         if not isinstance(session, Session | str):
             raise TypeError(f"expected an exllm.Session or the id of one, got {type(session).__name__}")
         self._client = client
-        self._keeper = Keeper(store)
+        self._keeper = Keeper(store_of(store))
+        self._owns_store = self._keeper.store is not store
         self._session: Session | None = None if isinstance(session, str) else session
         self._id = session if isinstance(session, str) else session.id
         # A number is one budget for all turns.
@@ -73,8 +75,12 @@ class Conversation:
     async def __aexit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        if self._turn is not None:
-            await self._turn.aclose()
+        try:
+            if self._turn is not None:
+                await self._turn.aclose()
+        finally:
+            if self._owns_store and (close := getattr(self._keeper.store, "aclose", None)):
+                await close()
 
     @property
     def session(self) -> Session:

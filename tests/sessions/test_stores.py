@@ -327,6 +327,17 @@ async def test_redis_forgets_after_a_time_and_says_so(redis_url: str) -> None:
 
 
 @pytest.mark.redis
+async def test_a_conversation_closes_the_connections_that_it_made(redis_url: str) -> None:
+    async with model("A.") as (client, _):
+        session = Session("mock/m")
+        async with client.conversation(session, store=redis_url) as chat:
+            await chat.send("One")
+        async with client.conversation(session.id, store=redis_url) as chat:
+            assert chat.session.text == "A."
+    # the fixture that looks for open sockets says the rest
+
+
+@pytest.mark.redis
 async def test_redis_that_is_not_there_is_told(tmp_path: Path) -> None:
     async with RedisStore(f"unix://{tmp_path}/none.sock") as store:
         with pytest.raises(ConfigurationError, match="Redis: ConnectionError"):
