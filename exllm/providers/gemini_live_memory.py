@@ -15,6 +15,22 @@ Content = dict[str, Any]
 MAX_CHARS = 200_000
 
 
+class _Question:
+    """What the model was asked at once. A handle that comes before the answer begins may have crossed it."""
+
+    __slots__ = ("is_answered", "was_crossed")
+
+    def __init__(self) -> None:
+        self.is_answered = False
+        self.was_crossed = False
+
+    def may_be_unknown(self) -> bool:
+        """Whether the service may not have had it when it gave the handle that has come. Of two handles in a row the
+        second knows it."""
+        crossed, self.was_crossed = self.was_crossed, True
+        return not self.is_answered and not crossed
+
+
 class Memory:
     """The turns that would have to be told again.
 
@@ -27,8 +43,8 @@ class Memory:
         self._is_answering = False
         self._awaits_this = False  # the answer that the model makes, or is about to make
         self._awaits_next = False  # one after that: what was said while it answers
-        self._unanswered = 0  # how many of the last turns the model was asked to answer, and has not begun to
-        self._turns: deque[tuple[Content, int]] = deque()
+        self._turns: deque[tuple[Content, int, _Question | None]] = deque()
+        self._questions: deque[_Question] = deque()  # whose answers have not begun
         self._chars = 0
         self._spoken: list[str] = []
         self._answered: list[str] = []
@@ -44,10 +60,11 @@ class Memory:
     def sent(self, contents: list[Content], chars: int, *, complete: bool) -> None:
         """Turns that were sent, `chars` long on the wire."""
         self._end()
+        question = _Question() if complete else None
         for content in contents:
-            self._keep(content, chars // len(contents))
-        if complete:
-            self._unanswered += len(contents)
+            self._keep(content, chars // len(contents), question)
+        if question is not None:
+            self._questions.append(question)
             self.asked()
         elif self._is_answering:
             self._awaits_next = False
@@ -71,7 +88,8 @@ class Memory:
         """The model answers what it was told or has heard."""
         self._is_answering = True
         self._awaits_this = self._awaits_this or bool(self)
-        self._unanswered = 0
+        if self._questions:
+            self._questions.popleft().is_answered = True
 
     def answered(self, text: str) -> None:
         """A piece of what the model says."""
@@ -81,16 +99,16 @@ class Memory:
         """The model's turn is over."""
         self._end()
         self._is_answering = False
-        self._awaits_this, self._awaits_next = self._awaits_next, False
+        self._awaits_this, self._awaits_next = self._awaits_next or bool(self._questions), False
 
     def saved(self) -> None:
-        """The service knows it all, and will under its new handle, but for turns that it may not have had when it gave
-        that: those that it was asked to answer, and has not begun to."""
-        while len(self._turns) > self._unanswered:
-            self._chars -= self._turns.popleft()[1]
+        """The service knows it all, and will under its new handle, but for questions that this may have crossed."""
         self._spoken.clear()
         self._answered.clear()
-        if not self._unanswered:
+        self._questions = deque(question for question in self._questions if question.may_be_unknown())
+        self._turns = deque(turn for turn in self._turns if turn[2] is not None and turn[2] in self._questions)
+        self._chars = sum(chars for _, chars, _ in self._turns)
+        if not self._questions:
             self._awaits_this = self._awaits_next = False
 
     def told(self) -> list[Content]:
@@ -99,7 +117,7 @@ class Memory:
         if self._is_answering:  # that answer is lost
             self._is_answering = False
             self._awaits_this, self._awaits_next = self.awaits_answer, False
-        return [content for content, _ in self._turns]
+        return [content for content, _, _ in self._turns]
 
     def _end(self) -> None:
         for role, pieces in (("user", self._spoken), ("model", self._answered)):
@@ -108,8 +126,8 @@ class Memory:
             if text:
                 self._keep({"parts": [{"text": text}], "role": role}, len(text))
 
-    def _keep(self, content: Content, chars: int) -> None:
-        self._turns.append((content, chars))
+    def _keep(self, content: Content, chars: int, question: _Question | None = None) -> None:
+        self._turns.append((content, chars, question))
         self._chars += chars
         while self._chars > MAX_CHARS and len(self._turns) > 1:
             self._chars -= self._turns.popleft()[1]
