@@ -108,13 +108,15 @@ class _Writer:
         properties = node.get("properties", {})
         required = node.get("required", [])
         made = {name: self.node(value) for name, value in properties.items()}
-        if self._dialect.all_required:
+        if self._dialect.all_required or (self._dialect.some_required and made and not required):
             made = {name: value if name in required else _nullable(value) for name, value in made.items()}
             required = list(made)
         rest = node.get("additionalProperties")
         is_map = isinstance(rest, Mapping) or rest is True or (not properties and rest is not False)
         if is_map and self._dialect.closed:
             self.problems["it has a map, or an object of any fields"] = None
+        elif self._dialect.some_required and not required:
+            self.problems["it has an object without fields"] = None
         if isinstance(rest, Mapping):
             written["additionalProperties"] = self.node(rest) if rest else True
         elif not is_map:

@@ -22,6 +22,7 @@ class Dialect(msgspec.Struct, frozen=True):
         most_min_items: the largest ``minItems``; None for any.
         typed_enums: values are listed with their types; llama.cpp then looks at the types alone.
         has_json_mode: its wire can ask for any JSON.
+        some_required: an object must have a required field; one that has none gets all of them, as `all_required`.
         patterns: it has ``pattern``: for all, for those that start with ``^`` and end with ``$`` ("anchored"), or none.
     """
 
@@ -36,6 +37,7 @@ class Dialect(msgspec.Struct, frozen=True):
     most_min_items: int | None = None
     typed_enums: bool = True
     has_json_mode: bool = True
+    some_required: bool = False
     patterns: str = ""
 
 
@@ -47,6 +49,14 @@ OPENAI = Dialect(
     closed=True,
     anything=False,
     patterns="all",
+)
+CEREBRAS = Dialect(
+    "cerebras",  # https://inference-docs.cerebras.ai/capabilities/structured-outputs, "Unsupported features"
+    keeps=_RANGES | {"multipleOf"},
+    all_required=True,
+    closed=True,
+    anything=False,
+    recursion=False,
 )
 ANTHROPIC = Dialect(
     "anthropic",  # https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations
@@ -71,6 +81,7 @@ COHERE = Dialect(
     formats=frozenset({"date-time", "uuid", "date", "time"}),
     closed=True,
     anything=False,
+    some_required=True,  # "Schema constraints" on the same page
 )
 GRAMMAR = Dialect(
     "grammar",  # https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md#json-schemas--gbnf
@@ -94,10 +105,18 @@ OF_WIRE = {
 }
 """By wire; `OPENAI` for all others, whose schemas are plain enough for everybody."""
 
+OF_PROVIDER = {"cerebras": CEREBRAS}
+"""Where a provider has less than others of its wire."""
+
 NEED_STRICT = frozenset({
-    "azure", "azure-responses", "cerebras", "mistral", "openai", "openai-responses", "openrouter", "xai",
+    "azure", "azure-responses", "openai", "openai-responses",  # platform.openai.com/docs/guides/structured-outputs
+    "cerebras",  # inference-docs.cerebras.ai/capabilities/structured-outputs: else "similar to JSON mode"
+    "mistral",  # docs.mistral.ai/capabilities/structured_output/custom
+    "openrouter",  # openrouter.ai/docs/structured-outputs
+    "xai",  # docs.cloud.google.com, "Structured output for Grok models"; docs.x.ai does not tell
 })  # fmt: skip
-"""Providers that hold a model to a schema only if it says ``"strict": true``; others may not know the word."""
+"""Providers that hold a model to a schema only if it says ``"strict": true``; others may not know the word, or take it
+with a few of their models alone (console.groq.com/docs/structured-outputs: what the others answer is checked here)."""
 
 SELECTED_MODELS = frozenset({"bedrock_converse", "bedrock_invoke"})
 """Wires on which only some models take a schema, so that a model which is not known is not asked with one."""

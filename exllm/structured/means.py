@@ -7,7 +7,7 @@ from exllm.model_catalog import model_info
 from exllm.providers import registry
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import supported_options
-from exllm.structured.dialects import GRAMMAR, NEED_STRICT, OF_WIRE, OPENAI, SELECTED_MODELS
+from exllm.structured.dialects import GRAMMAR, NEED_STRICT, OF_PROVIDER, OF_WIRE, OPENAI, SELECTED_MODELS
 from exllm.structured.plan import Means
 
 _ALL = frozenset({"response_format", "tools", "tool_choice"})
@@ -30,7 +30,8 @@ def means_of(model: str) -> Means:
         )  # fmt: skip
     wire = registry.wire(backend.wire)
     options = supported_options(wire, backend)
-    takes_format, dialect = "response_format" in options, OF_WIRE.get(backend.wire, OPENAI)
+    takes_format = "response_format" in options
+    dialect = OF_PROVIDER.get(backend.name) or OF_WIRE.get(backend.wire, OPENAI)
     has_schema, has_tools = _known_of(backend, model_id or backend.default_model or "")
     return Means(
         backend.label,

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from openai.lib._pydantic import to_strict_json_schema
 
 from exllm.structured.adapt import adapt
-from exllm.structured.dialects import ANTHROPIC, COHERE, GEMINI, GRAMMAR, OPENAI, Dialect
+from exllm.structured.dialects import ANTHROPIC, CEREBRAS, COHERE, GEMINI, GRAMMAR, OPENAI, Dialect
 from exllm.structured.restore import restore
 from exllm.types.typed import convert, json_schema_of
 from tests.structured.schemas import schemas_with_values
 
-DIALECTS = [OPENAI, ANTHROPIC, GEMINI, COHERE, GRAMMAR]
+DIALECTS = [OPENAI, CEREBRAS, ANTHROPIC, GEMINI, COHERE, GRAMMAR]
 
 
 class Unit(enum.Enum):
@@ -92,6 +92,8 @@ def check(schema: dict[str, Any], dialect: Dialect) -> None:
                 assert node["additionalProperties"] is False
             if dialect.all_required:
                 assert node.get("required", []) == list(node["properties"])
+            if dialect.some_required:
+                assert node.get("required")
         if "enum" in node:
             assert ("type" in node) == dialect.typed_enums
         if "format" in node:
@@ -106,6 +108,42 @@ def test_a_model_keeps_to_the_rules_of_each_dialect(dialect: Dialect) -> None:
     assert schema == before
     assert adapted.problems == ()
     check(adapted.schema, dialect)
+
+
+class Filters(msgspec.Struct):
+    city: str | None = None
+    most: Annotated[int, msgspec.Meta(le=10)] = 10
+
+
+class Search(msgspec.Struct):
+    words: str
+    filters: Filters
+    page: int = 1
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+def test_cohere_gets_a_required_field_in_every_object() -> None:
+    adapted = adapt(json_schema_of(Search), COHERE)
+    assert adapted.problems == ()
+    check(adapted.schema, COHERE)
+    assert adapted.schema["required"] == ["words", "filters"]
+    filters = adapted.schema["$defs"]["Filters"]
+    assert filters["required"] == ["city", "most"]
+    assert filters["properties"]["most"]["anyOf"][1] == {"type": "null"}
+    answer = {"words": "a", "filters": {"city": None, "most": None}}
+    assert convert(restore(answer, json_schema_of(Search)), Search) == Search("a", Filters())
+    assert adapt(json_schema_of(Nothing), COHERE).problems == ("it has an object without fields",)
+
+
+def test_cerebras_gets_no_sizes_formats_or_patterns_and_no_recursion() -> None:
+    schema = adapt(json_schema_of(Person), CEREBRAS).schema
+    assert schema["properties"]["age"] == {"title": "Age", "type": "integer", "minimum": 0, "maximum": 150}
+    assert schema["properties"]["scores"]["description"] == "(maxItems: 5, minItems: 2)"
+    assert "format" not in schema["properties"]["born"]
+    assert adapt(json_schema_of(Tree), CEREBRAS).problems == ("it refers to itself",)
 
 
 def _without_titles(node: Any) -> Any:
@@ -218,6 +256,6 @@ def test_any_schema_keeps_to_the_rules_and_takes_the_same_values(case: tuple[dic
         if adapted.problems:
             continue
         check(adapted.schema, dialect)
-        if not dialect.all_required:
+        if not (dialect.all_required or dialect.some_required):
             jsonschema.validate(value, adapted.schema)
         assert restore(value, schema) == value
