@@ -79,7 +79,6 @@ class Conversation:
             if stream.response.text:
                 self.history = [*asked, _to_keep(stream.response)]
 
-
     async def _session(self) -> SessionConversation:
         from exllm.cli.sessions import open_session
 
