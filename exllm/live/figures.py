@@ -21,7 +21,7 @@ def figures_of(engine: LiveEngine) -> LiveStats:
         ready_s=after(engine.ready_at),
         first_audio_s=after(engine.course.first_audio_at),
         connections=link.connections,
-        reconnects=engine.reconnects,
+        reconnects=engine.continuity.reconnects,
         messages_in=link.messages_in,
         bytes_in=link.bytes_in,
         events=queue.count,

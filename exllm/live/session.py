@@ -108,10 +108,10 @@ class LiveSession:
             try:
                 event = await engine.queue.get()
             except (StopAsyncIteration, ExLLMError):
-                engine.finish()
+                engine.recordings.close()
                 raise
         if engine.recordings and type(event) is AudioOut:
-            engine.write_down(event)
+            engine.recordings.write(event)
         return event
 
     def record(self, path: str | os.PathLike[str]) -> Recording:
@@ -121,10 +121,9 @@ class LiveSession:
         The file is finished when the recording or the session is closed, or the block of ``with session.record(path)``
         left. Raises OSError.
         """
-        recording = Recording(path)
-        self._engine.recordings.append(recording)
+        recording = self._engine.recordings.begin(path)
         if self._engine.is_done:
-            self._engine.finish()
+            self._engine.recordings.close()
         return recording
 
     # -- speaking
