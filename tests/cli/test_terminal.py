@@ -141,7 +141,7 @@ async def test_tables_are_drawn_and_no_name_is_cut_short() -> None:
 
 
 async def test_a_wide_terminal_shows_the_addresses_of_the_documentation() -> None:
-    async with Terminal("providers", COLUMNS="300") as terminal:
+    async with Terminal("providers", COLUMNS="400") as terminal:
         assert await terminal.ends() == 0
     assert "documentation" in terminal.text
     assert re.search(r"^openai +OpenAI .* ready .* https://platform\.openai\.com/", terminal.text, re.M)
