@@ -14,7 +14,7 @@ import jsonschema
 import msgspec
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from openai.lib._pydantic import to_strict_json_schema
 
 from exllm.structured.adapt import adapt
@@ -247,7 +247,7 @@ def test_a_tuple_is_an_array_of_its_kinds_where_positions_are_not_known() -> Non
 
 
 @given(schemas_with_values())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_schema_keeps_to_the_rules_and_takes_the_same_values(case: tuple[dict[str, Any], Any]) -> None:
     schema, value = case
     jsonschema.validate(value, schema)
