@@ -17,6 +17,7 @@ from exllm.types.response import Response
 from exllm.types.token_count import TokenCount
 
 if TYPE_CHECKING:
+    from exllm.recovery.settings import RecoverArgument
     from exllm.tools.run_stream import RunStream
     from exllm.tools.settings import RunArguments
     from exllm.types.run import Run
@@ -68,12 +69,13 @@ def stream(
     base_url: str | None = None,
     accumulate: bool = True,
     include_raw: bool = False,
+    recover: RecoverArgument = None,
     **options: Unpack[OptionArguments],
 ) -> Stream:
     """`Client.stream` on the default client."""
     return default_client().stream(
         model, messages, timeout=timeout, budget=budget, extra=extra, api_key=api_key, base_url=base_url,
-        accumulate=accumulate, include_raw=include_raw, **options,
+        accumulate=accumulate, include_raw=include_raw, recover=recover, **options,
     )  # fmt: skip
 
 
