@@ -11,7 +11,7 @@ _FENCED = re.compile(r"```[\w+-]*[ \t]*\r?\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 _START = re.compile(r"[{\[]")
 _MOST_STARTS = 64  # places in prose that are tried: each may be read to the end of the text
 
-_DECODER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(strict=False)  # models put line ends into strings as they are
 
 
 def find_json(text: str) -> Iterator[Any]:

@@ -12,6 +12,8 @@ from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.structured.adapt import adapt
 from exllm.structured.dialects import Dialect
 from exllm.structured.find_json import find_json
+from exllm.structured.json_in_text import JSONInText
+from exllm.structured.partial_json import PlainBuilder
 from exllm.structured.restore import restore
 from exllm.types.message import Message
 from exllm.types.tool import Tool
@@ -87,7 +89,7 @@ class Plan(msgspec.Struct, frozen=True):
                 return self._object(data)
             except TypeMismatch as error:
                 failed = failed or error
-        raise failed or TypeMismatch("there is no JSON in the answer" if text.strip() else "the answer is empty")
+        raise failed or TypeMismatch(_without_json(text))
 
     def _object(self, data: Any) -> Any:
         if not self.is_wrapped:
@@ -96,6 +98,17 @@ class Plan(msgspec.Struct, frozen=True):
         if isinstance(data, dict) and WRAPPED_IN in data:
             return convert(restore(data[WRAPPED_IN], inner), self.type)
         return convert(restore(data, inner), self.type)  # models forget the object around it
+
+
+def _without_json(text: str) -> str:
+    """What is wrong with an answer in which no JSON was found."""
+    if not text.strip():
+        return "the answer is empty"
+    broken = JSONInText(lambda _start: PlainBuilder(), "{[")
+    broken.feed(text)
+    if broken.error is not None:
+        return f"the JSON in the answer is broken: {broken.error}"
+    return "the JSON in the answer has no end" if broken.builder.has_content else "there is no JSON in the answer"
 
 
 def make_plan(

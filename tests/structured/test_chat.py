@@ -63,10 +63,34 @@ async def test_the_answer_is_an_object_of_the_type(type_: Any, text: str, expect
         f"\ufeff {ADA}\n",
         f"```json\n{ADA}",
         f'First I thought {{"name": 1}}, but it is {ADA}',
+        f"<think>[1] {{hm}}</think>{ADA}",
     ],
 )
 async def test_json_is_found_in_markdown_and_prose(text: str) -> None:
     assert (await ask(MockProvider(text))).parsed == Person("Ada", 36)
+
+
+async def test_line_ends_within_strings_are_taken() -> None:
+    assert (await ask(MockProvider('{"name": "Ada\nLovelace", "age": 36}'))).parsed == Person("Ada\nLovelace", 36)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"name": "Ada", "age": 36,}', "broken: expected a key in double quotes, got '}' at character 26"),
+        ('Here: {"name": "Ada", // her name\n"age": 36}', "broken: expected a key in double quotes, got '/'"),
+        ('{"name": "Ada", "age": 36', "the JSON in the answer has no end"),
+        ("[" * 100_000, "the JSON in the answer has no end"),
+        ('{"name": "Ada", "age": ' + "9" * 5000 + "}", "broken: Exceeds the limit"),
+        ("I do not know.", "there is no JSON in the answer"),
+        (" ", "the answer is empty"),
+    ],
+    ids=lambda text: text[:20],
+)
+async def test_the_model_is_told_where_its_json_is_broken(text: str, problem: str) -> None:
+    mock = MockProvider(text, ADA)
+    assert (await ask(mock)).parsed == Person("Ada", 36)
+    assert problem in mock.requests[1].messages[-1].text
 
 
 async def test_the_schema_is_sent_and_the_call_is_plain() -> None:
