@@ -9,7 +9,8 @@ Sources: RFC 6455, section 7.4.1, and the IANA registry of close codes; https://
 https://developers.openai.com/api/docs/guides/realtime-conversations#session-lifecycle-events. What is closed with which
 code stands in no reference: it is from reports, e.g. https://github.com/google/adk-python/issues/3918,
 https://github.com/twilio-samples/speech-assistant-openai-realtime-api-python/issues/4,
-https://github.com/pollen-robotics/reachy_mini_conversation_app/issues/134.
+https://github.com/pollen-robotics/reachy_mini_conversation_app/issues/134; that Gemini ends sound sessions with 1008,
+https://github.com/livekit/agents-js/pull/2366 and https://github.com/livekit/agents/issues/4545.
 """
 
 from __future__ import annotations
@@ -68,9 +69,11 @@ _PRIVATE = _Meaning("the service ended the session", 400)
 
 _SESSION_OVER = re.compile(
     r"maximum duration|session[ _](?:has )?expired|session duration|deadline expired|session time ?out|goaway"
-    r"|no response was generated for|idle timeout|going away",
+    r"|no response was generated for|idle timeout|going away|operation was (?:aborted|cancelled)|thread was cancelled",
     re.IGNORECASE,
 )
+# Of a session that ran: Gemini's own fault, mostly while tools are called.
+_NOT_OURS = re.compile(r"operation is not implemented, or supported, or enabled", re.IGNORECASE)
 _API_KEY = re.compile(r"api[ _-]?key", re.IGNORECASE)
 _KEY_WORDS = re.compile(
     r"unregistered callers|unauthori[sz]ed|unauthenticated|authentication|auth(?:orization)? token"
@@ -116,6 +119,8 @@ def end_of(code: int, reason: str, *, provider: str, model: str, was_ready: bool
         return LiveEnd(None, resumable=False)
     said = f"{meaning.words} ({reason})" if reason else meaning.words
     cls, word = _class_of(meaning, reason)
+    if was_ready and _NOT_OURS.search(reason):
+        cls = StreamInterrupted
     if cls is StreamInterrupted and not was_ready and code in (DROPPED, 1005, NORMAL):
         cls = ConnectionFailed
     advice = _ADVICE.get(cls, "")

@@ -27,7 +27,11 @@ from exllm.transport.http import origin_of, scrub
 from exllm.version import __version__
 
 PING_S = 20.0
-"""A connection that is silent for so long is pinged, and dead when as much time again brings nothing."""
+"""A connection that is silent for so long is pinged."""
+
+PONG_S = 60.0
+"""It is dead when nothing comes for so long after a ping. Gemini Live was seen to take up to 30 s for the answer:
+https://github.com/aicc2025/sip-to-ai/pull/14."""
 
 CLOSE_S = 0.04
 """How long the other side is given to answer our closing frame before the socket is closed all the same."""
@@ -111,12 +115,12 @@ class WebSocket:
         pong: asyncio.Future[Any] | None = None
         while not self._frames:
             try:
-                with TimeLimit(self._loop.time() + PING_S):
+                with TimeLimit(self._loop.time() + (PING_S if pong is None or pong.done() else PONG_S)):
                     data = await self._connection.recv()
             except TimeoutError:
                 if pong is not None and not pong.done():
                     self.abort()
-                    raise WebSocketEnded(1006, f"no answer to a ping within {PING_S:g} s") from None
+                    raise WebSocketEnded(1006, f"no answer to a ping within {PONG_S:g} s") from None
                 pong = await self._ping()
                 continue
             except ws.ConnectionClosed as error:

@@ -195,6 +195,7 @@ async def test_a_dead_connection_is_noticed_by_our_pings(monkeypatch: pytest.Mon
     import exllm.transport.websocket as transport
 
     monkeypatch.setattr(transport, "PING_S", 0.4)
+    monkeypatch.setattr(transport, "PONG_S", 0.6)
 
     async def dead(peer: Peer) -> None:
         await set_up(peer)
@@ -205,6 +206,10 @@ async def test_a_dead_connection_is_noticed_by_our_pings(monkeypatch: pytest.Mon
     async def alive(peer: Peer) -> None:
         await set_up(peer)
         await asyncio.sleep(1.5)
+        peer.connection.transport.pause_reading()  # answers to pings take a while
+        await asyncio.sleep(0.5)
+        peer.connection.transport.resume_reading()
+        await asyncio.sleep(0.5)
         await peer.send(text("late"), COMPLETE)
 
     async with ScriptedServer(dead) as server, client_for(server.url) as client:
@@ -212,7 +217,7 @@ async def test_a_dead_connection_is_noticed_by_our_pings(monkeypatch: pytest.Mon
             began = asyncio.get_running_loop().time()
             with pytest.raises(exllm.SessionLost):
                 await until(session, live.TurnComplete)
-            assert 0.7 < asyncio.get_running_loop().time() - began < 2
+            assert 0.9 < asyncio.get_running_loop().time() - began < 2.2
     async with ScriptedServer(alive) as server, client_for(server.url) as client:
         async with client.live(MODEL, reconnect=NO_TRIES) as session:
             assert (await next_of(session, live.TextOut)).text == "late"

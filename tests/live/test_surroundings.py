@@ -85,6 +85,7 @@ def test_a_session_that_outlives_its_loop_is_closed_with_it() -> None:
 
 async def test_a_consumer_that_stays_away_does_not_cost_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "PING_S", 0.1)
+    monkeypatch.setattr(transport, "PONG_S", 0.1)
     pieces = [bytes([number, 0]) * 5_000 for number in range(100)]
 
     async def answer(peer: Peer) -> None:

@@ -37,8 +37,10 @@ CASES: list[tuple[int, str, type[ExLLMError], bool, str]] = [
     (1008, "Your project has been denied access to the Live API", PermissionDenied, False, "project"),
     (1008, "Generative Language API has not been used in project 1 before or it is disabled.", PermissionDenied, False,
      "project"),
-    (1008, "Operation is not implemented, or supported, or enabled.", InvalidRequest, False, "settings"),
+    (1008, "Operation is not implemented, or supported, or enabled.", StreamInterrupted, True, "connect again"),
     (1008, "The session expired", StreamInterrupted, True, "connect again"),
+    (1008, "The operation was aborted.", StreamInterrupted, True, "connect again"),
+    (1011, "Thread was cancelled when writing StartStep status to channel.", StreamInterrupted, True, "connect again"),
     (1011, "You exceeded your current quota, please check your plan and billing details.", QuotaExceeded, False,
      "billing"),
     (1011, "Your prepayment credits are depleted. Please go to", QuotaExceeded, False, "billing"),
@@ -89,6 +91,12 @@ def test_a_close_says_what_to_do(code: int, reason: str, error: type[ExLLMError]
     assert reason in end.error.message
     assert (end.error.provider, end.error.model, end.error.status) == ("gemini", "m", None)
     assert end.error.code
+
+
+def test_what_ends_a_sound_session_refuses_one_that_has_not_begun() -> None:
+    reason = "Operation is not implemented, or supported, or enabled."
+    end = end_of(1008, reason, provider="p", model="m", was_ready=False)
+    assert (type(end.error), end.resumable) == (InvalidRequest, False)
 
 
 def test_a_normal_end_is_none() -> None:
