@@ -165,7 +165,7 @@ class LiveSession:
 
         Raises: TypeError, ValueError for what is no PCM.
         """
-        data = bytes(memoryview(pcm))  # also of arrays; refuses text
+        data = _samples(pcm)
         settings = self._engine.settings
         encode = _G711.get(settings.audio_format)
         if rate_hz is not None:
@@ -355,6 +355,17 @@ class LiveSession:
         encode = _G711.get(self._engine.settings.audio_format)
         rest = self._resampler.close()
         await self._say_audio(encode(rest) if encode is not None else rest)
+
+
+def _samples(pcm: bytes | bytearray | memoryview) -> bytes:
+    """The bytes of samples, also of an array of 16-bit numbers; text, floats and stereo are refused."""
+    view = memoryview(pcm)
+    if view.format.lstrip("<=@") not in ("B", "b", "c", "h"):
+        raise TypeError(f"audio is PCM of 16 bits, got samples of the format {view.format!r}")
+    channels = view.shape[-1] if view.ndim > 1 and view.shape else 1
+    if channels != 1:
+        raise ValueError(f"audio has one channel, got {channels}")
+    return view.tobytes()
 
 
 def _result(call: ToolCall | str, value: Any, *, is_error: bool) -> ToolResult:

@@ -300,6 +300,27 @@ def test_a_jitter_buffer_waits_for_enough_and_then_plays_without_gaps() -> None:
     assert buffer.played_ms == 35
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_jitter_buffer_plays_bursts_and_late_pieces_whole_and_in_order(seed: int) -> None:
+    dice = random.Random(seed)
+    buffer = JitterBuffer(8_000, target_ms=dice.choice([0, 40, 333]))
+    sound = bytes(1 + number % 250 for number in range(2 * dice.randint(0, 6_000)))
+    played, at = bytearray(), 0
+    while at < len(sound):
+        length = dice.choice([2, 100, 320, 3_200])
+        buffer.push(sound[at : at + length])
+        at += length
+        for _ in range(dice.randint(0, 6)):
+            played += buffer.pop()
+    buffer.finish()
+    while buffer.buffered_ms:
+        played += buffer.pop()
+    assert bytes(byte for byte in played if byte) == sound
+    assert buffer.played_ms == pytest.approx(len(sound) / 16)
+    with pytest.raises(ValueError, match="target_ms"):
+        JitterBuffer(8_000, target_ms=-1)
+
+
 def test_a_jitter_buffer_is_emptied_by_an_interruption() -> None:
     buffer = JitterBuffer(1_000, frame_ms=10, target_ms=0)
     buffer.push(b"\1" * 100)

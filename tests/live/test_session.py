@@ -8,6 +8,7 @@ import base64
 import gc
 import json
 import os
+from array import array
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from exllm.types.live_events import LiveEvent
 from tests.live.events import names, next_of, until
 from tests.live.gemini import COMPLETE, INTERRUPTED, KEY, MODEL, audio, client_for, heard, said, set_up, text, turn_text
 from tests.live.scripted_server import Peer, ScriptedServer
+
+STEREO = memoryview(bytes(8)).cast("B").cast("h", (2, 2))
 
 
 async def answer_hello(peer: Peer) -> None:
@@ -152,6 +155,11 @@ async def test_what_is_no_audio_is_refused() -> None:
                 await session.send_audio(b"\0\0\0")
             with pytest.raises(TypeError):
                 await session.send_audio("text")  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="16 bits"):
+                await session.send_audio(array("f", [0.5]))  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="one channel"):
+                await session.send_audio(STEREO)
+            await session.send_audio(array("h", [1, 2]))  # type: ignore[arg-type]
             with pytest.raises(TypeError, match="rate_hz"):
                 await session.send_audio(b"\0\0", rate_hz="16k")  # type: ignore[arg-type]
             with pytest.raises(exllm.InvalidRequest):

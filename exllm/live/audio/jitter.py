@@ -15,10 +15,14 @@ class JitterBuffer:
         rate_hz: samples per second of 16-bit PCM.
         frame_ms: what one `pop` gives.
         target_ms: how much is held back; 0 plays at once.
+
+    Raises ValueError for lengths that are none.
     """
 
     def __init__(self, rate_hz: int = 24_000, *, frame_ms: float = 20.0, target_ms: float = 100.0) -> None:
         self.frame_bytes = PcmFrames(rate_hz, frame_ms).frame_bytes
+        if not 0 <= target_ms < float("inf"):
+            raise ValueError(f"target_ms must be 0 or more, got {target_ms!r}")
         self._bytes_per_ms = rate_hz * 2 / 1000
         self._target_bytes = int(target_ms * self._bytes_per_ms)
         self._held = bytearray()
