@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exllm.context.estimate import estimate_tokens
     from exllm.context.fit import STRATEGIES, fit_messages
-    from exllm.types.image_header import image_size
     from exllm.context.summary import summarize_messages
     from exllm.context.window import ContextStats, context_stats, context_window, validate_context
+    from exllm.types.image_header import image_size
     from exllm.types.token_count import TokenCount
 
 __all__ = [

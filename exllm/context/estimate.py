@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from exllm.context.families import Family, family_of
-from exllm.types.image_header import image_size
 from exllm.context.image_tokens import ImageRule, image_rule
 from exllm.context.text_tokens import text_tokens
+from exllm.types.image_header import image_size
 from exllm.types.message import Message
 from exllm.types.normalise import Messages, normalise_messages
 from exllm.types.parts import Document, Image, Part, ProviderPart, Reasoning, Refusal, Text, ToolCall, ToolResult
