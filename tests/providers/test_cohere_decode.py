@@ -170,7 +170,13 @@ def test_calls_without_a_reason_are_calls() -> None:
         (
             {"billed_units": {"input_tokens": 4.0, "output_tokens": 5.0, "search_units": 2.0}, "cached_tokens": 3.0},
             Usage(
-                4, 5, 9, cached_input_tokens=3, search_requests=2, billed_input_tokens=4, billed_output_tokens=5,
+                4,
+                5,
+                9,
+                cached_input_tokens=3,
+                search_requests=2,
+                billed_input_tokens=4,
+                billed_output_tokens=5,
                 provenance="reported",
             ),
         ),

@@ -113,9 +113,7 @@ def test_every_service_takes_what_comes_of_it(target: Target) -> None:
 
 async def test_a_client_sends_it_and_says_so() -> None:
     async def answer(peer: Peer) -> None:
-        body = {
-            "choices": [{"message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}]
-        }
+        body = {"choices": [{"message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}]}
         await peer.answer(json.dumps(body).encode())
 
     async with FaultServer(answer) as server:
