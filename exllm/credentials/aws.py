@@ -128,9 +128,10 @@ def _target(url: str) -> tuple[str, str, str, str]:
 def _how_to_give_keys(spec: ProviderSpec) -> str:
     """What to set, in words."""
     bearer = f"{spec.api_key_env[0]}, or " if spec.api_key_env else ""
+    key = "pass api_key=, " if spec.api_key_env else ""  # a service without bearer keys has none to pass
     rest = "" if aws_chain.is_installed() else ': pip install "exllm[bedrock]"'
     return (
-        f"no credentials for {spec.label}: set {bearer}AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, pass api_key=, or "
+        f"no credentials for {spec.label}: set {bearer}AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, {key}or "
         f"build the client with config=exllm.config.Static({{{spec.name!r}: {{'aws_access_key_id': ..., "
         f"'aws_secret_access_key': ..., 'region': ...}}}}). Profiles ('aws_profile' in the config, AWS_PROFILE), SSO, "
         f"roles and the credentials of containers and instances are found with botocore{rest}"
