@@ -39,6 +39,10 @@ LINGER_S = 0.25
 after the end of a turn."""
 
 
+OPEN_MICROPHONE_S = 1.0
+"""How much audio may have been sent since the last turn for the user not to be speaking."""
+
+
 class Course:
     """Where a session stands.
 
@@ -47,6 +51,7 @@ class Course:
         tools: makes calls, where the session makes them by itself.
         spending: counts tokens.
         leaves_early: whether a connection that the service is going to close is left before.
+        audio_sent: how many seconds of realtime audio were sent so far.
 
     Attributes:
         turn: the model's, while it goes on.
@@ -56,7 +61,14 @@ class Course:
     """
 
     def __init__(
-        self, queue: EventQueue, tools: ToolCalls | None, spending: Spending, *, handle: str | None, leaves_early: bool
+        self,
+        queue: EventQueue,
+        tools: ToolCalls | None,
+        spending: Spending,
+        *,
+        handle: str | None,
+        leaves_early: bool,
+        audio_sent: Callable[[], float],
     ) -> None:
         self.turn: str | None = None
         self.has_answered = False
@@ -74,17 +86,24 @@ class Course:
         self._cut: str | None = None  # a turn that was interrupted: what still comes of its audio is not wanted
         self._spoken = ("", "")  # turn and item of the audio that came last
         self._leave_at = math.inf
+        self._audio_sent = audio_sent
+        self._answered_s = 0.0  # of the audio that was sent: to here the model has answered
 
     def begin_connection(self) -> None:
         """There will be a new connection."""
         self.has_served = False
         self._leave_at = math.inf
+        self._answered_s = self._audio_sent()
 
     def leave_at(self, now: float) -> float:
         """The loop time at which the connection should be left if it stays quiet until then; usually never."""
-        if self._leave_at < math.inf and self.turn is None:
+        if self._leave_at < math.inf and self.turn is None and not self._user_may_speak():
             return min(self._leave_at, now + LINGER_S)
         return self._leave_at
+
+    def _user_may_speak(self) -> bool:
+        """What was sent of a sentence is lost with the connection: the end of the next turn is a better moment."""
+        return self._audio_sent() - self._answered_s > OPEN_MICROPHONE_S
 
     def cut_turn(self) -> None:
         """The application interrupts the model: nobody wants to hear the rest."""
@@ -136,6 +155,7 @@ class Course:
     def _completed(self, event: TurnComplete) -> bool:
         self.turn = None
         self.has_served = True
+        self._answered_s = self._audio_sent()
         if event.turn == self._cut:
             self._cut = None
         return self._spend(event.usage)

@@ -66,6 +66,7 @@ class LiveEngine:
             self.spending,
             handle=settings.resumption_handle,
             leaves_early=call.reconnect.attempts > 0,
+            audio_sent=lambda: self.outbox.audio_bytes / bytes_per_s,
         )
         self.continuity = Continuity(self)
         self.error: ExLLMError | None = None

@@ -1,6 +1,6 @@
 """A session that loses its connection, or is about to."""
 
-# ruff: noqa: SIM117, PT012, PERF401 - the blocks say what goes on while what is open
+# ruff: noqa: SIM117, PT012, PERF401, ASYNC110 - the blocks say what goes on while what is open
 from __future__ import annotations
 
 import asyncio
@@ -318,6 +318,47 @@ async def test_a_go_away_is_no_reason_to_lose_a_session_before_its_time() -> Non
             assert [name for name in names(events) if name in ("GoAway", "ResumptionUpdate", "Reconnecting")] == [
                 "GoAway", "ResumptionUpdate", "Reconnecting",
             ]  # fmt: skip
+
+
+async def test_a_go_away_does_not_cut_the_user_short() -> None:
+    async def talk(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.send(handle("h1"))
+        for _ in range(20):
+            await peer.receive()
+        await peer.send(go_away(60))
+        for _ in range(10):
+            await peer.receive()
+        await peer.send(said("Sunny."), COMPLETE)
+        await peer.keep_receiving()
+
+    async def resumed(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(talk, resumed) as server, client_for(server.url) as client:
+        async with client.live(MODEL, reconnect=QUICK) as session:
+
+            async def speak() -> None:
+                for number in range(40):
+                    await session.send_audio(bytes([number, 0]) * 1_600)  # 100 ms
+                    await asyncio.sleep(0.04)
+
+            speaking = asyncio.create_task(speak())
+            events = await until(session, live.Reconnected)
+            assert names(events).index("TurnComplete") < names(events).index("Reconnecting")
+            await speaking
+            async with asyncio.timeout(3):
+                while session.stats.audio_out_bytes < 40 * 3_200:
+                    await asyncio.sleep(0.01)
+        await server.all_left()
+    pieces = [
+        message["realtimeInput"]["audio"]["data"]
+        for peer in server.peers
+        for message in peer.received
+        if "realtimeInput" in message
+    ]
+    assert len(pieces) == len(set(pieces)) == 40
 
 
 async def test_without_tries_a_drop_is_the_end() -> None:
