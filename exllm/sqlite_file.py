@@ -21,7 +21,7 @@ BUSY_S = 30.0
 class SQLiteFile:
     """Every use opens the file anew, so that there is nothing to close and nothing to share between threads.
 
-    What was written is on the disk when a call returns, and survives a killed process. Readers and the writer do not
+    What was written survives a killed process when a call returns. Readers and the writer do not
     wait for each other (WAL).
 
     Args:
@@ -53,7 +53,8 @@ class SQLiteFile:
             try:
                 result = work(database)
             except BaseException:
-                database.execute("ROLLBACK")
+                if database.in_transaction:  # SQLite itself ends one on a full disk
+                    database.execute("ROLLBACK")
                 raise
             database.execute("COMMIT")
             return result

@@ -20,6 +20,7 @@ from exllm.client import Client
 from exllm.errors import ConfigurationError, NotFound
 from exllm.sessions import Conversation, Session, SessionStore, export
 from exllm.sessions.export import ExportFormat
+from exllm.sessions.session import is_id
 from exllm.sessions.stores import store_of
 
 _FORMATS: dict[str, ExportFormat] = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json"}
@@ -135,7 +136,7 @@ async def _load(store: SessionStore, name: str) -> Session:
 
 async def _id_of(store: SessionStore, name: str) -> str:
     """The id of the session with that id, or else with that name. Raises NotFound, ConfigurationError for several."""
-    if await store.exists(name):
+    if is_id(name) and await store.exists(name):
         return name
     ids = [one.id for one in await store.list() if one.name == name]
     if not ids:

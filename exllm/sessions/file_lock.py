@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -9,18 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_RETRY_S = 0.01
+BUSY_S = 30.0
+"""How long to wait for another process that holds the lock."""
+
+_RETRY_S = 0.005
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(descriptor: int) -> None:
-        while True:
-            try:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-                return
-            except OSError:
-                time.sleep(_RETRY_S)
+    def _try_lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
     def _unlock(descriptor: int) -> None:
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -29,22 +28,33 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    def _try_lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return _try_lock(descriptor)
+        except (BlockingIOError, PermissionError):  # Windows says the latter
+            if time.monotonic() >= deadline:
+                raise TimeoutError(errno.ETIMEDOUT, f"locked by others for {BUSY_S:g} s", str(path)) from None
+        time.sleep(_RETRY_S)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of the file at `path`, which is made where it is missing. Waits; for threads, not for coroutines.
 
-    The lock ends with its process, however that ends.
+    The lock ends with its process, however that ends. Raises: TimeoutError where another one keeps it; OSError.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        _lock(descriptor)
+        _lock(descriptor, path)
         try:
             yield
         finally:

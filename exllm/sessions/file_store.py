@@ -10,11 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from exllm.errors import ConfigurationError
 from exllm.sessions.file_lock import locked
-from exllm.sessions.session import Session
+from exllm.sessions.session import Session, is_id
 from exllm.sessions.stores import SessionInfo, conflict, info_of, not_found, with_new_revision
 from exllm.sessions.versions import from_json, to_json
 
@@ -54,6 +53,8 @@ class FileStore:
 
     async def load(self, id: str) -> Session:
         """See `SessionStore.load`."""
+        if not is_id(id):
+            raise not_found(id)
 
         def read() -> Session:
             try:
@@ -83,7 +84,7 @@ class FileStore:
         """See `SessionStore.delete`."""
 
         def delete() -> None:
-            if self._folder.is_dir():
+            if is_id(id) and self._folder.is_dir():
                 with locked(self._folder / ".lock"):
                     self._path(id).unlink(missing_ok=True)
 
@@ -91,11 +92,11 @@ class FileStore:
 
     async def exists(self, id: str) -> bool:
         """See `SessionStore.exists`."""
-        return await self._in_thread(self._path(id).exists)
+        return is_id(id) and await self._in_thread(self._path(id).exists)
 
     def _path(self, id: str) -> Path:
-        # Capitals as well: some file systems do not tell them from small letters. Ids have at most 80 characters.
-        name = "".join(letter if letter.islower() or letter.isdigit() else _quoted(letter) for letter in id)
+        # Capitals as well: some file systems do not tell them from small letters. An id is at most 80 of ASCII.
+        name = "".join(one if one.islower() or one.isdigit() or one in "-_" else f"%{ord(one):02x}" for one in id)
         return self._folder / (name + _ENDING)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -106,10 +107,6 @@ class FileStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FileStore, (self._folder,)
-
-
-def _quoted(letter: str) -> str:
-    return letter if letter in "-_" else f"%{ord(letter):02x}" if letter.isascii() else quote(letter, safe="")
 
 
 def _replace(path: Path, data: bytes) -> None:

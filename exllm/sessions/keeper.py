@@ -6,8 +6,12 @@ import asyncio
 
 import msgspec
 
+from exllm.errors import TotalTimeout
 from exllm.sessions.session import Session
 from exllm.sessions.stores import SessionStore
+
+SAVE_TIMEOUT_S = 60.0
+"""How long one save may take; the end of a turn waits for it, whatever is cancelled."""
 
 CLEAN_UP_S = 5.0
 """How long a cancelled save may go on until it is left to itself."""
@@ -26,16 +30,19 @@ class Keeper:
         self._saving: asyncio.Task[Session] | None = None
 
     async def save(self, session: Session) -> Session:
-        """Save `session`; returns it as it is stored. Raises: what `SessionStore.save` raises."""
+        """Save `session`; returns it as it is stored.
+
+        Raises: what `SessionStore.save` raises; TotalTimeout for a store that does not answer.
+        """
         if self.store is None:
             return session
         if self._saving is not None:  # somebody stopped waiting for it
-            await asyncio.wait([self._saving])
+            await self._wait(self._saving)
             self._take()
         saving = self.store.save(self.marked(session))
         task = self._saving = asyncio.get_running_loop().create_task(saving, name="exllm-session")
         try:
-            await asyncio.wait([task])
+            await self._wait(task)
         except asyncio.CancelledError:
             await asyncio.wait([task], timeout=CLEAN_UP_S)
             raise
@@ -46,6 +53,12 @@ class Keeper:
     def marked(self, session: Session) -> Session:
         """`session` with the revision that the store has from us."""
         return session if self._revision is None else msgspec.structs.replace(session, revision=self._revision)
+
+    async def _wait(self, task: asyncio.Task[Session]) -> None:
+        done, _ = await asyncio.wait([task], timeout=SAVE_TIMEOUT_S)
+        if not done:
+            task.cancel()
+            raise TotalTimeout(f"the store took longer than {SAVE_TIMEOUT_S:g} s to save the session")
 
     def _take(self) -> None:
         """Note what has become of the save, if it is over."""

@@ -11,7 +11,7 @@ import msgspec
 from exllm.errors import ConfigurationError, MissingExtra
 from exllm.sessions.known_history import KnownHistories
 from exllm.sessions.session import Session
-from exllm.sessions.stores import SessionInfo, conflict, info_of, not_found, with_new_revision
+from exllm.sessions.stores import SessionInfo, conflict, info_from, info_of, not_found, with_new_revision
 from exllm.sessions.versions import join, message_row, split
 
 if TYPE_CHECKING:
@@ -29,11 +29,13 @@ for place = 7, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[place]) end
 if tonumber(ARGV[6]) > 0 then
     redis.call('PEXPIRE', KEYS[1], ARGV[6])
     redis.call('PEXPIRE', KEYS[2], ARGV[6])
+else
+    redis.call('PERSIST', KEYS[1])
+    redis.call('PERSIST', KEYS[2])
 end
 return {'ok', ARGV[2]}
 """
 _LOAD = "return {redis.call('HGET', KEYS[1], 'head') or '', redis.call('LRANGE', KEYS[2], 0, -1)}"
-_INFO = msgspec.json.Decoder(SessionInfo)
 
 
 class RedisStore:
@@ -114,7 +116,7 @@ class RedisStore:
         for key in keys:
             info = await self._ask("hget", key, "info")
             if info is not None:  # expired meanwhile
-                found.append(_INFO.decode(info))
+                found.append(info_from(info))
         return sorted(found, key=lambda info: -info.updated_at)
 
     async def delete(self, id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -24,7 +25,15 @@ SessionStatus = Literal["idle", "awaiting_user", "awaiting_tools", "completed", 
 _ID = re.compile(r"[A-Za-z0-9._@:-]{1,80}", re.ASCII)
 _WAITING = "There is no answer to this call yet."
 _NOT_MADE = "This call was not made: the turn was ended before."
+_TYPES: Mapping[str, Any] = {
+    "model": str, "instructions": str | None, "name": str | None, "options": dict, "context": dict, "metadata": dict,
+}  # fmt: skip
 _STORED_OPTIONS = frozenset(Options.__struct_fields__) - STRUCTURED_OPTIONS - {"tools"}
+
+
+def is_id(text: str) -> bool:
+    """Whether a session may have this id."""
+    return _ID.fullmatch(text) is not None
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -88,7 +97,11 @@ class Session(msgspec.Struct, frozen=True):
     version: int = SESSION_VERSION
 
     def __post_init__(self) -> None:
-        if not isinstance(self.id, str) or _ID.fullmatch(self.id) is None:
+        for field, kind in _TYPES.items():  # a store would take another one, but not give it back
+            if not isinstance(value := getattr(self, field), kind):
+                wanted = kind.__name__ if isinstance(kind, type) else str(kind)
+                raise TypeError(f"Session.{field} must be {wanted}, got {type(value).__name__}")
+        if not isinstance(self.id, str) or not is_id(self.id):
             raise ValueError(f"the id of a session is 1 to 80 letters, digits and ._@:- , got {self.id!r}")
         if isinstance(self.history, list):
             msgspec.structs.force_setattr(self, "history", tuple(self.history))

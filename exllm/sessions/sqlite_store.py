@@ -11,7 +11,7 @@ import msgspec
 
 from exllm.sessions.known_history import KnownHistories
 from exllm.sessions.session import Session
-from exllm.sessions.stores import SessionInfo, conflict, info_of, not_found, with_new_revision
+from exllm.sessions.stores import SessionInfo, conflict, info_from, info_of, not_found, with_new_revision
 from exllm.sessions.versions import join, message_row, split
 from exllm.sqlite_file import SQLiteFile
 
@@ -24,7 +24,6 @@ CREATE TABLE IF NOT EXISTS exllm_session_messages (
     session_id TEXT NOT NULL, position INTEGER NOT NULL, message BLOB NOT NULL, PRIMARY KEY (session_id, position)
 ) WITHOUT ROWID;
 """
-_INFO = msgspec.json.Decoder(SessionInfo)
 
 
 class SQLiteStore:
@@ -86,7 +85,7 @@ class SQLiteStore:
         rows = await self._file.read(
             lambda database: database.execute("SELECT info FROM exllm_sessions ORDER BY updated_at DESC").fetchall()
         )
-        return [_INFO.decode(info) for (info,) in rows]
+        return [info_from(info) for (info,) in rows]
 
     async def delete(self, id: str) -> None:
         """See `SessionStore.delete`."""

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from exllm.errors import NotFound, SessionConflict
+from exllm.errors import ConfigurationError, NotFound, SessionConflict
 from exllm.sessions.session import Session, SessionStatus
 
 
@@ -34,6 +34,9 @@ class SessionInfo(msgspec.Struct, frozen=True):
     cost_usd: float | None
     created_at: float
     updated_at: float
+
+
+_INFO = msgspec.json.Decoder(SessionInfo)
 
 
 @runtime_checkable
@@ -90,6 +93,14 @@ def info_of(session: Session) -> SessionInfo:
         session.id, session.name, session.model, session.status, len(session.messages), len(session.turn_starts),
         session.usage.total_tokens, session.cost.total, session.created_at, session.updated_at,
     )  # fmt: skip
+
+
+def info_from(data: bytes | str) -> SessionInfo:
+    """What `info_of` said, from its JSON. Raises ConfigurationError."""
+    try:
+        return _INFO.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"a row of this store is no session of exllm: {error}") from error
 
 
 def with_new_revision(session: Session) -> Session:

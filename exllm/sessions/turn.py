@@ -214,7 +214,7 @@ class Turn:
         stream = self._run_stream
         if stream is None or self._is_over:
             return
-        # A cancelled turn is saved, too; stores have time limits of their own.
+        # A cancelled turn is saved, too; a save has its time limit.
         with anyio.CancelScope(shield=True):
             async with self._ending:  # whoever else closes it waits until it is closed
                 if not self._is_over:

@@ -20,7 +20,9 @@ import pytest_asyncio
 import exllm
 from exllm import ConfigurationError, Message, NotFound, Session, SessionConflict
 from exllm.sessions import FileStore, RedisStore, SessionStore, SQLiteStore, fork
+from exllm.sessions.file_lock import locked
 from exllm.sessions.stores import store_of
+from exllm.sqlite_file import SQLiteFile
 from tests.tools.kit import model
 
 REDIS = pytest.param("redis", marks=pytest.mark.redis)
@@ -169,6 +171,17 @@ async def test_ids_that_a_system_could_mistake_are_kept_apart(place: Place) -> N
             await store.load(wrong)
 
 
+@pytest.mark.parametrize("id_", ["../x", "/etc/passwd", "", ".", "a\0b", "é", "x" * 5000, "CON", "*"])
+async def test_what_is_no_id_is_not_there(place: Place, id_: str) -> None:
+    store = place.open()
+    session = await store.save(Session("mock/m"))
+    with pytest.raises(NotFound, match="there is no session with the id"):
+        await store.load(id_)
+    assert not await store.exists(id_)
+    await store.delete(id_)
+    assert await store.load(session.id) == session
+
+
 async def test_tasks_that_write_different_sessions_do_not_disturb_each_other(place: Place) -> None:
     store = place.open()
 
@@ -281,6 +294,39 @@ async def test_a_file_that_is_no_session_is_named(tmp_path: Path) -> None:
         await SQLiteStore(tmp_path / "no" / "file").list()
 
 
+async def test_a_row_that_is_no_session_is_told(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "s.db")
+    await store.save(Session("mock/m"))
+    with sqlite3.connect(tmp_path / "s.db") as database:
+        database.execute("UPDATE exllm_sessions SET info = '{}'")
+    database.close()
+    with pytest.raises(ConfigurationError, match="a row of this store is no session of exllm"):
+        await store.list()
+
+
+async def test_a_lock_that_is_never_given_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exllm.sessions.file_lock.BUSY_S", 0.05)
+    store = FileStore(tmp_path)
+    session = await store.save(Session("mock/m"))
+    with locked(tmp_path / ".lock"), pytest.raises(ConfigurationError, match="locked by others for"):
+        await store.save(session)
+    await store.save(session)
+
+
+async def test_a_full_database_says_that_it_is_full(tmp_path: Path) -> None:
+    file = SQLiteFile(tmp_path / "s.db", "CREATE TABLE IF NOT EXISTS t (x)")
+
+    def fill(database: sqlite3.Connection) -> None:
+        database.execute("PRAGMA max_page_count = 10")
+        for _ in range(1000):
+            database.execute("INSERT INTO t VALUES (zeroblob(100000))")
+
+    with pytest.raises(ConfigurationError, match="is full"):
+        await file.write(fill)
+    rows = await file.read(lambda database: database.execute("SELECT count(*) FROM t").fetchone())
+    assert rows == (0,)
+
+
 async def test_a_session_of_a_newer_version_is_refused_by_stores(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "s.db")
     session = await store.save(Session("mock/m"))
@@ -324,6 +370,14 @@ async def test_redis_forgets_after_a_time_and_says_so(redis_url: str) -> None:
         assert [one for one in await store.list() if one.id == session.id] == []
     with pytest.raises(ValueError, match="ttl_s must be above 0"):
         RedisStore(redis_url, ttl_s=0)
+
+
+@pytest.mark.redis
+async def test_redis_keeps_what_is_saved_again_without_a_time(redis_url: str) -> None:
+    async with RedisStore(redis_url, ttl_s=0.3) as store, RedisStore(redis_url) as lasting:
+        session = await lasting.save(await store.save(_said(Session("mock/m"), "Hi")))
+        await asyncio.sleep(0.5)
+        assert await lasting.load(session.id) == session
 
 
 @pytest.mark.redis
