@@ -11,6 +11,7 @@ import msgspec
 
 from exllm.errors import SessionStateError
 from exllm.sessions.session import Session, SessionStatus
+from exllm.types.message import Message
 from exllm.types.normalise import Messages, normalise_messages
 from exllm.types.parts import ToolResult
 from exllm.types.response import Response
@@ -160,7 +161,9 @@ def undo(session: Session, turns: int = 1, *, now: float | None = None) -> Sessi
 
 
 def fork(session: Session, name: str | None = None, *, now: float | None = None) -> Session:
-    """A session of its own that begins where this one stands. Usage and cost count from there on."""
+    """A session of its own that begins where this one stands. Usage and cost count from there on,
+    with what a turn that is not whole has taken.
+    """
     return msgspec.structs.replace(
         session,
         id=secrets.token_hex(16),
@@ -202,9 +205,14 @@ def _cut_off(session: Session, run: Run) -> Response | None:
         return None
     begin = session.turn_starts[-1] if session.turn_starts else 0
     said = [message for message in run.history[begin:] if message.role == "assistant"]
-    if response.finish_reason is not None and said and said[-1].text == response.text:
+    if response.finish_reason is not None and said and _are_alike(said[-1], response.message):
         return None
     return msgspec.structs.replace(response, parsed=None, raw=None)
+
+
+def _are_alike(one: Message, other: Message) -> bool:
+    """Ids of calls may have been mended on the way into the history."""
+    return one.text == other.text and len(one.tool_calls) == len(other.tool_calls)
 
 
 def _has_all_arrived(response: Response) -> bool:

@@ -274,6 +274,22 @@ async def test_what_had_all_arrived_when_it_was_left_is_whole() -> None:
     assert [message.text for message in mock.requests[1].messages][1:] == ["Count", "One two three.", "And?"]
 
 
+async def test_an_answer_in_the_words_of_the_one_before_is_not_lost_when_it_is_left() -> None:
+    asked = ["OK.", call("weather", '{"city": "Oslo"}')]
+    async with model(asked, "OK.") as (client, _):
+        chat = client.conversation(NEW, tools=[weather])
+        async with chat.stream("Go") as turn:
+            seen = 0
+            async for event in turn:
+                seen += event.text == "OK."
+                if seen == 2:
+                    await until(lambda: turn.response.finish_reason == "stop")
+                    break
+    assert chat.session.status == "completed"
+    assert [message.role for message in chat.session.history] == ["user", "assistant", "tool", "assistant"]
+    assert chat.session.text == "OK."
+
+
 async def test_what_was_reported_of_a_partial_is_counted_once() -> None:
     usage = exllm.Usage(input_tokens=10, output_tokens=2, total_tokens=12, provenance="reported")
     async with model(["One two", usage, StreamInterrupted("cut")], " three.") as (client, mock):
@@ -428,6 +444,25 @@ async def test_a_store_that_fails_meanwhile_stops_the_turn_and_is_told(monkeypat
         assert chat.session.messages[-1].text.startswith("One")
         with pytest.raises(SessionConflict, match="elsewhere"):
             await chat.continue_()
+
+
+async def test_a_store_that_hangs_does_not_hold_a_cancelled_turn_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exllm.sessions.turn.SAVE_EVERY_S", 0.01)
+    monkeypatch.setattr("exllm.sessions.keeper.SAVE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("exllm.sessions.keeper.CLEAN_UP_S", 0.05)
+    store = MemoryStore()
+    async with model(["One", Wait(30)]) as (client, _):
+        chat = client.conversation(NEW, store=store)
+        turn = await chat.stream("Count").__aenter__()
+        assert await anext(turn.text()) == "One"
+        store.delay_s = 1000
+        async with asyncio.timeout(5):
+            with pytest.raises(exllm.TotalTimeout, match="the store took longer than"):
+                await turn.aclose()
+        assert chat.session.messages[-1].text == "One"
+        store.delay_s = 0
+        await chat.update(name="it answers again")
+    assert store.sessions[NEW.id].name == "it answers again"
 
 
 async def test_a_cancelled_save_is_no_conflict_with_oneself() -> None:

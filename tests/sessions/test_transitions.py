@@ -185,6 +185,16 @@ def test_what_cannot_be_kept_is_refused() -> None:
             Session("mock/m", id=id_)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"name": 5}, {"model": None}, {"instructions": ["Be brief."]}, {"context": "x"}, {"metadata": [1]}]
+)
+def test_what_a_store_could_not_give_back_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=f"Session.{next(iter(wrong))} must be"):
+        Session(**{"model": "mock/m", **wrong})
+    with pytest.raises(TypeError):
+        msgspec.structs.replace(Session("mock/m"), **wrong)
+
+
 class Machine(RuleBasedStateMachine):
     """Any order of operations keeps the invariants."""
 
