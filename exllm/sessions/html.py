@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from exllm.sessions.session import Session
-from exllm.sessions.transcript import Called, title_of, transcript, words_for
+from exllm.sessions.transcript import Called, is_web_address, title_of, transcript, words_for
 from exllm.types.parts import Image, Part, Reasoning, Refusal, Text, ToolResult
 
 _IMAGE_TYPE = re.compile(r"image/[a-z0-9.+-]+", re.ASCII)
-_LINK = re.compile(r"https?://", re.ASCII | re.IGNORECASE)
+_DATA_URL = re.compile(rf"data:{_IMAGE_TYPE.pattern};base64,[A-Za-z0-9+/]+=*", re.ASCII)
 _CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), "�")  # what HTML cannot hold
 
 _PAGE = """<!DOCTYPE html>
@@ -85,7 +85,9 @@ def _blocks(parts: Iterable[Part | Called]) -> list[str]:
                 blocks.append(_folded(part.name or "Result", _result(part)))
             case Image(data=bytes(data), media_type=str(kind)) if _IMAGE_TYPE.fullmatch(kind):
                 blocks.append(f'<img alt="image" src="data:{kind};base64,{base64.b64encode(data).decode()}">')
-            case Image(url=str(url)):
+            case Image(url=str(url)) if _DATA_URL.fullmatch(url):
+                blocks.append(f'<img alt="image" src="{url}">')
+            case Image(url=str(url)) if is_web_address(url):
                 blocks.append(f'<p class="note">Image: {_link(url, None)}</p>')
             case _:
                 blocks.append(f'<p class="note">[{_text(words_for(part))}]</p>')
@@ -104,7 +106,7 @@ def _folded(heading: str, inside: str) -> str:
 
 
 def _link(url: str, title: str | None) -> str:
-    if not _LINK.match(url):
+    if not is_web_address(url):
         return _text(title or url)
     return f'<a href="{_text(url)}" rel="noreferrer noopener">{_text(title or url)}</a>'
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from exllm.sessions.session import Session
-from exllm.sessions.transcript import Called, title_of, transcript, words_for
+from exllm.sessions.transcript import Called, is_web_address, title_of, transcript, words_for
 from exllm.types.parts import Image, Part, Reasoning, Refusal, Text, ToolResult
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 
 
 def to_markdown(session: Session, facts: Sequence[str]) -> str:
@@ -32,26 +33,44 @@ def _blocks(parts: Iterable[Part | Called]) -> list[str]:
     for part in parts:
         match part:
             case Text(text=text):
-                blocks.append(text)
-                blocks += [
-                    f"- [{_plain(one.title or one.url)}](<{_address(one.url)}>)" for one in part.citations if one.url
-                ]
+                blocks.append(_closed(text))
+                blocks += [_source(one.url, one.title) for one in part.citations if one.url]
             case Reasoning(text=text):
                 if text:
                     blocks.append("\n".join(f"> {line}" for line in text.splitlines()))
             case Refusal(text=text):
-                blocks.append(text)
+                blocks.append(_closed(text))
             case Called(call=call, result=result):
                 blocks.append(f"**{_plain(call.name)}**")
                 blocks.append(_fenced(call.arguments or "{}", "json"))
                 blocks += _result(result) if result is not None else ["*(no result)*"]
             case ToolResult():
                 blocks += _result(part)
-            case Image(url=str(url)):
+            case Image(url=str(url)) if is_web_address(url) or url.startswith("data:image/"):
                 blocks.append(f"![image](<{_address(url)}>)")
             case _:
                 blocks.append(f"*[{_plain(words_for(part))}]*")
     return blocks
+
+
+def _source(url: str, title: str | None) -> str:
+    words = _plain(title or url)
+    return f"- [{words}](<{_address(url)}>)" if is_web_address(url) else f"- {words}"
+
+
+def _closed(text: str) -> str:
+    """`text` with an end for a code block that has none, as where an answer was cut off."""
+    fence = ""
+    for line in text.split("\n"):
+        found = _FENCE.match(line)
+        if found is None:
+            continue
+        marks, after = found.groups()
+        if not fence:
+            fence = marks if marks[0] == "~" or "`" not in after else ""
+        elif marks.startswith(fence) and not after.strip():
+            fence = ""
+    return f"{text}\n{fence}" if fence else text
 
 
 def _result(result: ToolResult) -> list[str]:
@@ -78,5 +97,5 @@ def _plain(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def _address(url: str | None) -> str:
-    return (url or "").replace("<", "%3C").replace(">", "%3E").replace("\n", "%0A").replace("\r", "%0D")
+def _address(url: str) -> str:
+    return url.replace("<", "%3C").replace(">", "%3E").replace("\n", "%0A").replace("\r", "%0D")

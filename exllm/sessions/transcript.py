@@ -11,6 +11,9 @@ from exllm.sessions.session import Session
 from exllm.types.message import Message
 from exllm.types.parts import Part, ToolCall, ToolResult
 
+_WEB = re.compile(r"https?://", re.ASCII | re.IGNORECASE)
+_MOST_LETTERS = 300  # of an address that is told
+
 
 class Called(msgspec.Struct, frozen=True):
     """A call with what came of it."""
@@ -55,11 +58,16 @@ def title_of(session: Session) -> str:
     return re.sub(r"\s+", " ", session.name or "").strip() or f"Session {session.id}"
 
 
+def is_web_address(url: str) -> bool:
+    """Whether a link to it does no more than open a page."""
+    return _WEB.match(url) is not None
+
+
 def words_for(part: Part) -> str:
     """What stands for a part that is no text and cannot be shown."""
     kind = type(part).__name__
     for name in ("title", "path", "url", "id", "transcript", "media_type"):
         value = getattr(part, name, None)
         if value:
-            return f"{kind}: {value}"
+            return f"{kind}: {value if len(value) <= _MOST_LETTERS else value[:_MOST_LETTERS] + '…'}"
     return kind

@@ -124,6 +124,39 @@ def test_markdown_reads_well_and_fences_hold() -> None:
     assert "`````\na\n````\nb\n`````" in export(fenced)
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("```python\nprint(1)", "```python\nprint(1)\n```"),
+        ("a\n~~~~\n~~~\nb", "a\n~~~~\n~~~\nb\n~~~~"),
+        ("```\na\n```", "```\na\n```"),
+        ("````\n```\na\n````\nb", "````\n```\na\n````\nb"),
+        ("```one line```", "```one line```"),
+    ],
+)
+def test_a_code_block_that_was_cut_off_ends_with_its_answer(said: str, shown: str) -> None:
+    session = Session("mock/m", history=(Message("user", "Go"), Message("assistant", said), Message("user", "More")))
+    assert f"## Assistant\n\n{shown}\n\n## User\n\nMore" in export(session)
+
+
+def test_links_that_run_something_are_text() -> None:
+    parts = [
+        Text("So.", citations=(Citation(url="javascript:alert(1)", title="Here"),)),
+        Image(url="javascript:alert(2)"), Image(url="data:image/png;base64,AAAA"), Image(url="data:image/png,\"><b>"),
+        Image(url="data:text/html;base64," + "A" * 5000),
+    ]  # fmt: skip
+    session = Session("mock/m", history=(Message("assistant", parts),))
+    markdown, page = export(session), export(session, "html")
+    assert "(<javascript" not in markdown
+    assert "- Here\n" in markdown
+    assert "![image](<data:image/png;base64,AAAA>)" in markdown
+    assert 'href="javascript' not in page
+    assert page.count("<img") == 1
+    assert '<img alt="image" src="data:image/png;base64,AAAA">' in page
+    assert "<b>" not in page
+    assert len(page) < 5000
+
+
 def test_json_is_the_whole_session_for_any_store() -> None:
     stored = msgspec.structs.replace(FULL, revision="abc")
     text = export(stored, "json")
