@@ -27,16 +27,19 @@ from exllm.types.live_events import (
     TextOut,
     ToolCall,
     ToolCallCancelled,
+    ToolWaiting,
     TurnComplete,
     TurnStarted,
 )
 
 FORWARDED: tuple[type[LiveEvent], ...] = (
     TextOut, MediaOut, OutputTranscript, CitationOut, InputTranscript, SpeechStarted, SpeechStopped, ToolCall,
-    ToolCallCancelled, TurnStarted, Interrupted, GenerationComplete, TurnComplete, GoAway, Reconnecting, Reconnected,
+    ToolCallCancelled, ToolWaiting, TurnStarted, Interrupted, GenerationComplete, TurnComplete, GoAway, Reconnecting,
+    Reconnected,
 )  # fmt: skip
 """Events that a browser is told by default. Others may hold what is not for its eyes: instructions, handles with which
-the session could be taken over, results of tools, the account's limits."""
+the session could be taken over, results of tools, the account's limits. Of calls that wait (`ToolWaiting`) it is
+told those that ask the user."""
 
 
 class _Message(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):

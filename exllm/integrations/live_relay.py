@@ -31,7 +31,7 @@ from exllm.integrations.live_protocol import (
 from exllm.live.audio import alaw_decode, ulaw_decode
 from exllm.live.session import LiveSession
 from exllm.live.stats import LiveStats
-from exllm.types.live_events import AudioOut, LiveEvent, ToolCall, ToolCallCancelled
+from exllm.types.live_events import AudioOut, LiveEvent, ToolCall, ToolCallCancelled, ToolWaiting
 
 READ_AHEAD = 16
 """Messages that are taken from a browser before the session has taken the ones before: a browser that leaves is noticed
@@ -238,6 +238,10 @@ class Relay:
         if type(event) is ToolCall:
             if event.name in self._own_tools or ToolCall not in self._told:
                 return
+            self._open_calls.add(event.id)
+        elif type(event) is ToolWaiting:
+            if event.kind != "question" or ToolWaiting not in self._told:
+                return  # approval is not the browser's to give
             self._open_calls.add(event.id)
         elif type(event) is ToolCallCancelled:
             self._open_calls.difference_update(event.ids)

@@ -249,6 +249,29 @@ async def test_the_servers_tools_are_its_own_business_and_the_browsers_are_told(
     assert {event["type"] for event in events} == {"ready", "turn_started", "tool_call", "error", "turn_complete"}
 
 
+async def test_a_function_may_ask_the_user_and_the_browser_answers() -> None:
+    @exllm.tool
+    def book(hour: int) -> exllm.AskUser:
+        """Book a table."""
+        return exllm.AskUser(f"At {hour}: is that right?")
+
+    async def answer(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.call("c1", "book", hour=8))
+        (result,) = (await peer.receive_until("toolResponse"))["toolResponse"]["functionResponses"]
+        assert "yes, please" in json.dumps(result)
+        await peer.send(gemini.COMPLETE)
+        await peer.keep_receiving()
+
+    async with _web(answer, tools=[book], auto_tools=True) as (_server, web), web.browser() as socket:
+        events, _ = await _until(socket, "tool_waiting")
+        assert events[-1] == {
+            "type": "tool_waiting", "id": "c1", "name": "book", "kind": "question", "question": "At 8: is that right?",
+        }  # fmt: skip
+        await socket.send('{"type":"tool_result","id":"c1","result":"yes, please"}')
+        await _until(socket, "turn_complete")
+
+
 async def test_functions_that_nobody_would_call_are_a_mistake_of_the_application() -> None:
     async with exllm.Client() as client:
         session = client.live("gemini", tools=[account], api_key="k")
