@@ -84,7 +84,12 @@ class Conversation:
 
     @property
     def session(self) -> Session:
-        """The conversation as it is now. Raises: SessionStateError before it was loaded."""
+        """The conversation as it is now, in a turn with what has arrived.
+
+        Raises: SessionStateError before it was loaded.
+        """
+        if self._turn is not None and (in_turn := self._turn.session) is not None:
+            return in_turn
         if self._session is None:
             raise SessionStateError("the session is not loaded yet: `async with client.conversation(...) as chat`")
         return self._session

@@ -119,8 +119,13 @@ def settle(session: Session, run: Run, *, now: float | None = None) -> Session:
     if partial is not None and _has_all_arrived(partial) and run.status in ("cancelled", "running"):
         run = msgspec.structs.replace(run, status="completed", history=(*run.history, partial.message))
         partial = None
+    history = run.history
+    is_as_before = run.status in ("cancelled", "running", "failed") and history == session.history
+    if is_as_before and partial is None and session.partial is not None and session.run is not None:
+        # Nothing has come in place of the answer that was cut off, so it stays, with what it took.
+        partial, run = session.partial, msgspec.structs.replace(session.run, status=run.status, error=run.error)
     changed = msgspec.structs.replace(
-        session, history=run.history, run=_kept(run), partial=partial, error=None, updated_at=_now(now)
+        session, history=history, run=_kept(run), partial=partial, error=None, updated_at=_now(now)
     )  # fmt: skip
     match run.status:
         case "completed" | "halted":

@@ -170,6 +170,13 @@ class Turn:
         return msgspec.structs.replace(run, response=msgspec.structs.replace(run.response, warnings=new))
 
     @property
+    def session(self) -> Session | None:
+        """The session as it is now, with what has arrived; None before the turn has begun."""
+        if self._run_stream is None or self._base is None:
+            return None
+        return self._keeper.marked(settle(self._base, self._run_stream.run))
+
+    @property
     def response(self) -> Response:
         """The last answer, as far as it has arrived."""
         return self.run.response or Response()

@@ -86,7 +86,15 @@ def _is_current(tag: _Tag) -> bool:
 def _read(decode: Callable[[], Session]) -> Session:
     try:
         return decode()
-    except (msgspec.DecodeError, InvalidRequest, TypeError, ValueError, KeyError, AttributeError) as error:
+    except (
+        msgspec.DecodeError,
+        InvalidRequest,
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise ConfigurationError(f"this is no session of exllm: {type(error).__name__}: {error}") from error
 
 

@@ -303,6 +303,26 @@ async def test_what_was_reported_of_a_partial_is_counted_once() -> None:
     assert chat.session.history[-1].text == "One two three."
 
 
+@pytest.mark.parametrize("strategy", ["exact", "paragraph", "summarize", "again"])
+async def test_a_partial_stays_until_something_takes_its_place(strategy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exllm.sessions.turn.SAVE_EVERY_S", 0.01)
+    store = MemoryStore()
+    async with model(["One two", StreamInterrupted("cut")], Wait(30), "One two three.") as (client, mock):
+        chat = client.conversation(NEW, store=store)
+        with pytest.raises(StreamInterrupted):
+            await chat.send("Count")
+        usage = chat.session.usage
+        async with chat.continue_(strategy=strategy) as turn:
+            reading = asyncio.ensure_future(anext(turn.text()))
+            await until(lambda: len(mock.requests) == 2)
+            await asyncio.sleep(0.05)
+            assert store.sessions[NEW.id].messages[-1].text == "One two"
+            reading.cancel()
+        assert chat.session.status == "error"
+        assert chat.session.messages[-1].text == store.sessions[NEW.id].messages[-1].text == "One two"
+        assert chat.session.usage == usage
+
+
 async def test_continue_may_ask_again() -> None:
     async with model(["One two", StreamInterrupted("cut")], "One two three.") as (client, mock):
         chat = client.conversation(NEW)
@@ -516,6 +536,17 @@ async def test_one_turn_at_a_time() -> None:
             await anext(turn)
         async with turn:
             pass
+
+
+async def test_in_a_turn_the_session_has_what_arrived_and_may_be_forked() -> None:
+    async with model(["One", Wait(30)], " two.") as (client, _):
+        chat = client.conversation(NEW)
+        async with chat.stream("Count") as turn:
+            assert await anext(turn.text()) == "One"
+            assert (chat.session.status, chat.session.text) == ("error", "One")
+            other = client.conversation(chat.fork())
+        assert (await other.continue_()).text == "One two."
+        assert chat.session.text == "One"
 
 
 async def test_leaving_the_conversation_ends_its_turn() -> None:

@@ -114,6 +114,7 @@ def test_a_newer_version_is_refused_with_words() -> None:
         b'{"version": 1}',
         b'{"version": -1}',
         b'{"version": "1"}',
+        b'{"version": 1, "model": "m", "metadata": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001,
     ],
 )
 def test_what_is_no_session_is_refused(data: bytes) -> None:
