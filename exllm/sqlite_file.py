@@ -63,6 +63,7 @@ class SQLiteFile:
     def open(self) -> Iterator[sqlite3.Connection]:
         """A connection, outside of any transaction."""
         try:
+            self._is_ready = self._is_ready and self.path.exists()  # somebody may have deleted it
             if not self._is_ready:
                 self.path.touch(mode=0o600, exist_ok=True)
             database = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)

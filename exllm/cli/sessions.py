@@ -34,7 +34,7 @@ def list_sessions(store: str | None, as_json: bool) -> int:
         if as_json:
             return print_json(screen, found)
         rows = [
-            (one.name or one.id, one.id, one.model, one.status, str(one.messages), _when(one.updated_at))
+            (_on_a_line(one.name) or one.id, one.id, one.model, one.status, str(one.messages), _when(one.updated_at))
             for one in found
         ]  # fmt: skip
         return print_table(screen, ("name", "id", "model", "status", "messages", "changed"), rows, figures={"messages"})
@@ -144,6 +144,10 @@ async def _id_of(store: SessionStore, name: str) -> str:
     if len(ids) > 1:
         raise ConfigurationError(f"several sessions are named {name!r}; say which by its id: {', '.join(ids)}")
     return ids[0]
+
+
+def _on_a_line(name: str | None) -> str:
+    return " ".join((name or "").split())
 
 
 def _when(time_s: float) -> str:

@@ -46,6 +46,13 @@ async def test_a_conversation_goes_on_by_its_name(tmp_path: Path) -> None:
     assert (await run("sessions", "list", "--store", str(tmp_path / "s.db"))).out == ""
 
 
+async def test_a_name_with_line_ends_is_one_field_of_a_list(tmp_path: Path) -> None:
+    await SQLiteStore(tmp_path / "s.db").save(Session("mock/m", name="To\tOslo\nand back", id="a"))
+    listed = await run("sessions", "list", "--store", str(tmp_path / "s.db"))
+    assert listed.out.startswith("To Oslo and back\ta\tmock/m\t")
+    assert listed.out.count("\n") == 1
+
+
 async def test_without_a_store_it_is_kept_in_the_users_folder(tmp_path: Path) -> None:
     async with FaultServer(OPENAI.reply(["Hello."])) as server:
         assert (await run(*to(server), "--session", "a", "--json", "Hi", XDG_DATA_HOME=str(tmp_path))).code == 0

@@ -304,6 +304,17 @@ async def test_a_row_that_is_no_session_is_told(tmp_path: Path) -> None:
         await store.list()
 
 
+async def test_a_database_that_was_deleted_is_made_anew(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "s.db")
+    session = await store.save(Session("mock/m"))
+    for path in _files(tmp_path):
+        path.unlink()
+    assert await store.list() == []
+    assert stat.S_IMODE((tmp_path / "s.db").stat().st_mode) == 0o600
+    with pytest.raises(SessionConflict, match="it was deleted from its store"):
+        await store.save(session)
+
+
 async def test_a_lock_that_is_never_given_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exllm.sessions.file_lock.BUSY_S", 0.05)
     store = FileStore(tmp_path)
