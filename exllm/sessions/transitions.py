@@ -15,7 +15,7 @@ from exllm.types.message import Message
 from exllm.types.normalise import Messages, normalise_messages
 from exllm.types.parts import ToolResult
 from exllm.types.response import Response
-from exllm.types.run import DEFAULT_MAX_TURNS, Run
+from exllm.types.run import DEFAULT_MAX_TURNS, GOES_ON, Run
 
 Operation = Literal["send", "reply", "submit_tool_results", "continue_", "undo", "fork"]
 
@@ -117,7 +117,8 @@ def settle(session: Session, run: Run, *, now: float | None = None) -> Session:
     """The session after `run`, or as far as it has come. Calls without a result never stay alone in `messages`."""
     partial = _cut_off(session, run)
     if partial is not None and _has_all_arrived(partial) and run.status in ("cancelled", "running"):
-        run = msgspec.structs.replace(run, status="completed", history=(*run.history, partial.message))
+        status = run.status if partial.choices[0].raw_finish_reason in GOES_ON else "completed"
+        run = msgspec.structs.replace(run, status=status, history=(*run.history, partial.message))
         partial = None
     history = run.history
     is_as_before = run.status in ("cancelled", "running", "failed") and history == session.history

@@ -19,7 +19,7 @@ from exllm.tools.settings import CallRules
 from exllm.tools.turn_calls import TurnCalls
 from exllm.types.message import Message
 from exllm.types.parts import ToolCall
-from exllm.types.run import Run, RunStatus
+from exllm.types.run import GOES_ON, Run, RunStatus
 from exllm.types.run_events import RunEvent, RunFinished, RunSuspended, TurnFinished, TurnStarted
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REFUSED = frozenset({"refusal", "content_filter"})
-_GOES_ON = frozenset({"pause_turn"})
-"""Anthropic's word for a long turn of its own tools that continues when the answer is sent back as it is."""
 
 
 class RunStream:
@@ -245,7 +243,7 @@ class RunStream:
             self._make_calls(progress.new_calls)
             return
         self._events.append(TurnFinished(progress.turns, response))
-        if response.choices and response.choices[0].raw_finish_reason in _GOES_ON:
+        if response.choices and response.choices[0].raw_finish_reason in GOES_ON:
             self._go_on()
         else:
             self._finish("completed")

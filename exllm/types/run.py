@@ -18,6 +18,9 @@ DEFAULT_MAX_TURNS = 10
 RunStatus = Literal["running", "completed", "suspended", "halted", "max_turns", "cancelled", "failed"]
 PendingKind = Literal["question", "manual", "approval"]
 
+GOES_ON = frozenset({"pause_turn"})
+"""Anthropic's word for a long turn of its own tools that continues when the answer is sent back as it is."""
+
 _WAITING = "There is no answer to this call yet."
 
 

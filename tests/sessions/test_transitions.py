@@ -136,6 +136,20 @@ def test_a_whole_answer_of_an_unfinished_turn_is_not_taken_for_a_partial() -> No
         assert settle(session, msgspec.structs.replace(again, status="failed", error="cut again")).partial is None
 
 
+@pytest.mark.parametrize(("reason", "status"), [("end_turn", "completed"), ("pause_turn", "error")])
+def test_an_answer_that_paused_is_whole_but_its_turn_is_not(reason: str, status: str) -> None:
+    begun = begin_turn(Session("mock/m"), "Hi")
+    whole = Response(
+        choices=(Choice(message=Message("assistant", "Found."), finish_reason="stop", raw_finish_reason=reason),)
+    )
+    session = settle(begun, msgspec.structs.replace(to_run(begun, "send"), status="cancelled", response=whole))
+    assert session.status == status
+    assert session.partial is None
+    assert [message.text for message in session.history] == ["Hi", "Found."]
+    if status == "error":
+        assert to_run(session, "continue_").history == session.history
+
+
 def test_undo_takes_whole_turns_and_keeps_what_they_cost() -> None:
     session = _completed(begin_turn(Session("mock/m"), "One"))
     session = _completed(begin_turn(session, ["Two", Message("user", "and a half")]))
