@@ -27,6 +27,13 @@ GRACE_S = 0.3
 _LOCAL = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::", ""})
 
 
+def pytest_collection_finish() -> None:
+    """Leave what was collected to itself: tens of thousands of tests are millions of objects, and the collector would
+    hold up an event loop for a second whenever it looks through all of them."""
+    gc.collect()
+    gc.freeze()
+
+
 # -- nothing is left
 
 

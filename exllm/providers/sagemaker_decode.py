@@ -26,9 +26,12 @@ class SageMakerDecoder:
     """See `StreamDecoder`. `native` reads the container's own events.
 
     They are lines of JSON where the first of them begins with a brace, and server-sent events otherwise.
+
+    Attributes:
+        last_document: the container's last event, as JSON text.
     """
 
-    __slots__ = ("_framing", "_model", "_native", "_provider", "_undelivered")
+    __slots__ = ("_framing", "_model", "_native", "_provider", "_undelivered", "last_document")
 
     def __init__(self, native: StreamDecoder, provider: str, model: str) -> None:
         self._native = native
@@ -36,6 +39,7 @@ class SageMakerDecoder:
         self._model = model
         self._framing: SSEDecoder | NDJSONDecoder | None = None
         self._undelivered: list[Chunk] = []
+        self.last_document: bytes | None = None
 
     @property
     def finished(self) -> bool:
@@ -83,6 +87,7 @@ class SageMakerDecoder:
         return self._framing.feed(data)
 
     def _read(self, frames: list[Frame], chunks: list[Chunk]) -> None:
+        self.last_document = next((one.data for one in reversed(frames) if one.data[:1] == b"{"), self.last_document)
         try:
             chunks += self._native.feed(frames)
         except ExLLMError:

@@ -36,6 +36,11 @@ def end_with_loop(one: EndsWithLoop) -> None:
     guarded.alive.add(one)
 
 
+def loop_is_ending() -> bool:
+    """The running loop shuts down: what is begun now will not be ended."""
+    return asyncio.get_running_loop() in _ending
+
+
 class _Guarded(NamedTuple):
     guard: AsyncGenerator[None, None]
     alive: weakref.WeakSet[EndsWithLoop]
@@ -48,8 +53,10 @@ async def _stand_guard(
         yield
     finally:
         _guards.pop(loop, None)
+        _ending.add(loop)
         for one in list(alive):
             one.loop_ends()
 
 
+_ending: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
 _guards: dict[asyncio.AbstractEventLoop, _Guarded] = {}

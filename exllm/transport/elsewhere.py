@@ -9,6 +9,7 @@ import msgspec
 
 from exllm.errors import ProtocolError
 from exllm.providers.wire import Elsewhere
+from exllm.streaming.loop_end import loop_is_ending
 from exllm.transport.http import HttpCall, HttpTransport
 
 STOP_S = 2.0
@@ -46,7 +47,7 @@ class RemoteWork:
     """Work at a service that goes on whoever listens: `stop` ends it, so that nobody pays for what nobody reads.
 
     `stop` returns at once and may be called again; `stopped` waits for the service to hear of it. Where no event loop
-    runs any more, nothing can be sent. That it could not be stopped is no failure of the call.
+    runs any more, or it is ending, nothing can be sent. That it could not be stopped is no failure of the call.
     """
 
     def __init__(self, transport: HttpTransport, call: HttpCall) -> None:
@@ -59,6 +60,8 @@ class RemoteWork:
             try:
                 loop = asyncio.get_running_loop()
             except RuntimeError:
+                return
+            if loop_is_ending():
                 return
             self._task = loop.create_task(self._send(), name="exllm-stop")
             _stopping.add(self._task)

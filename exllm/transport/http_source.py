@@ -92,10 +92,13 @@ class HttpSource:
         self.bytes_read = 0
 
     def raw(self) -> Any:
-        if self._last is None:
+        last = self._last
+        if last is None and self._route.request.include_raw:  # a stream within a stream
+            last = getattr(self.decoder, "last_document", None)
+        if last is None:
             return None
         try:
-            return msgspec.json.decode(self._last)
+            return msgspec.json.decode(last)
         except msgspec.DecodeError:
             return None
 

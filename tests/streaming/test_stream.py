@@ -167,10 +167,12 @@ async def test_what_came_before_a_failure_is_handed_out_first(client: exllm.Clie
 
 
 async def test_a_failure_before_the_answer_is_raised_on_entering() -> None:
-    async with exllm.Client(retry=exllm.RetryPolicy(attempts=1)) as client:
+    config = exllm.config.Static({dialect.provider: dict(dialect.settings) for dialect in DIALECTS})
+    async with exllm.Client(config=config, retry=exllm.RetryPolicy(attempts=1)) as client:
         for dialect in DIALECTS:
             with pytest.raises(exllm.ConnectionFailed):
-                async with client.stream(dialect.name, "Hi", api_key="k", base_url="http://127.0.0.1:1"):
+                # A key of the form that IBM takes for a token, and not for a key to exchange.
+                async with client.stream(dialect.name, "Hi", api_key="a.b.c", base_url="http://127.0.0.1:1"):
                     pytest.fail("entered")
 
 
