@@ -33,7 +33,10 @@ async def test_a_left_turn_and_its_rest_are_the_answer_that_was_not_left(
     assert len(kept.partial.text) >= len(said)
     async with client.conversation(session.id, store=store) as chat:
         await chat.continue_()
-        assert chat.session.text == whole.text
+        # What is left of `max_tokens` is guessed: the end may come a few tokens sooner or later.
+        text, shorter = chat.session.text, min(len(chat.session.text), len(whole.text))
+        assert shorter > 0.8 * len(whole.text)
+        assert text[:shorter] == whole.text[:shorter]
         assert chat.session.cost.total == 0.0
         reply = await chat.send("And then?")
     assert reply.status == "completed"
