@@ -26,6 +26,12 @@ SPEC = registry.get("watsonx")
 assert isinstance(SPEC, exllm.providers.ProviderSpec)
 
 
+@pytest.fixture(autouse=True)
+def _no_tokens_of_before() -> None:
+    """Tokens are kept for each key and address, and a server of another test may have had this one's port."""
+    ibm._exchange.cache_clear()
+
+
 class Cloud:
     """IBM's token service and a model service in one.
 
