@@ -247,6 +247,7 @@ Measured by `python -m benchmarks.live` on {when}: {cpu}; Python {python}; {vers
 from it). The server has a core of its own, each client another. Every frame holds its number and the moment at which it
 was made: latency is from there to the application, at the other side. `raw` is the `websockets` client and typed
 msgspec decoding. RSS grown is over the second half of the run, the benchmark's own list of latencies included.
+The first tenth of each session's frames is not in the latencies; loss and order are counted over all.
 """
 
 _FAULTS_HEAD = """Each library used as its documentation says, against a server that misbehaves. Where a time limit
