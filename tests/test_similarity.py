@@ -136,14 +136,21 @@ class TestManyVectors:
             lambda array: array.astype("f2"), lambda array: array.astype("i1"), lambda array: array.astype("u1"),
             lambda array: array.astype(">f8"), lambda array: array.astype("i8"), numpy.asfortranarray,
             lambda array: numpy.repeat(array, 2, axis=0)[::2], lambda array: numpy.repeat(array, 2, axis=1)[:, ::2],
-            lambda array: array[::-1][::-1], lambda array: list(array), numpy.asmatrix,
-            lambda array: Vectors.of(array.astype("i1").tolist(), "b"), Framed,
+            lambda array: array[::-1][::-1], lambda array: list(array),
+            lambda array: Vectors.of(array.astype("i1").tolist(), "b"),
         ],
     )  # fmt: skip
-    @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # numpy.matrix
     def test_any_array_gives_the_same(self, metric: Any, keep: Any) -> None:
-        if similarity._numpy() is None and keep in (numpy.asmatrix, Framed):
-            pytest.skip("without NumPy there are none of these")
+        self._gives_the_same(metric, keep)
+
+    @pytest.mark.parametrize("_with_and_without_numpy", ["numpy"], indirect=True)  # without it there are none of these
+    @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+    @pytest.mark.parametrize("keep", [numpy.asmatrix, Framed])
+    @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # numpy.matrix
+    def test_what_only_numpy_has_gives_the_same(self, metric: Any, keep: Any) -> None:
+        self._gives_the_same(metric, keep)
+
+    def _gives_the_same(self, metric: Any, keep: Any) -> None:
         numbers = random.Random(5)
         rows = [[float(numbers.randrange(100)) for _ in range(16)] for _ in range(70)]
         expected = find_similar(rows[3], rows, metric=metric, top_k=70)
