@@ -1,0 +1,163 @@
+"""OpenAI Realtime: the conversation is remembered, and told again over another connection."""
+
+from __future__ import annotations
+
+import pytest
+
+from exllm.errors import InvalidRequest
+from exllm.providers.openai_realtime import WIRE, RealtimeProtocol
+from exllm.providers.openai_realtime_memory import MAX_CHARS, MOST_UNCONFIRMED
+from exllm.types.live_events import ResumptionUpdate, SessionStarted
+from exllm.types.live_settings import LiveSettings
+from exllm.types.message import Message
+from exllm.types.parts import ToolResult
+from tests.providers.openai_realtime_talk import TOOL, begin, end, kinds, opened, reconnected, speak, spec_of, tell
+
+
+def test_the_history_is_told_once_it_may_be() -> None:
+    history = (Message("user", "I am Alice"), Message("assistant", "Hello"))
+    protocol = WIRE.protocol(LiveSettings("m", history=history), spec_of())
+    protocol.connect()
+    assert protocol.replies() == []
+    tell(protocol, "session.updated", session={})
+    assert kinds(protocol.replies()) == ["conversation.item.create"] * 2
+    assert protocol.replies() == []
+
+
+def conversation(protocol: RealtimeProtocol) -> None:
+    """A spoken question, its answer with a call, and a second answer that is interrupted at a third."""
+    tell(protocol, "conversation.item.added", item={
+        "id": "u1", "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}],
+    })  # fmt: skip
+    tell(protocol, "conversation.item.input_audio_transcription.completed", item_id="u1", transcript="Weather?")
+    begin(protocol)
+    fields = {"id": "f1", "type": "function_call", "call_id": "c1", "name": "get_weather"}
+    tell(protocol, "conversation.item.added", item={**fields, "arguments": "", "status": "in_progress"})
+    tell(protocol, "response.output_item.done", item={**fields, "arguments": "{}", "status": "completed"})
+    end(protocol)
+    protocol.tool_results([ToolResult("c1", "20 C")])
+    tell(protocol, "conversation.item.added", item={
+        "id": "o1", "type": "function_call_output", "call_id": "c1", "output": "20 C",
+    })  # fmt: skip
+    begin(protocol, "r2")
+    tell(protocol, "conversation.item.added", item={"id": "i1", "type": "message", "role": "assistant", "content": []})
+    for piece in ("It is ", "warm and ", "sunny."):
+        tell(protocol, "response.output_audio_transcript.delta", item_id="i1", response_id="r2", delta=piece)
+    speak(protocol, 3_000)
+
+
+TOLD = [
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Weather?"}]},
+    {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c1", "output": "20 C"},
+]
+
+
+def test_the_conversation_is_told_again_in_its_order_and_an_answer_that_was_cut_is_asked_for_again() -> None:
+    protocol = opened(tools=(TOOL,))
+    conversation(protocol)
+    assert protocol.resumes_by == "replay"
+    told = reconnected(protocol)
+    partial = {
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "output_text", "text": "It is warm and sunny."}],
+    }
+    assert [message["item"] for message in told[:-1]] == [*TOLD, partial]
+    assert told[-1] == {"type": "response.create"}
+    # and again, when the next connection breaks before the service has confirmed anything
+    assert [message.get("item") for message in reconnected(protocol)] == [*TOLD, partial, None]
+
+
+def test_of_what_was_interrupted_about_as_much_is_told_as_was_heard() -> None:
+    protocol = opened(tools=(TOOL,))
+    conversation(protocol)
+    protocol.interrupt(1_000)
+    tell(protocol, "conversation.item.truncated", item_id="i1", content_index=0, audio_end_ms=1_000)
+    whole = {"id": "i1", "type": "message", "role": "assistant", "content": [{"transcript": "It is warm and sunny."}]}
+    end(protocol, "r2", status="cancelled", output=[whole])
+    told = reconnected(protocol)
+    assert told[-1]["item"]["content"] == [{"type": "output_text", "text": "It is"}]
+
+
+def test_what_was_sent_and_not_confirmed_is_sent_again_and_what_was_deleted_is_not() -> None:
+    protocol = opened()
+    protocol.turn([Message("user", "one")], complete=False)
+    protocol.turn([Message("user", "two")], complete=False)
+    first = {"id": "u1", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "one"}]}
+    tell(protocol, "conversation.item.added", item=first)
+    tell(protocol, "conversation.item.done", item=first)
+    assert [message["item"]["content"][0]["text"] for message in reconnected(protocol)] == ["one", "two"]
+    tell(protocol, "conversation.item.added", item={**first, "id": "u2"})
+    tell(protocol, "conversation.item.deleted", item_id="u2")
+    assert [message["item"]["content"][0]["text"] for message in reconnected(protocol)] == ["two"]
+
+
+def test_a_response_that_was_asked_for_and_never_came_is_asked_for_again() -> None:
+    protocol = opened()
+    protocol.turn([Message("user", "Hi")], complete=True)
+    assert [message["type"] for message in reconnected(protocol)] == ["conversation.item.create", "response.create"]
+
+
+def test_items_stand_where_the_service_put_them() -> None:
+    protocol = opened()
+    for id_, previous in (("a", None), ("b", "a"), ("c", "a")):
+        item = {"id": id_, "type": "message", "role": "user", "content": [{"type": "input_text", "text": id_}]}
+        tell(protocol, "conversation.item.added", item=item, previous_item_id=previous)
+    assert [message["item"]["content"][0]["text"] for message in reconnected(protocol)] == ["a", "c", "b"]
+
+
+def test_memory_is_bounded_and_says_so() -> None:
+    protocol = opened()
+    for number in range(40):
+        text = f"{number} " + "x" * (MAX_CHARS // 10)
+        item = {
+            "id": f"u{number}",
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": text}],
+        }
+        tell(protocol, "conversation.item.added", item=item)
+    told = reconnected(protocol)
+    assert len(told) == 9
+    assert told[-1]["item"]["content"][0]["text"].startswith("39 ")
+    assert protocol.warnings == ["the conversation is long; its beginning was not told again"]
+
+
+def test_a_service_that_confirms_nothing_does_not_fill_the_memory() -> None:
+    protocol = opened()
+    for number in range(MOST_UNCONFIRMED + 5):
+        protocol.turn([Message("user", str(number))], complete=False)
+    told = reconnected(protocol)
+    assert len(told) == MOST_UNCONFIRMED
+    assert told[0]["item"]["content"][0]["text"] == "5"
+
+
+def test_a_conversation_that_the_service_no_longer_has_is_told_again() -> None:
+    protocol = WIRE.protocol(LiveSettings("grok"), spec_of("xai"))
+    protocol.connect()
+    created = tell(protocol, "conversation.created", conversation={"id": "conv_1"})
+    assert created[1] == ResumptionUpdate("conv_1", resumable=True)
+    tell(protocol, "session.updated", session={})
+    item = {"id": "u1", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+    tell(protocol, "conversation.item.added", item=item)
+    assert protocol.resumes_by == "handle"
+    for known, told, resumed in (("conv_1", 0, True), ("conv_2", 1, False)):
+        protocol.closed(1006, "")
+        assert protocol.address().path.endswith("conversation_id=conv_1")
+        protocol.connect()
+        tell(protocol, "conversation.created", conversation={"id": known})
+        (started, _) = tell(protocol, "session.updated", session={})
+        assert isinstance(started, SessionStarted)
+        assert started.resumed is resumed
+        assert len(protocol.replies()) == told
+    assert opened("xai", resumable=False).resumes_by == "new"
+
+
+def test_a_message_in_the_services_own_words_is_remembered_where_it_is_an_item() -> None:
+    protocol = opened()
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "raw"}]}
+    protocol.raw({"type": "conversation.item.create", "item": item})
+    assert reconnected(protocol)[0]["item"] == item
+    with pytest.raises(InvalidRequest):
+        protocol.raw({"type": object()})
