@@ -123,7 +123,7 @@ decode_answer = msgspec.json.Decoder(Answer).decode
 
 class ModalityCount(_Struct):
     modality: str | int | None = None
-    token_count: int = 0
+    token_count: int | None = None
 
 
 class UsageMetadata(_Struct):

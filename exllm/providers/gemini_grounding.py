@@ -97,6 +97,12 @@ def recited(metadata: dict[str, Any], text: AnswerText) -> Iterator[tuple[Citati
         )
 
 
+def visited(metadata: dict[str, Any]) -> Iterator[Citation]:
+    """The pages of a `urlContextMetadata`. Raises `AttributeError` or `TypeError` for metadata of another shape."""
+    for page in metadata.get("urlMetadata") or []:
+        yield Citation(url=_text(page.get("retrievedUrl")), source=page)
+
+
 def _citation(chunk: dict[str, Any], place: Place, source: dict[str, Any]) -> Citation:
     """`chunk` holds one object under the name of its kind: ``web``, ``retrievedContext``, ``maps``, ``image``."""
     found: dict[str, Any] = next((value for value in chunk.values() if isinstance(value, dict)), {})

@@ -13,8 +13,8 @@ import msgspec
 
 from exllm.providers.error_mapping import error_in_stream
 from exllm.providers.gemini_decode import MISSHAPEN
-from exllm.providers.gemini_events import NOTHING, FunctionCall, decode_usage, is_there, plain
-from exllm.providers.gemini_grounding import AnswerText, grounded
+from exllm.providers.gemini_events import NOTHING, FunctionCall, is_there, plain
+from exllm.providers.gemini_grounding import AnswerText, grounded, visited
 from exllm.providers.gemini_live_events import (
     LivePart,
     ServerContent,
@@ -22,11 +22,13 @@ from exllm.providers.gemini_live_events import (
     Transcription,
     Unknown,
     decode_message,
+    fields_of,
     read_loosely,
+    read_usage,
     seconds_of,
 )
 from exllm.providers.gemini_partial_args import PartialArgs
-from exllm.providers.gemini_usage import usage_of
+from exllm.providers.gemini_usage import says_more, usage_of
 from exllm.providers.live_checks import UNREADABLE, nonsense
 from exllm.providers.spec import ProviderSpec
 from exllm.types.chunks import ProviderEvent
@@ -53,21 +55,15 @@ from exllm.types.live_events import (
     TurnStarted,
     UsageReport,
 )
-from exllm.types.parts import Citation
 from exllm.types.usage import Usage
 
 DEFAULT_RATE_HZ = 24_000
+_ANY_TYPE = "application/octet-stream"
 _STARTS = frozenset({"ACTIVITY_START", "VAD_SIGNAL_TYPE_SOS", 1})
 _ENDS = frozenset({"ACTIVITY_END", "VAD_SIGNAL_TYPE_EOS", 2})
 _FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "INPUT_OTHER", "GENERATED_OTHER", "MAX_REGENERATION_REACHED"})
 _NO_FAULT = frozenset({"", "TURN_COMPLETE_REASON_UNSPECIFIED", "NEED_MORE_INPUT"})
 _MOST_VOID = 1_000
-
-_decode_usage = msgspec.json.Decoder(dict[str, Any]).decode
-_SAME_BUT_NAMED = {
-    "responseTokenCount": "candidatesTokenCount",
-    "responseTokensDetails": "candidatesTokensDetails",
-}
 
 
 class MessageReader:
@@ -108,7 +104,8 @@ class MessageReader:
             events = self._read(message)
         except MISSHAPEN as error:
             raise nonsense(f"a message that makes no sense ({error})", data, self._spec) from error
-        events += [ProviderEvent(name, value, self._spec.name) for name, value in unknown]
+        if unknown:
+            self._read_unknown(unknown, events)
         return events
 
     def _read(self, message: ServerMessage) -> list[LiveEvent]:
@@ -121,11 +118,17 @@ class MessageReader:
             if _says_more(message):
                 self._read_other(message, events)
             if content.turn_complete:
-                events.append(self._end_turn(content, message.usage_metadata))
+                self._end_turn(content, message.usage_metadata, events)
                 return events
         if message.usage_metadata is not NOTHING:
             self._read_usage(message.usage_metadata, events)
         return events
+
+    def _read_unknown(self, unknown: Unknown, events: list[LiveEvent]) -> None:
+        fields = dict(unknown)
+        if "code" in fields and "message" in fields:  # an error without its envelope: google-genai takes it for one
+            raise error_in_stream({"error": fields}, provider=self._spec.name, model=self._model)
+        events += [ProviderEvent(name, value, self._spec.name) for name, value in unknown]
 
     def _read_other(self, message: ServerMessage, events: list[LiveEvent]) -> None:
         if is_there(message.error):
@@ -142,7 +145,10 @@ class MessageReader:
             self._give_up(ids)
             events.append(ToolCallCancelled(ids))
         if message.go_away is not None:
-            events.append(GoAway(seconds_of(message.go_away.time_left) or 0.0))
+            left_s = seconds_of(message.go_away.time_left)
+            events.append(GoAway(left_s or 0.0))
+            if left_s is None and is_there(message.go_away.time_left):
+                self._pass_on("goAway.timeLeft", message.go_away.time_left, events)
         update = message.session_resumption_update
         if update is not None:
             consumed = update.last_consumed_client_message_index
@@ -153,12 +159,15 @@ class MessageReader:
                     None if consumed is None else int(consumed),
                 )
             )
-        if message.voice_activity is not None:
-            at_s = seconds_of(message.voice_activity.audio_offset)
-            self._read_activity("voiceActivity", message.voice_activity.voice_activity_type, at_s, events)
-        if message.voice_activity_detection_signal is not None:
-            kind = message.voice_activity_detection_signal.vad_signal_type
-            self._read_activity("voiceActivityDetectionSignal", kind, None, events)
+        heard = message.voice_activity
+        if heard is not None:
+            at_s = seconds_of(heard.audio_offset)
+            is_known = _is_speech(heard.voice_activity_type, at_s, events)
+            if not is_known or (at_s is None and is_there(heard.audio_offset)):
+                events.append(ProviderEvent("voiceActivity", fields_of(heard), self._spec.name))
+        signal = message.voice_activity_detection_signal
+        if signal is not None and not _is_speech(signal.vad_signal_type, None, events):
+            events.append(ProviderEvent("voiceActivityDetectionSignal", fields_of(signal), self._spec.name))
 
     # -- what the model says
 
@@ -173,6 +182,8 @@ class MessageReader:
         if content.model_turn is not None:
             for part in content.model_turn.parts or ():
                 self._read_part(part, events)
+            if content.model_turn.role is not None and content.model_turn.role != "model":
+                events.append(ProviderEvent("modelTurn.role", content.model_turn.role, self._spec.name))
         if content.output_transcription is not None:
             self._read_output(content.output_transcription, events)
         if content.grounding_metadata is not NOTHING and is_there(content.grounding_metadata):
@@ -180,10 +191,7 @@ class MessageReader:
             self._cite((citation for citation, _ in grounded(metadata, self._text)), events)
         if content.url_context_metadata is not NOTHING and is_there(content.url_context_metadata):
             metadata = self._pass_on("urlContextMetadata", content.url_context_metadata, events)
-            self._cite(
-                (Citation(url=page.get("retrievedUrl"), source=page) for page in metadata.get("urlMetadata") or ()),
-                events,
-            )
+            self._cite(visited(metadata), events)
         if content.generation_complete:
             events.append(GenerationComplete())
         if content.waiting_for_input is not None:
@@ -197,14 +205,15 @@ class MessageReader:
         self._begin(events)
         blob = part.inline_data
         if blob is not None:
-            rate = self._rates.get(blob.mime_type) or self._rate_of(blob.mime_type)
-            if rate > 0:
-                events.append(AudioOut(blob.data, rate))
-            elif part.thought:
-                events.append(ProviderEvent("thoughtImage", blob.data, self._spec.name))
+            media_type = blob.mime_type or _ANY_TYPE
+            rate = self._rates.get(media_type) or self._rate_of(media_type)
+            if part.thought:
+                events.append(ProviderEvent("thoughtMedia", fields_of(blob), self._spec.name))
+            elif rate > 0:
+                events.append(AudioOut(blob.data or b"", rate))
             else:
-                events.append(MediaOut(blob.data, blob.mime_type))
-        elif part.text is not None:
+                events.append(MediaOut(blob.data or b"", media_type))
+        if part.text is not None:
             if part.thought:
                 events.append(ReasoningOut(part.text))
             elif part.text:
@@ -213,11 +222,11 @@ class MessageReader:
         if part.function_call is not None:
             self._read_call(part.function_call, events)
         if part.executable_code is not None:
-            language = str(part.executable_code.language)
-            events.append(CodeOut(code=part.executable_code.code, language=language.lower()))
+            code = part.executable_code
+            events.append(CodeOut(code.code or "", _word(code.language).lower(), id=code.id or ""))
         if part.code_execution_result is not None:
             result = part.code_execution_result
-            events.append(CodeOut(outcome=str(result.outcome), output=result.output))
+            events.append(CodeOut(outcome=_word(result.outcome), output=result.output or "", id=result.id or ""))
         if part.thought_signature:
             events.append(ProviderEvent("thoughtSignature", part.thought_signature, self._spec.name))
 
@@ -260,6 +269,8 @@ class MessageReader:
         for id_ in ids:
             self.calls.pop(id_, None)
             self.void[id_] = None
+            if self._open_call is not None and self._open_call[0] == id_:
+                self._open_call = None
         while len(self.void) > _MOST_VOID:
             del self.void[next(iter(self.void))]
 
@@ -273,7 +284,7 @@ class MessageReader:
             if said.text:
                 self._begin(events)
                 self._keep(said.text)
-            events.append(OutputTranscript(said.text or "", bool(said.finished)))
+            events.append(OutputTranscript(said.text or "", bool(said.finished), language=said.language_code or ""))
         self._read_more(said, "outputTranscription", events)
 
     def _read_input(self, said: Transcription, events: list[LiveEvent], *, interim: bool = False) -> None:
@@ -284,25 +295,23 @@ class MessageReader:
                     language=said.language_code or "",
                 )
             )  # fmt: skip
-        self._read_more(said, "interimInputTranscription" if interim else "inputTranscription", events)
+        self._read_more(said, "interimInputTranscription" if interim else "inputTranscription", events, interim=interim)
 
-    def _read_more(self, said: Transcription, name: str, events: list[LiveEvent]) -> None:
-        if said.says_more():
-            fields = {
-                wire_name: plain(value) if isinstance(value, msgspec.Raw) else value
-                for field, wire_name in zip(said.__struct_fields__, said.__struct_encode_fields__, strict=True)
-                if (value := getattr(said, field)) is not None and value is not NOTHING
-            }
-            events.append(ProviderEvent(name, fields, self._spec.name))
+    def _read_more(self, said: Transcription, name: str, events: list[LiveEvent], *, interim: bool = False) -> None:
+        """What no event has a place for: of words, speakers and times, that a guess is final, a language alone."""
+        is_silent = said.text is None and said.language_code is not None and not said.finished
+        if is_silent or (interim and said.finished) or said.says_more():
+            events.append(ProviderEvent(name, fields_of(said), self._spec.name))
 
     def _begin(self, events: list[LiveEvent]) -> None:
         if not self.is_answering:
             self.is_answering = True
             events.append(TurnStarted())
 
-    def _end_turn(self, content: ServerContent, counts: msgspec.Raw) -> TurnComplete:
-        reason = "" if content.turn_complete_reason is None else str(content.turn_complete_reason)
-        usage = self._usage(counts) if counts is not NOTHING else None
+    def _end_turn(self, content: ServerContent, counts: msgspec.Raw, events: list[LiveEvent]) -> None:
+        self._end_call(events)
+        reason = _word(content.turn_complete_reason)
+        usage = self._usage(counts, events)
         status: Any = "completed"
         if self.was_interrupted:
             status = "interrupted"
@@ -310,41 +319,39 @@ class MessageReader:
             status = "failed"
         elif reason not in _NO_FAULT:
             status = "content_filter"
-        self.is_answering = self.was_interrupted = False
-        self._text = AnswerText()
-        self._cited.clear()
-        return TurnComplete(usage, status, reason)
+        self._forget_turn()
+        events.append(TurnComplete(usage, status, reason))
 
     def lose_turn(self) -> tuple[str, ...]:
         """The connection is gone, and the model's turn with it; returns the calls that nobody waits for any more."""
         lost = tuple(self.calls)
         self._give_up(lost)
-        self.is_answering = self.was_interrupted = False
         self._open_call = None
-        self._text = AnswerText()
+        self._forget_turn()
         return lost
+
+    def _forget_turn(self) -> None:
+        self.is_answering = self.was_interrupted = False
+        self._text = AnswerText()
+        self._cited.clear()
 
     # -- the rest
 
-    def _read_activity(self, name: str, kind: Any, at_s: float | None, events: list[LiveEvent]) -> None:
-        if kind in _STARTS:
-            events.append(SpeechStarted(at_s))
-        elif kind in _ENDS:
-            events.append(SpeechStopped(at_s))
-        else:
-            events.append(ProviderEvent(name, kind, self._spec.name))
-
     def _read_usage(self, counts: msgspec.Raw, events: list[LiveEvent]) -> None:
-        usage = self._usage(counts)
+        usage = self._usage(counts, events)
         if usage is not None:
             events.append(UsageReport(usage))
 
-    def _usage(self, raw: msgspec.Raw) -> Usage | None:
+    def _usage(self, raw: msgspec.Raw, events: list[LiveEvent]) -> Usage | None:
+        """Counts as `Usage`; those that it has no place for are passed on as well."""
         if not is_there(raw):
             return None
-        counts = {_SAME_BUT_NAMED.get(name, name): value for name, value in _decode_usage(raw).items()}
-        usage = usage_of(decode_usage(msgspec.json.encode(counts)), "reported", 0)
-        return None if usage.input_tokens is None and usage.output_tokens is None else usage
+        counts, is_known = read_usage(raw)
+        usage = usage_of(counts, "reported", 0)
+        is_empty = usage.input_tokens is None and usage.output_tokens is None
+        if is_empty or not is_known or says_more(counts):
+            self._pass_on("usageMetadata", raw, events)
+        return None if is_empty else usage
 
     def _rate_of(self, media_type: str) -> int:
         """Samples per second of audio, ``audio/pcm;rate=24000``; 0 for anything else. Remembered: it seldom changes."""
@@ -371,6 +378,22 @@ class MessageReader:
         data = plain(raw)
         events.append(ProviderEvent(name, data, self._spec.name))
         return data
+
+
+def _word(value: str | int | None) -> str:
+    """A word of an enumeration, which may come as a number."""
+    return "" if value is None else str(value)
+
+
+def _is_speech(kind: Any, at_s: float | None, events: list[LiveEvent]) -> bool:
+    """Tell that speech begins or ends, if `kind` means that."""
+    if kind in _STARTS:
+        events.append(SpeechStarted(at_s))
+    elif kind in _ENDS:
+        events.append(SpeechStopped(at_s))
+    else:
+        return False
+    return True
 
 
 def _says_more(message: ServerMessage) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from exllm.providers.gemini_events import NOTHING, Blob, FunctionCall
+from exllm.providers.gemini_events import NOTHING, FunctionCall, PartialArg, UsageMetadata, plain
 
 Unknown = list[tuple[str, Any]]
 """Fields that nobody knows, with where they stand, ``serverContent.newField``."""
@@ -21,14 +21,29 @@ class _Message(msgspec.Struct, gc=False, rename="camel", forbid_unknown_fields=T
     pass
 
 
-class ExecutableCode(msgspec.Struct, gc=False, rename="camel"):
-    code: str = ""
-    language: str | int = ""
+class LiveBlob(_Message):
+    mime_type: str | None = None
+    data: bytes | None = None
 
 
-class CodeExecutionResult(msgspec.Struct, gc=False, rename="camel"):
-    outcome: str | int = ""
-    output: str = ""
+class ExecutableCode(_Message):
+    id: str | None = None
+    code: str | None = None
+    language: str | int | None = None
+
+
+class CodeExecutionResult(_Message):
+    id: str | None = None
+    outcome: str | int | None = None
+    output: str | None = None
+
+
+class LivePartialArg(PartialArg, forbid_unknown_fields=True):
+    will_continue: bool | None = None  # whether more of the same text follows: the call says when it is complete
+
+
+class LiveFunctionCall(FunctionCall, forbid_unknown_fields=True):
+    partial_args: list[LivePartialArg] | None = None  # type: ignore[assignment]
 
 
 class LivePart(_Message):
@@ -36,8 +51,8 @@ class LivePart(_Message):
 
     text: str | None = None
     thought: bool | None = None
-    inline_data: Blob | None = None
-    function_call: FunctionCall | None = None
+    inline_data: LiveBlob | None = None
+    function_call: LiveFunctionCall | None = None
     executable_code: ExecutableCode | None = None
     code_execution_result: CodeExecutionResult | None = None
     thought_signature: str | None = None
@@ -66,7 +81,7 @@ class Transcription(_Message):
             and self.words is NOTHING
             and self.start_offset is NOTHING
             and self.end_offset is NOTHING
-        )
+        ) and not fields_of(self).keys() <= {"text", "finished", "languageCode"}  # there are nulls
 
 
 class ServerContent(_Message):
@@ -90,7 +105,7 @@ class SetupComplete(_Message):
 
 
 class ToolCallMessage(_Message):
-    function_calls: list[FunctionCall] | None = None
+    function_calls: list[LiveFunctionCall] | None = None
 
 
 class ToolCallCancellation(_Message):
@@ -116,6 +131,37 @@ class VoiceActivitySignal(_Message):
     vad_signal_type: str | int | None = None
 
 
+class LiveUsage(UsageMetadata):
+    """Token counts. The Gemini API calls those of the answer by another name than Vertex AI and generateContent."""
+
+    response_token_count: int | None = None
+    response_tokens_details: msgspec.Raw = NOTHING
+
+
+class _KnownCount(_Message):
+    modality: str | int | None = None
+    token_count: int | None = None
+
+
+class _KnownUsage(_Message):
+    """All that is known of token counts: to find what is not."""
+
+    prompt_token_count: int | None = None
+    response_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    total_token_count: int | None = None
+    prompt_tokens_details: list[_KnownCount] | None = None
+    response_tokens_details: list[_KnownCount] | None = None
+    candidates_tokens_details: list[_KnownCount] | None = None
+    cache_tokens_details: list[_KnownCount] | None = None
+    tool_use_prompt_tokens_details: list[_KnownCount] | None = None
+    service_tier: str | int | None = None
+    traffic_type: str | int | None = None
+
+
 class ServerMessage(_Message):
     """One message of the service."""
 
@@ -132,6 +178,8 @@ class ServerMessage(_Message):
 
 
 decode_message = msgspec.json.Decoder(ServerMessage).decode
+_decode_usage = msgspec.json.Decoder(LiveUsage).decode
+_decode_known_usage = msgspec.json.Decoder(_KnownUsage).decode
 
 # Where a field may be unknown: the path of an object, and what is known in it.
 _KNOWN: dict[str, type[msgspec.Struct]] = {
@@ -139,11 +187,18 @@ _KNOWN: dict[str, type[msgspec.Struct]] = {
     "serverContent": ServerContent,
     "serverContent.modelTurn": ModelTurn,
     "serverContent.modelTurn.parts": LivePart,
+    "serverContent.modelTurn.parts.inlineData": LiveBlob,
+    "serverContent.modelTurn.parts.executableCode": ExecutableCode,
+    "serverContent.modelTurn.parts.codeExecutionResult": CodeExecutionResult,
+    "serverContent.modelTurn.parts.functionCall": LiveFunctionCall,
+    "serverContent.modelTurn.parts.functionCall.partialArgs": LivePartialArg,
     "serverContent.outputTranscription": Transcription,
     "serverContent.inputTranscription": Transcription,
     "serverContent.interimInputTranscription": Transcription,
     "setupComplete": SetupComplete,
     "toolCall": ToolCallMessage,
+    "toolCall.functionCalls": LiveFunctionCall,
+    "toolCall.functionCalls.partialArgs": LivePartialArg,
     "toolCallCancellation": ToolCallCancellation,
     "goAway": GoAwayMessage,
     "sessionResumptionUpdate": ResumptionMessage,
@@ -184,17 +239,45 @@ def _known_of(value: Any, path: str, unknown: Unknown) -> Any:
     return kept
 
 
+def fields_of(struct: msgspec.Struct) -> dict[str, Any]:
+    """What a struct holds, as plain data under the names of the wire."""
+    fields = {}
+    for name, wire_name in zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True):
+        value = getattr(struct, name)
+        if isinstance(value, msgspec.Raw):
+            value = None if value is NOTHING else plain(value)
+        if value is not None:
+            fields[wire_name] = value
+    return fields
+
+
+def read_usage(raw: msgspec.Raw) -> tuple[LiveUsage, bool]:
+    """Token counts, and whether all of their fields are known. Raises `msgspec.DecodeError`."""
+    is_known = True
+    try:
+        _decode_known_usage(raw)
+    except msgspec.ValidationError:
+        is_known = False
+    counts = _decode_usage(raw)
+    if counts.response_token_count is not None:
+        counts.candidates_token_count = counts.response_token_count
+    if counts.response_tokens_details is not NOTHING:
+        counts.candidates_tokens_details = counts.response_tokens_details
+    return counts, is_known
+
+
 def seconds_of(raw: msgspec.Raw) -> float | None:
     """A protobuf duration, ``"9.5s"``; None where there is none, or none that can be read."""
     if raw is NOTHING:
         return None
     value = msgspec.json.decode(raw)
-    if isinstance(value, dict):  # as protobuf has it inside
-        value = f"{value.get('seconds', 0)}s"
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool):
         return None
     try:
-        found = float(value.removesuffix("s")) if isinstance(value, str) else float(value)
-    except (ValueError, OverflowError):
+        if isinstance(value, dict):  # as protobuf has it inside
+            found = float(value["seconds"]) + float(value.get("nanos", 0)) / 1e9
+        else:
+            found = float(value.removesuffix("s") if isinstance(value, str) else value)
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return found if 0 <= found < float("inf") else None

@@ -92,7 +92,7 @@ def _media(details: list[ModalityCount]) -> dict[str, int]:
     for each in details:
         if each.modality in _MEDIA:
             medium = _MEDIA[each.modality]
-            found[medium] = found.get(medium, 0) + each.token_count
+            found[medium] = found.get(medium, 0) + (each.token_count or 0)
     return found
 
 

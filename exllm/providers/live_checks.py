@@ -81,6 +81,8 @@ def merged(ours: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
 def nonsense(what: str, data: bytes, spec: ProviderSpec) -> ProtocolError:
     """The error for a message that makes no sense, with the beginning of it."""
     snippet = _BLOBS.sub("...", data[: SNIPPET_CHARS * 4].decode("utf-8", "replace"))[:SNIPPET_CHARS]
+    if len(what) > SNIPPET_CHARS:  # it may repeat a value of the message
+        what = f"{what[:SNIPPET_CHARS]}..."
     return ProtocolError(f"the provider sent {what}: {snippet!r}", provider=spec.name, body=snippet)
 
 

@@ -60,7 +60,8 @@ class ReasoningOut(_Event, frozen=True, tag="reasoning_out"):
 class OutputTranscript(_Event, frozen=True, tag="output_transcript"):
     """A piece of what the model says, as text. With `final`, `text` is the rest or empty: the item is complete.
 
-    With `replaces`, `text` is all of the item: the pieces before it were not right.
+    With `replaces`, `text` is all of the item: the pieces before it were not right. `language` is its BCP-47 code,
+    where the service tells.
     """
 
     text: str
@@ -68,16 +69,18 @@ class OutputTranscript(_Event, frozen=True, tag="output_transcript"):
     replaces: bool = False
     turn: str = ""
     item: str = ""
+    language: str = ""
 
 
 class CodeOut(_Event, frozen=True, tag="code_out"):
-    """Code that the model ran at its provider, or what came of it."""
+    """Code that the model ran at its provider, or what came of it; both have the same `id`, where there is one."""
 
     code: str = ""
     language: str = ""
     outcome: str = ""
     output: str = ""
     turn: str = ""
+    id: str = ""
 
 
 class CitationOut(_Event, frozen=True, tag="citation_out"):
@@ -93,7 +96,8 @@ class CitationOut(_Event, frozen=True, tag="citation_out"):
 class InputTranscript(_Event, frozen=True, tag="input_transcript"):
     """A piece of what the user said, as text; `final` and `replaces` as in `OutputTranscript`.
 
-    With `interim` it is a guess at all that was said, which a later event with the same `item` replaces.
+    With `interim` it is a guess at all that was said, which a later event with the same `item` replaces. `language` as
+    in `OutputTranscript`.
     """
 
     text: str
@@ -119,9 +123,10 @@ class SpeechStopped(_Event, frozen=True, tag="speech_stopped"):
 
 
 class InputCommitted(_Event, frozen=True, tag="input_committed"):
-    """The audio sent so far became a turn of the user, the conversation item `item`."""
+    """The audio sent so far became a turn of the user, the conversation item `item`, which stands after `previous`."""
 
     item: str = ""
+    previous: str = ""
 
 
 # -- tools
@@ -192,9 +197,10 @@ class SessionUpdated(_Event, frozen=True, tag="session_updated"):
 
 
 class TurnStarted(_Event, frozen=True, tag="turn_started"):
-    """The model begins to answer."""
+    """The model begins to answer. `beside`: it was asked to, without the answer becoming part of the conversation."""
 
     turn: str = ""
+    beside: bool = False
 
 
 class Interrupted(_Event, frozen=True, tag="interrupted"):
@@ -251,12 +257,17 @@ class RateLimits(_Event, frozen=True, tag="rate_limits"):
 
 
 class RemoteError(_Event, frozen=True, tag="remote_error"):
-    """The service refused something and goes on; what ends a session raises instead."""
+    """The service refused something and goes on; what ends a session raises instead.
+
+    `code` and `kind` are its own words, `kind` the less exact; `event_id` is the message that was refused, where it had
+    an id.
+    """
 
     message: str
     code: str = ""
     param: str = ""
     event_id: str = ""
+    kind: str = ""
 
 
 # -- the connection
