@@ -60,10 +60,12 @@ class LiveSession:
     # -- life
 
     async def __aenter__(self) -> Self:
+        is_ours = self._engine.is_unused  # else it was entered before, and goes on
         try:
             await self._engine.enter()
         except BaseException:
-            await self.aclose()
+            if is_ours:
+                await self.aclose()
             raise
         return self
 

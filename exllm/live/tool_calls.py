@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,7 +26,7 @@ class ToolCalls:
     approval or for an answer of the user.
 
     Attributes:
-        tasks: of the calls that go on.
+        tasks: of the calls that go on, and of the cancelled ones that still clean up.
         finished, cancelled: how many were answered, and how many were cancelled.
     """
 
@@ -36,27 +36,29 @@ class ToolCalls:
         self.cancelled = 0
         self._engine = engine
         self._room = asyncio.Semaphore(rules.concurrency)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-
-    @property
-    def tasks(self) -> tuple[asyncio.Task[Any], ...]:
-        """Of the calls that go on."""
-        return tuple(self._tasks.values())
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._wanted: dict[str, asyncio.Task[None]] = {}  # by id of the call
 
     def start(self, call: ToolCall) -> None:
         """Make `call`, unless it goes on already."""
-        if call.id in self._tasks:
+        if call.id in self._wanted:
             return
         task = asyncio.get_running_loop().create_task(self._answer(call), name=f"exllm-live-{call.name}")
-        self._tasks[call.id] = task
-        task.add_done_callback(lambda _task: self._tasks.pop(call.id, None))
+        self._wanted[call.id] = task
+        self.tasks.add(task)
+        task.add_done_callback(lambda task: self._is_done(call.id, task))
 
     def cancel(self, ids: tuple[str, ...]) -> None:
         """The model no longer waits for these."""
         for id in ids:
-            task = self._tasks.get(id)
+            task = self._wanted.pop(id, None)
             if task is not None and task.cancel():
                 self.cancelled += 1
+
+    def _is_done(self, id: str, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if self._wanted.get(id) is task:  # else it was cancelled, and the model may have made the call again
+            del self._wanted[id]
 
     async def _answer(self, call: ToolCall) -> None:
         engine = self._engine

@@ -1,8 +1,9 @@
 """The conversation of a Realtime session as items, to be told again over another connection.
 
 Kept are words, calls and their results, in the order in which the service has them; of speech the transcript, as far as
-there is one, and of what was cut off while it played, about as much as was heard. Audio and images are not kept. What
-was sent and not yet confirmed by the service comes last.
+there is one, and of what was cut off while it played, about as much as was heard. Speech is not kept; messages with
+images and recordings that were sent as turns are, up to a bound. What was sent and not yet confirmed by the service
+comes last.
 """
 
 from __future__ import annotations
@@ -15,18 +16,24 @@ import msgspec
 Item = dict[str, Any]
 
 MAX_CHARS = 200_000
+MAX_MEDIA_CHARS = 8_000_000
+"""Of images and recordings, as base64."""
+
 MOST_UNCONFIRMED = 1_000
 _SPOKEN = frozenset({"input_audio", "output_audio", "audio"})
 _TEXT_KIND = {"assistant": "output_text"}
+_MEDIA = ("image_url", "audio")
 
 
 class _Kept(msgspec.Struct):
-    """One item. `words` are those of a message, in pieces; `rest` is what an item holds that is no message."""
+    """One item. `words` are those of a message, in pieces; `rest` is what an item holds that is no message; `sent` is a
+    message with media, as it was sent."""
 
     type: str
     role: str = ""
     words: list[str] = []
     rest: Item = {}
+    sent: Item | None = None
     is_whole: bool = True
     is_cut: bool = False
     chars: int = 0
@@ -52,6 +59,7 @@ class Conversation:
         self._order: deque[str] = deque()
         self._unconfirmed: list[Item] = []
         self._chars = 0
+        self._media_chars = 0
 
     def __bool__(self) -> bool:
         return bool(self._items or self._unconfirmed)
@@ -61,7 +69,7 @@ class Conversation:
         self._unconfirmed = self.to_tell()
         self._items.clear()
         self._order.clear()
-        self._chars = 0
+        self._chars = self._media_chars = 0
 
     def unconfirmed(self) -> list[Item]:
         """What was sent, and the service has not said that it has."""
@@ -80,18 +88,22 @@ class Conversation:
         if not isinstance(id_, str) or not id_:
             return
         kept = _kept(item)
-        is_ours = self._confirm(item)
+        sent = self._confirm(item)
         if kept is None:
             return
         known = self._items.get(id_)
-        if known is None and self.is_resuming and not is_ours and self._is_told_again(id_, kept):
+        if known is None and self.is_resuming and sent is None and self._is_told_again(id_, kept):
             return
         if known is None:
             self._insert(id_, kept, previous)
+            if sent is not None and (chars := _media_chars(sent)):
+                kept.sent = sent
+                self._media_chars += chars
         elif kept.rest or len(kept.text()) > len(known.text()):  # else a note of the item without its words
             if known.is_cut:
                 return
             self._chars += kept.chars - known.chars
+            kept.sent = known.sent
             self._items[id_] = kept
         self._shrink()
 
@@ -129,13 +141,14 @@ class Conversation:
         if kept is not None:
             self._order.remove(id_)
             self._chars -= kept.chars
+            self._forget_media(kept)
 
     def to_tell(self) -> list[Item]:
         """The items to create, in order."""
         items = [item for id_ in self._order if (item := _item(self._items[id_])) is not None]
         items += self._unconfirmed
-        called = {item["call_id"] for item in items if item["type"] == "function_call"}
-        return [item for item in items if item["type"] != "function_call_output" or item["call_id"] in called]
+        called = [item.get("call_id") for item in items if item.get("type") == "function_call"]
+        return [item for item in items if item.get("type") != "function_call_output" or item.get("call_id") in called]
 
     def _insert(self, id_: str, kept: _Kept, previous: str) -> None:
         is_in_between = previous in self._items and previous != self._order[-1]
@@ -156,14 +169,13 @@ class Conversation:
                 return True
         return False
 
-    def _confirm(self, item: Item) -> bool:
-        """Whether `item` was sent: the first like it counts as known to the service from now on."""
+    def _confirm(self, item: Item) -> Item | None:
+        """What was sent as `item`, if it was: the first like it counts as known to the service from now on."""
         marks = _marks(item)
         for place, sent in enumerate(self._unconfirmed):
             if _marks(sent) == marks:
-                del self._unconfirmed[place]
-                return True
-        return False
+                return self._unconfirmed.pop(place)
+        return None
 
     def _grow(self, kept: _Kept, chars: int) -> None:
         kept.chars += chars
@@ -172,8 +184,18 @@ class Conversation:
 
     def _shrink(self) -> None:
         while self._chars > MAX_CHARS and len(self._order) > 1:
-            self._chars -= self._items.pop(self._order.popleft()).chars
+            oldest = self._items.pop(self._order.popleft())
+            self._chars -= oldest.chars
+            self._forget_media(oldest)
             self.has_forgotten = True
+        while self._media_chars > MAX_MEDIA_CHARS:
+            self._forget_media(next(self._items[id_] for id_ in self._order if self._items[id_].sent is not None))
+            self.has_forgotten = True
+
+    def _forget_media(self, kept: _Kept) -> None:
+        if kept.sent is not None:
+            self._media_chars -= _media_chars(kept.sent)
+            kept.sent = None
 
 
 def _marks(item: Item) -> tuple[Any, ...]:
@@ -184,14 +206,19 @@ def _marks(item: Item) -> tuple[Any, ...]:
     return kind, item.get("role"), _words(item)
 
 
-def _words(item: Item) -> str:
+def _pieces(item: Item) -> list[Item]:
     content = item.get("content")
-    pieces = [
-        piece.get("text") or piece.get("transcript") or ""
-        for piece in (content if isinstance(content, list) else ())
-        if isinstance(piece, dict)
-    ]
+    return [piece for piece in content if isinstance(piece, dict)] if isinstance(content, list) else []
+
+
+def _words(item: Item) -> str:
+    pieces = [piece.get("text") or piece.get("transcript") or "" for piece in _pieces(item)]
     return "".join(piece for piece in pieces if isinstance(piece, str))
+
+
+def _media_chars(item: Item) -> int:
+    media = [piece.get(name) for piece in _pieces(item) for name in _MEDIA]
+    return sum(len(data) for data in media if isinstance(data, str))
 
 
 def _kept(item: Item) -> _Kept | None:
@@ -214,6 +241,8 @@ def _kept(item: Item) -> _Kept | None:
 
 
 def _item(kept: _Kept) -> Item | None:
+    if kept.sent is not None:
+        return kept.sent
     if kept.type != "message":
         return kept.rest if kept.is_whole else None
     text = kept.text().strip()

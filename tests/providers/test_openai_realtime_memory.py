@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from exllm.errors import InvalidRequest
 from exllm.providers.openai_realtime import WIRE, RealtimeProtocol
-from exllm.providers.openai_realtime_memory import MAX_CHARS, MOST_UNCONFIRMED
+from exllm.providers.openai_realtime_memory import MAX_CHARS, MAX_MEDIA_CHARS, MOST_UNCONFIRMED
 from exllm.types.live_events import ResumptionUpdate, SessionStarted
 from exllm.types.live_settings import LiveSettings
 from exllm.types.message import Message
-from exllm.types.parts import ToolResult
+from exllm.types.parts import Audio, Image, Text, ToolResult
 from tests.providers.openai_realtime_talk import TOOL, begin, end, kinds, opened, reconnected, speak, spec_of, tell
 
 
@@ -122,6 +124,29 @@ def test_memory_is_bounded_and_says_so() -> None:
     assert len(told) == 9
     assert told[-1]["item"]["content"][0]["text"].startswith("39 ")
     assert protocol.warnings == ["the conversation is long; its beginning was not told again"]
+
+
+def test_pictures_and_recordings_that_were_sent_are_kept_up_to_a_bound() -> None:
+    protocol = opened()
+    size = MAX_MEDIA_CHARS // 4 * 3 // 4 - 300  # four of them fit, as base64
+    pictures = [Image(data=bytes([number]) * size, media_type="image/png") for number in range(5)]
+    for number, part in enumerate([Audio(data=b"RIFF", media_type="audio/wav"), *pictures]):
+        item = protocol.turn([Message.of("user", [Text(str(number)), part])], complete=False)
+        confirmed = {**json.loads(item[0])["item"], "id": f"u{number}"}
+        tell(protocol, "conversation.item.added", item=confirmed)
+        tell(protocol, "conversation.item.done", item={**confirmed, "content": []})
+    items = [message["item"]["content"] for message in reconnected(protocol)]
+    assert [content[0]["text"] for content in items] == [str(number) for number in range(6)]
+    assert [len(content) for content in items] == [1, 1, 2, 2, 2, 2]
+    assert protocol.warnings == ["the conversation is long; its beginning was not told again"]
+    assert [message["item"]["content"] for message in reconnected(protocol)] == items
+
+
+def test_an_item_in_the_services_own_words_need_not_make_sense() -> None:
+    protocol = opened()
+    protocol.raw({"type": "conversation.item.create", "item": {}})
+    protocol.raw({"type": "conversation.item.create", "item": {"type": "function_call_output"}})
+    assert [message["item"] for message in reconnected(protocol)] == [{}]
 
 
 def test_a_service_that_confirms_nothing_does_not_fill_the_memory() -> None:

@@ -1,0 +1,443 @@
+"""Things that go wrong with a session at the same time."""
+
+# ruff: noqa: SIM117, ASYNC110 - the blocks say what goes on while what is open
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+import time
+from typing import Any
+
+import pytest
+import trustme
+
+import exllm
+import exllm.transport.websocket as transport
+from exllm import live
+from exllm.live import Reconnect
+from tests.live import gemini, openai
+from tests.live.events import names, next_of, until
+from tests.live.scripted_server import Peer, Refusal, ScriptedServer
+
+QUICK = Reconnect(base_s=0.01, cap_s=0.02)
+
+
+async def listen(peer: Peer) -> None:
+    await gemini.set_up(peer)
+    await peer.keep_receiving()
+
+
+RESULTS: dict[str, Any] = {
+    "half of a surrogate pair": "\ud800",
+    "bytes": b"\xff",
+    "not a number": float("nan"),
+    "a set": {1, 2},
+    "an object": object(),
+    "nothing": None,
+    "a deep list": None,
+    "a class": int,
+}
+deep: list[Any] = []
+for _ in range(5000):
+    deep = [deep]
+RESULTS["a deep list"] = deep
+
+
+@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("wire", [gemini, openai])
+async def test_whatever_a_tool_returns_the_model_gets_an_answer(
+    name: str, wire: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def give() -> Any:
+        """Gives."""
+        return RESULTS[name]
+
+    async def ask(peer: Peer) -> None:
+        await wire.set_up(peer)
+        if wire is gemini:
+            await peer.send(gemini.call("c1", "give"))
+            await peer.receive_until("toolResponse")
+            await peer.send(gemini.COMPLETE)
+        else:
+            item = {"id": "f1", "type": "function_call", "call_id": "c1", "name": "give", "arguments": "{}"}
+            await peer.send(
+                {"type": "response.created", "response": {"id": "r1"}},
+                {"type": "response.output_item.done", "response_id": "r1", "item": {**item, "status": "completed"}},
+                {"type": "response.done", "response": {"id": "r1", "status": "completed", "output": [item]}},
+            )
+            message = await openai.receive(peer, "conversation.item.create")
+            assert message["item"]["call_id"] == "c1"
+        await peer.keep_receiving()
+
+    async with ScriptedServer(ask) as server, wire.client_for(server.url) as client:
+        async with client.live(wire.MODEL, tools=[give], auto_tools=True) as session:
+            async with asyncio.timeout(2):
+                await next_of(session, live.ToolFinished)
+        await server.all_left()
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
+async def test_a_tool_may_end_the_session() -> None:
+    async def ask(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.call("c1", "hang_up"))
+        await peer.keep_receiving()
+
+    async def hang_up() -> None:
+        """Ends the call."""
+        await session.aclose()
+
+    async with ScriptedServer(ask) as server, gemini.client_for(server.url) as client:
+        session = client.live(gemini.MODEL, tools=[hang_up], auto_tools=True)
+        async with session:
+            async with asyncio.timeout(2):
+                with pytest.raises(exllm.StreamClosed):
+                    await until(session, live.TurnComplete)
+        await server.all_left()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("exllm")]
+
+
+async def test_entering_a_session_again_is_refused_and_does_not_end_it() -> None:
+    async with ScriptedServer(listen) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL) as session:
+            with pytest.raises(exllm.StreamClosed, match="before"):
+                async with session:
+                    pytest.fail("it must not be entered")
+            await session.send("still here")
+        await server.all_left()
+
+
+async def test_a_call_whose_id_comes_again_while_the_cancelled_one_cleans_up_is_made() -> None:
+    made = 0
+    began = asyncio.Event()
+
+    async def slow() -> str:
+        """Takes its time to be cancelled."""
+        nonlocal made
+        made += 1
+        if made > 1:
+            return "done"
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            for _ in range(10):
+                await asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.002)
+        return ""
+
+    async def ask(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.call("c1", "slow"))
+        await began.wait()
+        await peer.send({"toolCallCancellation": {"ids": ["c1"]}}, gemini.call("c1", "slow"))
+        await peer.receive_until("toolResponse")
+        await peer.send(gemini.COMPLETE)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(ask) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL, tools=[slow], auto_tools=True) as session:
+            async with asyncio.timeout(2):
+                await until(session, live.TurnComplete)
+        await server.all_left()
+    assert made == 2
+
+
+# -- a connection that is lost while something else goes on
+
+
+def function_call(call_id: str, name: str, arguments: str = "{}", status: str = "completed") -> dict[str, Any]:
+    item = {"id": f"item_{call_id}", "type": "function_call", "call_id": call_id, "name": name}
+    return {**item, "arguments": arguments, "status": status}
+
+
+async def test_a_result_that_comes_while_there_is_no_connection_is_told_once_after_its_call() -> None:
+    gone, accepts = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> str:
+        """Is done while there is no connection."""
+        await gone.wait()
+        return "fine"
+
+    async def cut(peer: Peer) -> None:
+        await openai.set_up(peer)
+        await openai.receive(peer, "response.create")
+        item = function_call("c1", "slow")
+        await peer.send(
+            {"type": "response.created", "response": {"id": "r1", "status": "in_progress"}},
+            {"type": "response.output_item.done", "response_id": "r1", "output_index": 0, "item": item},
+            *openai.added(peer, item),
+            {"type": "response.done", "response": {"id": "r1", "status": "completed", "output": [item]}},
+        )
+        await asyncio.sleep(0.02)
+        peer.drop()
+
+    async def go_on(peer: Peer) -> None:
+        await accepts.wait()
+        await openai.set_up(peer)
+        await openai.receive(peer, "response.create")
+        await peer.send(*openai.begin("r2", "i2"), *openai.done(peer, "r2", "i2", "Fine."))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(cut, go_on) as server, openai.client_for(server.url) as client:
+        async with client.live(openai.MODEL, tools=[slow], auto_tools=True, reconnect=QUICK) as session:
+            await session.send("How is it?")
+            async with asyncio.timeout(3):
+                await until(session, live.Reconnecting)
+                gone.set()
+                while not session.stats.pending:
+                    await asyncio.sleep(0.01)
+                accepts.set()
+                events = await until(session, live.Reconnected)
+                events += await until(session, live.ToolFinished)
+                await until(session, live.TurnComplete)
+            assert sum(isinstance(event, live.ToolFinished) for event in events) == 1
+        await server.all_left()
+    received = server.peers[1].received[1:]
+    kinds = [message["item"]["type"] if "item" in message else message["type"] for message in received]
+    assert kinds == ["message", "function_call", "function_call_output", "response.create"]
+
+
+async def test_a_server_that_restarts_twice_within_a_turn_costs_no_event_and_no_turn() -> None:
+    async def cut(peer: Peer) -> None:
+        await openai.set_up(peer)
+        await openai.receive(peer, "response.create")
+        number = len(server.peers)
+        await peer.send(*openai.begin(f"r{number}", f"i{number}"), openai.said(f"r{number}", f"i{number}", "Par"))
+        await asyncio.sleep(0.02)
+        await peer.close(1012, "restart")
+
+    async def go_on(peer: Peer) -> None:
+        await openai.set_up(peer)
+        await openai.receive(peer, "response.create")
+        await peer.send(*openai.begin("r9", "i9"), openai.said("r9", "i9", "Paris"))
+        await peer.send(*openai.done(peer, "r9", "i9", "Paris"))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(cut, Refusal(503), cut, Refusal(503), go_on) as server:
+        async with openai.client_for(server.url) as client, client.live(openai.MODEL, reconnect=QUICK) as session:
+            await session.send("France?")
+            async with asyncio.timeout(3):
+                events = [event for _ in range(3) for event in await until(session, live.TurnComplete)]
+            statuses = [event.status for event in events if isinstance(event, live.TurnComplete)]
+            assert statuses == ["interrupted", "interrupted", "completed"]
+            assert [event.attempt for event in events if isinstance(event, live.Reconnecting)] == [1, 2, 3, 4]
+            assert names(events).count("Reconnected") == 2
+            words = [event.text for event in events if isinstance(event, live.OutputTranscript)]
+            assert words == ["Par", "Par", "Paris"]
+        await server.all_left()
+    for peer in (server.peers[1], server.peers[2]):
+        items = [message["item"] for message in peer.received if message["type"] == "conversation.item.create"]
+        assert [item["content"][0]["text"] for item in items if item["role"] == "user"] == ["France?"]
+        assert sum(message["type"] == "response.create" for message in peer.received) == 1
+
+
+async def test_what_is_sent_through_a_full_socket_that_breaks_arrives_in_order() -> None:
+    async def deaf(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.handle("h1"))
+        peer.connection.transport.pause_reading()
+        await asyncio.sleep(0.2)
+        peer.drop()
+
+    async with ScriptedServer(deaf, listen, read_ahead=1) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL, reconnect=QUICK) as session:
+            await next_of(session, live.ResumptionUpdate)
+            big = "x" * 300_000
+
+            async def say(number: int) -> None:
+                await session.send(f"{number} {big}" if number < 20 else str(number), complete=False)
+
+            speaking = [asyncio.create_task(say(number)) for number in range(40)]
+            await until(session, live.Reconnected)
+            await asyncio.gather(*speaking)
+        await server.all_left()
+    sent = [message["clientContent"]["turns"] for message in server.peers[1].received if "clientContent" in message]
+    numbers = [int(turn["parts"][0]["text"].split(" ")[0]) for turns in sent for turn in turns]
+    assert numbers == sorted(numbers)
+    assert numbers[-20:] == list(range(20, 40))
+    assert any("not told again" in words for words in session.warnings) or numbers == list(range(40))
+
+
+async def test_a_peer_that_is_gone_without_a_word_while_the_socket_is_full_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transport, "PING_S", 0.1)
+    monkeypatch.setattr(transport, "PONG_S", 0.1)
+
+    async def gone(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.handle("h1"))
+        peer.connection.transport.pause_reading()
+        await asyncio.sleep(2)
+        peer.drop()
+
+    async with ScriptedServer(gone, listen, read_ahead=1) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL, reconnect=Reconnect(base_s=0.01, pending_audio_s=1000)) as session:
+            speaking = asyncio.create_task(_speak(session, 300))
+            async with asyncio.timeout(1.5):
+                await until(session, live.Reconnected)
+            await speaking
+            await session.audio_end()
+        async with asyncio.timeout(3):
+            await server.all_left()
+    numbers = [message["realtimeInput"]["audio"]["data"] for message in server.peers[1].received[1:-1]]
+    assert len(numbers) > 10
+    assert session.stats.pending_dropped_bytes == 0
+
+
+async def _speak(session: live.LiveSession, pieces: int) -> None:
+    for number in range(pieces):
+        await session.send_audio(number.to_bytes(2, "little") * 16_000)
+
+
+async def test_an_announcement_within_a_turn_that_nobody_listens_to_costs_nothing_but_the_connection() -> None:
+    async def leaving(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.receive()
+        await peer.send(gemini.handle("h1"), gemini.go_away(0.2))
+        for number in range(40):
+            await peer.send(gemini.audio(bytes([number, 0])), gemini.said(f"{number} "))
+        await asyncio.sleep(0.1)
+        peer.drop()
+
+    async with ScriptedServer(leaving, listen) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL, audio_capacity=4, reconnect=QUICK) as session:
+            await session.send("Hello")
+            await asyncio.sleep(0.3)  # the time is over, and nobody has read the announcement
+            events = await until(session, live.Reconnected)
+            heard = [event.data[0] for event in events if isinstance(event, live.AudioOut)]
+            words = "".join(event.text for event in events if isinstance(event, live.OutputTranscript))
+            assert heard == list(range(40))
+            assert words == "".join(f"{number} " for number in range(40))
+            kinds = names(events)
+            assert kinds.index("GoAway") < kinds.index("TurnComplete") < kinds.index("Reconnecting")
+
+
+async def test_a_session_that_nobody_reads_can_be_closed_after_its_connection_broke() -> None:
+    async def talk(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        for _ in range(50):
+            await peer.send(gemini.audio(bytes(2)))
+        peer.drop()
+
+    async with ScriptedServer(talk) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL, audio_capacity=2):
+            await asyncio.sleep(0.05)
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 0.1
+        await server.all_left()
+
+
+@pytest.mark.parametrize("overflow", ["block", "drop", "overwrite"])
+async def test_around_an_interruption_every_piece_of_audio_is_heard_or_counted(overflow: Any) -> None:
+    pieces = 30
+
+    async def talk(peer: Peer) -> None:
+        await openai.set_up(peer)
+        for turn in range(4):
+            name = f"r{turn}"
+            await peer.send(*openai.begin(name, f"i{turn}"))
+            await peer.send(*[openai.audio(name, f"i{turn}", bytes([turn, 0]))] * pieces)
+            if turn % 2:
+                await peer.send(openai.SPEECH, openai.audio(name, f"i{turn}", bytes([turn, 0])))
+            await peer.send(*openai.done(peer, name, f"i{turn}", "x", "cancelled" if turn % 2 else "completed"))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(talk) as server, openai.client_for(server.url) as client:
+        async with client.live(openai.MODEL, audio_overflow=overflow, audio_capacity=8) as session:
+            events = []
+            for _ in range(4):
+                await asyncio.sleep(0.03)
+                events += await until(session, live.TurnComplete)
+            heard = sum(isinstance(event, live.AudioOut) for event in events)
+            stats = session.stats
+            lost = stats.audio_dropped + stats.audio_overwritten + stats.audio_discarded
+            assert heard + lost + stats.waiting_audio == 4 * pieces + 2
+            assert names(events).count("Interrupted") >= 2
+            assert names(events).count("TurnComplete") == 4
+
+
+# -- TLS
+
+
+async def test_a_server_that_never_answers_the_close_over_tls_is_not_waited_for() -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    async def deaf(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        peer.connection.transport.pause_reading()
+        await asyncio.sleep(0.5)
+        peer.drop()
+
+    async with ScriptedServer(deaf, tls=context) as server:
+        async with gemini.client_for(server.url, ssl_context=trusting) as client:
+            async with client.live(gemini.MODEL) as session:
+                sending = asyncio.create_task(_speak(session, 1000))
+                await asyncio.sleep(0.1)
+                assert not sending.done()
+                began = asyncio.get_running_loop().time()
+            assert asyncio.get_running_loop().time() - began < 0.3
+            with pytest.raises(exllm.StreamClosed):
+                await sending
+
+
+async def test_a_tls_handshake_that_never_ends_can_be_cancelled_and_has_its_time() -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1000):
+            pass
+        writer.close()
+
+    listener = await asyncio.start_server(mute, "127.0.0.1", 0)
+    url = f"wss://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with listener, gemini.client_for(url) as client:
+        with pytest.raises(exllm.ConnectTimeout):
+            async with client.live(gemini.MODEL, timeout=exllm.Timeouts(connect=0.1)):
+                pytest.fail("it must not open")
+
+        async def enter() -> None:
+            async with client.live(gemini.MODEL):
+                pytest.fail("it must not open")
+
+        entering = asyncio.create_task(enter())
+        await asyncio.sleep(0.05)
+        entering.cancel()
+        await asyncio.wait([entering], timeout=1)
+        assert entering.cancelled()
+    await asyncio.sleep(0)
+    gc.collect()
+
+
+async def test_pictures_of_a_lost_conversation_are_told_again() -> None:
+    async def cut(peer: Peer) -> None:
+        await openai.set_up(peer)
+        await openai.receive(peer, "response.create")
+        await peer.send(*openai.begin("r1", "i1"), *openai.done(peer, "r1", "i1", "A cat."))
+        await asyncio.sleep(0.02)
+        peer.drop()
+
+    async def go_on(peer: Peer) -> None:
+        await openai.set_up(peer)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(cut, cut, go_on) as server, openai.client_for(server.url) as client:
+        async with client.live(openai.MODEL, reconnect=QUICK) as session:
+            picture = exllm.Image(data=b"png", media_type="image/png")
+            await session.send([exllm.Message.of("user", ["What is this?", picture])])
+            await until(session, live.Reconnected)
+            await session.send("And now?")
+            await until(session, live.Reconnected)
+            await session.send("end", complete=False)
+        await server.all_left()
+    for peer in server.peers[1:]:
+        first, second = [message["item"] for message in peer.received if "item" in message][:2]
+        assert first["content"] == [
+            {"type": "input_text", "text": "What is this?"},
+            {"type": "input_image", "image_url": "data:image/png;base64,cG5n"},
+        ]
+        assert second["role"] == "assistant"
