@@ -95,6 +95,7 @@ class RealtimeProtocol:
     def connect(self) -> list[str | bytes]:
         """See `LiveProtocol`."""
         self.ready = False
+        self._to_say.clear()  # it is remembered
         is_kept = self.resumes_by == "handle"
         self._asked_for = self._known_conversation() if is_kept and self._keeps_conversations else ""
         self._reader.conversation_id = ""
@@ -246,16 +247,19 @@ class RealtimeProtocol:
         if turns.active and not turns.is_stopping:
             turns.is_stopping = True
             said.append(self._event("response.cancel"))
+        if turns.playing:  # in a call the service has what is not played yet, and knows how much was
+            turns.playing = ""
+            said.append(self._event("output_audio_buffer.clear"))
         speech = self._reader.speech
-        can_be_cut = speech is not None and not speech.is_cut and "no_truncation" not in self._quirks
-        if speech is not None and can_be_cut and played_ms is not None:
+        can_be_cut = speech.item and not speech.is_cut and "no_truncation" not in self._quirks
+        if can_be_cut and played_ms is not None:
             said.append(
                 self._event(
                     "conversation.item.truncate",
                     item_id=speech.item,
                     content_index=speech.content_index,
                     # more than there is would be refused
-                    audio_end_ms=max(0, min(played_ms, self._reader.spoken_ms())),
+                    audio_end_ms=max(0, min(played_ms, speech.ms)),
                 )
             )
             speech.is_cut = True
@@ -267,8 +271,10 @@ class RealtimeProtocol:
         Args:
             instructions, modalities, voice, tools, tool_choice, max_tokens, parallel_tool_calls, reasoning_effort,
                 prompt, metadata: for this response alone.
-            conversation: ``"none"`` for a response beside the conversation, which needs no turn.
-            input: items to answer instead of the conversation.
+            conversation: ``"none"`` for a response beside the conversation, which needs no turn; `metadata` tells it
+                from others.
+            input: what to answer instead of the conversation: messages, or items as dicts, also
+                ``{"type": "item_reference", "id": ...}``.
             extra: the provider's own fields.
         """
         options = response_of(how, self._spec, self.warnings)

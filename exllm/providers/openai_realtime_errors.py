@@ -28,13 +28,15 @@ def read_error(fields: Fields, *, provider: str, model: str, is_configured: bool
     it any more.
     """
     inner = object_in(fields, "error") if not isinstance(fields.get("error"), str) else {"message": fields["error"]}
+    if isinstance(inner.get("code"), int):  # a status
+        inner = {**inner, "code": str(inner["code"])}
     code, kind, message = text(inner, "code"), text(inner, "type"), text(inner, "message")
     error = error_for(code, kind, message, provider=provider, model=model)
     if code == _SESSION_OVER:
         raise StreamInterrupted(f"{message}: connect again", provider=provider, model=model, code=code)
     if not is_configured or isinstance(error, _FATAL):
         raise error
-    return RemoteError(error.message, code or kind, text(inner, "param"), text(inner, "event_id"))
+    return RemoteError(error.message, code or kind, text(inner, "param"), text(inner, "event_id"), kind)
 
 
 def error_for(code: str, kind: str, message: str, *, provider: str, model: str) -> ExLLMError:

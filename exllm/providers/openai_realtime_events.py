@@ -7,11 +7,18 @@ Source: https://developers.openai.com/api/reference/resources/realtime/server-ev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, get_args
 
 import msgspec
 
+from exllm.types.chunks import ProviderEvent
+from exllm.types.live_events import LiveEvent
+
 NOTHING = msgspec.Raw()
+
+Fields = dict[str, Any]
+Reader = Callable[[Fields], list[LiveEvent]]
 
 
 class _Piece(msgspec.Struct, gc=False, tag_field="type"):
@@ -54,7 +61,18 @@ Piece = AudioPiece | BetaAudioPiece | TextPiece | BetaTextPiece | TranscriptPiec
 
 decode_piece = msgspec.json.Decoder(Piece).decode
 
+_ID_FIELDS = frozenset({"item_id", "response_id", "content_index"})
+
+
+def piece_of(fields: Fields) -> Piece:
+    """A piece with null for a name that it has not. Raises `msgspec.ValidationError`."""
+    named = {name: value for name, value in fields.items() if value is not None or name not in _ID_FIELDS}
+    return msgspec.convert(named, Piece)  # type: ignore[no-any-return]
+
+
 PIECES = frozenset(struct.__struct_config__.tag for struct in get_args(Piece))
+
+_MOST = 2**63
 
 # Names of the beta, and the general ones that they are read as.
 RENAMED = {
@@ -65,7 +83,10 @@ RENAMED = {
     "transcription_session.updated": "session.updated",
 }
 
-Fields = dict[str, Any]
+
+def passed_on(fields: Fields, provider: str) -> ProviderEvent:
+    """An event as it came."""
+    return ProviderEvent(str(fields.get("type", "")), fields, provider)
 
 
 def text(fields: Fields, name: str) -> str:
@@ -105,6 +126,8 @@ def number(fields: Fields, name: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} should be a number, got {value!r:.40}")
+    if abs(value) > _MOST:
+        raise ValueError(f"{name} is beyond all reason")
     return value
 
 

@@ -11,12 +11,16 @@ from typing import Any
 
 from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers.live_checks import merged
+from exllm.providers.openai_realtime_items import Item, items_of
 from exllm.providers.openai_realtime_quirks import Dialect, dialect_of, put
 from exllm.providers.openai_responses_tools import tool_fields
 from exllm.providers.spec import ProviderSpec
 from exllm.types.live_settings import LiveSettings, TurnDetection
+from exllm.types.message import Message
+from exllm.types.normalise import normalise_messages
 from exllm.types.options import Options
 from exllm.types.tool import Tool
+from exllm.types.tool_dicts import tools_of
 
 SETTINGS = frozenset(
     {
@@ -31,13 +35,16 @@ PCM_RATE_HZ = 24_000
 G711_RATE_HZ = 8_000
 MEDIA_TYPES = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 
+_USUAL = LiveSettings("")
 # What a transcription session has a place for.
 _LISTENING = frozenset(
     {"turn_detection", "input_transcription", "language", "input_rate_hz", "audio_format", "noise_reduction", "include",
      "kind", "model", "extra", "resumable", "endpoint"}
 )  # fmt: skip
 # What takes back a setting that is in a session no more.
-_CLEARED: dict[str, Any] = {"instructions": "", "tools": []}
+_CLEARED: dict[str, Any] = {"instructions": "", "tools": [], "include": []}
+# What the two ends of a call have agreed on.
+_OF_A_CALL = ("audio_format", "input_rate_hz", "output_rate_hz")
 
 
 def session_of(settings: LiveSettings, spec: ProviderSpec, warnings: list[str]) -> dict[str, Any]:
@@ -91,11 +98,29 @@ def response_of(how: Mapping[str, Any], spec: ProviderSpec, warnings: list[str])
                 provider=spec.name,
             )
         if name == "modalities":
-            value = _listed(value, dialect)
+            value = _listed((value,) if isinstance(value, str) else value, dialect)
+        elif name == "input":
+            value = _input(value, spec, warnings)
         put(fields, dialect.response[name], value)
     if "tools" in how or "tool_choice" in how:
-        fields |= _tool_fields(tuple(how.get("tools") or ()), how.get("tool_choice"), warnings)
+        fields |= _tool_fields(tools_of(how.get("tools") or ()), how.get("tool_choice"), warnings)
     return merged(fields, how.get("extra") or {})
+
+
+def _input(value: Any, spec: ProviderSpec, warnings: list[str]) -> list[Item]:
+    """Items as they are; texts and messages as items."""
+
+    def warn(words: str) -> None:
+        if words not in warnings:
+            warnings.append(words)
+
+    items: list[Item] = []
+    for each in (value,) if isinstance(value, str | Message) else value:
+        if isinstance(each, Mapping):
+            items.append(dict(each))
+        else:
+            items += items_of(normalise_messages(each), spec, warn)
+    return items
 
 
 def rate_of(settings: LiveSettings, spec: ProviderSpec, *, output: bool) -> int:
@@ -114,7 +139,6 @@ def rate_of(settings: LiveSettings, spec: ProviderSpec, *, output: bool) -> int:
 
 def _values(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect, warnings: list[str]) -> dict[str, Any]:
     """The settings that were made, by our names and in the service's words."""
-    is_listening = settings.kind == "transcription"
     values: dict[str, Any] = {
         name: value
         for name in ("instructions", "speed", "temperature", "max_tokens", "parallel_tool_calls", "reasoning_effort",
@@ -135,11 +159,7 @@ def _values(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect, warnin
         values["transcription"] = transcription
     if settings.noise_reduction is not None:
         values["noise_reduction"] = {"type": settings.noise_reduction}
-    input_rate = rate_of(settings, spec, output=False)
-    values["input_format"] = _format(settings, input_rate, dialect, output=False)
-    values["input_rate_hz"] = input_rate
-    if not is_listening:
-        values["output_format"] = _format(settings, rate_of(settings, spec, output=True), dialect, output=True)
+    values |= _formats(settings, spec, dialect)
     if "resumes_by_conversation" in spec.live.quirks and settings.resumable:
         values["resumption"] = {"enabled": True}
     if settings.output_transcription is False:
@@ -158,6 +178,19 @@ def _modalities(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect) ->
 
 def _listed(modalities: Sequence[str], dialect: Dialect) -> list[str]:
     return ["text", "audio"] if dialect.lists_text and list(modalities) == ["audio"] else list(modalities)
+
+
+def _formats(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect) -> dict[str, Any]:
+    if settings.call_id is not None:
+        for name in _OF_A_CALL:
+            if getattr(settings, name) != getattr(_USUAL, name):
+                raise UnsupportedOption(f"a call has an {name} of its own; leave it out", provider=spec.name)
+        return {}
+    rate_hz = rate_of(settings, spec, output=False)
+    formats = {"input_format": _format(settings, rate_hz, dialect, output=False), "input_rate_hz": rate_hz}
+    if settings.kind != "transcription":
+        formats["output_format"] = _format(settings, rate_of(settings, spec, output=True), dialect, output=True)
+    return formats
 
 
 def _format(settings: LiveSettings, rate_hz: int, dialect: Dialect, *, output: bool) -> Any:
@@ -232,7 +265,6 @@ def _transcription(settings: LiveSettings, spec: ProviderSpec) -> dict[str, Any]
 
 
 def _check_listening(settings: LiveSettings, spec: ProviderSpec) -> None:
-    usual = LiveSettings("")
     for name in LiveSettings.__struct_fields__:
-        if name not in _LISTENING and getattr(settings, name) != getattr(usual, name):
+        if name not in _LISTENING and getattr(settings, name) != getattr(_USUAL, name):
             raise UnsupportedOption(f"a session of the kind 'transcription' takes no {name}", provider=spec.name)

@@ -18,6 +18,8 @@ class Turns:
         has_spoken: there was audio of it.
         is_stopping: the service, or we, have cancelled it.
         calls: calls of functions that wait for their results.
+        beside: responses that are being made, and are not of the conversation.
+        playing: in a call, the response that its other end hears, ``""`` for none.
     """
 
     def __init__(self) -> None:
@@ -25,7 +27,10 @@ class Turns:
         self.has_spoken = False
         self.is_stopping = False
         self.calls: set[str] = set()
+        self.beside: set[str] = set()
+        self.playing = ""
         self._is_requested = False
+        self._may_be_refused = False  # what was asked for last
         self._wanted: Fields | None = None
         self._last: Fields = {}  # what was asked for last
         self._waits_for_results = True
@@ -45,7 +50,7 @@ class Turns:
         if self._wanted is None or self.is_open or (self._waits_for_results and self.calls):
             return None
         options, self._wanted = self._wanted, None
-        self._is_requested = True
+        self._is_requested = self._may_be_refused = True
         self._last = options
         return options
 
@@ -58,18 +63,29 @@ class Turns:
         """A response is complete."""
         if not self.active or response in ("", self.active):
             self.active = ""
-            self.is_stopping = False
+            self.is_stopping = self._may_be_refused = False
+
+    def talk_over(self) -> str:
+        """The user speaks: the response that this interrupts, which the service stops by itself; ``""`` for none."""
+        playing, self.playing = self.playing, ""
+        if self.active and not self.is_stopping and (self.has_spoken or playing == self.active):
+            self.is_stopping = True
+            return self.active
+        return playing
 
     def refused(self, code: str) -> None:
         """The service refused something, perhaps our request for a response."""
         self._is_requested = False
-        if code == "conversation_already_has_active_response" and self._wanted is None:
-            # It had begun one by itself, which we may have been told of before.
-            self._wanted = self._last
+        if code == "conversation_already_has_active_response" and self._may_be_refused:
+            self._may_be_refused = False
+            if self._wanted is None:
+                # It had begun one by itself, which we may have been told of before.
+                self._wanted = self._last
 
     def lost(self) -> None:
         """The connection is gone: a response that was not complete is wanted again."""
         if self.is_open and not self.is_stopping and self._wanted is None:
             self.want(self._last if self._is_requested else {}, waits_for_results=True)
-        self.active = ""
-        self.has_spoken = self.is_stopping = self._is_requested = False
+        self.active = self.playing = ""
+        self.has_spoken = self.is_stopping = self._is_requested = self._may_be_refused = False
+        self.beside.clear()

@@ -123,15 +123,16 @@ def test_mcp_approvals_are_answered_like_calls() -> None:
     ],
 )
 def test_how_a_turn_ended(status: str, details: Any, expected: tuple[str, str]) -> None:
-    (event,) = end(opened(), status=status, status_details=details)
+    passed_on, event = end(opened(), status=status, status_details=details)
+    assert isinstance(passed_on, ProviderEvent)
     assert isinstance(event, TurnComplete)
     assert (event.status, event.reason) == expected
 
 
 def test_a_failed_response_says_why_and_the_session_goes_on() -> None:
     error = {"type": "invalid_request_error", "code": "model_not_found", "message": "no gpt-x"}
-    told, ended = end(opened(), status="failed", status_details={"type": "failed", "error": error})
-    assert told == RemoteError("no gpt-x", "model_not_found")
+    _, told, ended = end(opened(), status="failed", status_details={"type": "failed", "error": error})
+    assert told == RemoteError("no gpt-x", "model_not_found", kind="invalid_request_error")
     assert isinstance(ended, TurnComplete)
     assert (ended.status, ended.reason) == ("failed", "model_not_found")
 
@@ -145,7 +146,7 @@ def test_counts_by_modality() -> None:
     for fields in ({"usage": usage}, {"usage": None}):
         protocol = opened()
         outside = {} if fields["usage"] else {"usage": usage}  # xAI
-        (event,) = tell(protocol, "response.done", response={"id": "r", "status": "completed", **fields}, **outside)
+        _, event = tell(protocol, "response.done", response={"id": "r", "status": "completed", **fields}, **outside)
         assert isinstance(event, TurnComplete)
         counts = event.usage
         assert counts is not None
@@ -159,7 +160,8 @@ def test_limits_and_the_rest() -> None:
     assert tell(opened(), "rate_limits.updated", rate_limits=limits) == [
         RateLimits((RateLimit("tokens", 50000, 49950, 60.0),))
     ]
-    assert tell(opened(), "input_audio_buffer.committed", item_id="u1") == [InputCommitted("u1")]
+    committed = tell(opened(), "input_audio_buffer.committed", item_id="u1", previous_item_id="i1")
+    assert committed == [InputCommitted("u1", "i1")]
     passed = tell(opened(), "brand.new", a=1)
     assert passed == [ProviderEvent("brand.new", {"type": "brand.new", "a": 1}, "openai")]
 
@@ -184,7 +186,7 @@ def test_errors_that_end_a_session(code: str, kind: str, error: type[ExLLMError]
 def test_other_errors_end_only_what_has_not_begun() -> None:
     fields = {"code": "unknown_parameter", "type": "invalid_request_error", "message": "what?", "param": "session.x"}
     assert tell(opened(), "error", error={**fields, "event_id": "e1"}) == [
-        RemoteError("what?", "unknown_parameter", "session.x", "e1")
+        RemoteError("what?", "unknown_parameter", "session.x", "e1", "invalid_request_error")
     ]
     fresh = WIRE.protocol(LiveSettings("m"), spec_of())
     fresh.connect()
