@@ -11,6 +11,7 @@ import sys
 import threading
 import tracemalloc
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,10 @@ def plain(from_hz: int, to_hz: int) -> Resampler:
     return resampler
 
 
-RATES = [(16_000, 24_000), (24_000, 16_000), (8_000, 24_000), (24_000, 8_000), (48_000, 16_000), (44_100, 16_000)]
+RATES = [
+    (16_000, 24_000), (24_000, 16_000), (8_000, 24_000), (24_000, 8_000), (48_000, 16_000), (44_100, 16_000),
+    (22_050, 16_000),  # more places between two samples than weights are computed for
+]  # fmt: skip
 
 
 # -- sample rates
@@ -62,6 +66,59 @@ def test_a_tone_stays_what_it_is(from_hz: int, to_hz: int, frequency_hz: int) ->
     noise = sum((made[n] - wanted[n]) ** 2 for n in middle) or 1
     signal = sum(wanted[n] ** 2 for n in middle)
     assert 10 * math.log10(signal / noise) > 80  # 16 bits have 98 dB
+
+
+def chord(rate_hz: int, samples: int, highest_hz: float) -> list[float]:
+    """Many tones at once, as they are at any sample rate."""
+    chance = random.Random(7)
+    tones = [(chance.uniform(50, highest_hz), chance.uniform(0, 2 * math.pi)) for _ in range(40)]
+    return [sum(math.sin(2 * math.pi * hz * n / rate_hz + at) for hz, at in tones) * 1_200 for n in range(samples)]
+
+
+@pytest.mark.parametrize("make", [Resampler, plain])
+@pytest.mark.parametrize(("from_hz", "to_hz"), [*RATES, (44_100, 24_000), (44_101, 24_000), (24_000, 23_999)])
+def test_the_only_noise_is_that_of_16_bits(from_hz: int, to_hz: int, make: Callable[[int, int], Resampler]) -> None:
+    highest_hz = 0.84 * min(from_hz, to_hz) / 2
+    sound = struct.pack(f"<{from_hz // 8}h", *map(round, chord(from_hz, from_hz // 8, highest_hz)))
+    resampler = make(from_hz, to_hz)
+    made = samples_of(resampler.feed(sound) + resampler.close())
+    wanted = chord(to_hz, len(made), highest_hz)
+    errors = [made[n] - wanted[n] for n in range(200, len(made) - 200)]
+    # Rounding twice, before and after, is sqrt(2 / 12) = 0.41 of a step.
+    assert math.sqrt(sum(error * error for error in errors) / len(errors)) < 0.46
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), RATES)
+def test_the_pass_band_is_flat_and_nothing_is_folded_back(from_hz: int, to_hz: int) -> None:
+    def level_db(share: float) -> float:
+        frequency_hz = share * min(from_hz, to_hz) / 2
+        made = samples_of(resample(sine(frequency_hz, from_hz, from_hz // 8), from_hz, to_hz))[200:-200]
+        return 10 * math.log10(max(2 * sum(value * value for value in made) / len(made), 1e-9)) - 20 * math.log10(
+            20_000
+        )
+
+    for share in (0.02, 0.2, 0.5, 0.7, 0.85):
+        assert abs(level_db(share)) < 0.1, share
+    for share in (1.08, 1.2, 1.33):
+        if share * to_hz / 2 < from_hz / 2:
+            assert level_db(share) < -85, share
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(191_999, 16_000), (44_101, 48_000), (7_999, 192_000)])
+def test_no_two_rates_need_large_tables(from_hz: int, to_hz: int) -> None:
+    assert sum(map(len, Resampler(from_hz, to_hz)._phases)) < 200_000
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(44_100, 16_000), (22_050, 24_000)])
+def test_a_long_stream_does_not_drift(from_hz: int, to_hz: int) -> None:
+    resampler, chance, fed, made = Resampler(from_hz, to_hz), random.Random(3), 0, 0
+    for _ in range(400):
+        count = chance.randint(0, 2_000)
+        fed += count
+        made += len(resampler.feed(bytes(2 * count))) // 2
+        assert 0 <= fed / from_hz - made / to_hz < 0.002 or not fed
+    made += len(resampler.close()) // 2
+    assert made == math.ceil(fed * to_hz / from_hz)
 
 
 @pytest.mark.parametrize(("from_hz", "frequency_hz"), [(24_000, 9_500), (48_000, 15_000)])
@@ -192,16 +249,20 @@ def test_a_wav_file_is_read_as_it_was_written(tmp_path: Path) -> None:
         )
 
 
-def wav(kind: int, channels: int, bits: int, data: bytes, extension: bytes = b"") -> bytes:
-    fmt = (
-        struct.pack("<HHIIHH", kind, channels, 8_000, 8_000 * channels * bits // 8, channels * bits // 8, bits)
-        + extension
-    )
-    chunks = b"".join(
-        name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
-        for name, body in ((b"fmt ", fmt), (b"LIST", b"odd"), (b"data", data))
-    )
+def chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def wav(kind: int, channels: int, bits: int, data: bytes, extension: bytes = b"", block_bytes: int = 0) -> bytes:
+    block_bytes = block_bytes or channels * bits // 8
+    form = struct.pack("<HHIIHH", kind, channels, 8_000, 8_000 * block_bytes, block_bytes, bits) + extension
+    chunks = chunk(b"fmt ", form) + chunk(b"LIST", b"odd") + chunk(b"data", data)
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def extensible(kind: int, valid_bits: int, end: str = "000000001000800000aa00389b71") -> bytes:
+    """What WAVE_FORMAT_EXTENSIBLE adds: valid bits, loudspeakers, and a GUID that the format's number begins."""
+    return struct.pack("<HHIH", 22, valid_bits, 0, kind) + bytes.fromhex(end)
 
 
 @pytest.mark.parametrize(
@@ -214,9 +275,21 @@ def wav(kind: int, channels: int, bits: int, data: bytes, extension: bytes = b""
         (wav(3, 1, 32, struct.pack("<3f", 0.0, 1.0, -2.0)), (0, 32767, -32767)),
         (wav(7, 1, 8, b"\x80\xff"), (32124, 0)),
         (wav(6, 1, 8, b"\xd5\xaa"), (8, 32256)),
-        (wav(0xFFFE, 1, 16, struct.pack("<h", 7), struct.pack("<HHIH", 22, 16, 0, 1) + bytes(14)), (7,)),
+        (wav(0xFFFE, 1, 16, struct.pack("<h", 7), extensible(1, 16)), (7,)),
+        (wav(0xFFFE, 1, 32, struct.pack("<2i", 0x12345600, -256), extensible(1, 24)), (0x1234, -1)),  # 24 bits in 32
+        (wav(0xFFFE, 1, 32, struct.pack("<f", 0.5), extensible(3, 32)), (16384,)),
+        (wav(0xFFFE, 2, 8, b"\x80\xff", extensible(7, 8)), (16062,)),
+        (wav(1, 1, 20, b"\0\x34\x12", block_bytes=3), (0x1234,)),  # at the upper end of three bytes
+        (wav(1, 1, 12, struct.pack("<h", -32), block_bytes=2), (-32,)),
+        (wav(1, 2, 16, struct.pack("<2h", 5, 7), block_bytes=2), (6,)),  # a field that some writers have wrong
+        (wav(3, 1, 32, struct.pack("<3f", math.nan, math.inf, -math.inf)), (0, 32767, -32767)),
+        (wav(3, 1, 64, struct.pack("<d", 0.25)), (8192,)),
+        (wav(1, 6, 16, struct.pack("<7h", 6, 12, 0, 0, 0, 0, 9)), (3,)),  # the rest is no whole frame
+        (wav(1, 1, 16, struct.pack("<3h", 1, 2, 3))[:-3], (1,)),  # cut in the middle of a sample
+        (b"RF64" + b"\xff" * 4 + b"WAVE" + chunk(b"ds64", struct.pack("<QQQI", 80, 4, 2, 0))
+         + wav(1, 1, 16, b"")[12:-4] + b"\xff" * 4 + struct.pack("<2h", 4, 5) + chunk(b"LIST", b"INFO"), (4, 5)),
     ],
-)
+)  # fmt: skip
 def test_other_kinds_of_wav_files_are_read(tmp_path: Path, content: bytes, samples: tuple[int, ...]) -> None:
     (tmp_path / "x.wav").write_bytes(content)
     pcm, rate_hz = read_wav(tmp_path / "x.wav")
@@ -224,12 +297,39 @@ def test_other_kinds_of_wav_files_are_read(tmp_path: Path, content: bytes, sampl
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"RIFF", b"no wav at all, but long enough", wav(1, 1, 16, b"")[:20], wav(85, 1, 16, b"ab")]
+    ("content", "words"),
+    [
+        (b"", "no WAV file"),
+        (b"RIFF", "no WAV file"),
+        (b"no wav at all, but long enough", "no WAV file"),
+        (b"RIFX" + wav(1, 1, 16, b"ab")[4:], "no WAV file"),  # numbers the other way round
+        (wav(1, 1, 16, b"")[:20], "no sound in it"),
+        (wav(1, 1, 16, b"")[:12] + chunk(b"data", b"ab"), "no sound in it"),
+        (wav(85, 1, 16, b"ab"), "MP3 with 16 bits, which cannot be read; convert it"),
+        (wav(2, 1, 4, b"ab"), "ADPCM with 4 bits"),
+        (wav(3, 1, 16, b"ab"), "format 3 with 16 bits"),
+        (wav(1, 1, 64, bytes(8)), "format 1 with 64 bits"),
+        (wav(1, 0, 16, b"ab"), "not 0 and 8000 Hz"),
+        (
+            wav(0xFFFE, 4, 16, bytes(8), extensible(1, 16, "000021 07d31186 44c8c1ca000000")),
+            "unknown format",
+        ),  # ambisonic
+    ],
 )
-def test_what_is_no_wav_file_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_wav_file_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "x.wav").write_bytes(content)
-    with pytest.raises(ValueError, match=r"x\.wav"):
+    with pytest.raises(ValueError, match=rf"x\.wav.*{words}"):
         read_wav(tmp_path / "x.wav")
+
+
+def test_a_file_whose_lengths_were_never_filled_in_is_read_to_its_end(tmp_path: Path) -> None:
+    for written in (0, 36):  # what a recorder may say before it knows
+        header = b"RIFF" + struct.pack("<I", written) + b"WAVE" + wav(1, 1, 16, b"")[12:36]
+        (tmp_path / "y.wav").write_bytes(header + b"data" + bytes(4) + b"\1\0\2\0\3")
+        assert read_wav(tmp_path / "y.wav") == (b"\1\0\2\0", 8_000)
+    empty = wav(1, 1, 16, b"")[12:] + chunk(b"LIST", b"INFO")  # with the right lengths
+    (tmp_path / "y.wav").write_bytes(chunk(b"RIFF", b"WAVE" + empty))
+    assert read_wav(tmp_path / "y.wav") == (b"", 8_000)
 
 
 def test_a_recording_brings_all_to_the_rate_of_the_first_piece(tmp_path: Path) -> None:
@@ -319,6 +419,37 @@ def test_a_jitter_buffer_plays_bursts_and_late_pieces_whole_and_in_order(seed: i
     assert buffer.played_ms == pytest.approx(len(sound) / 16)
     with pytest.raises(ValueError, match="target_ms"):
         JitterBuffer(8_000, target_ms=-1)
+
+
+def test_a_jitter_buffer_keeps_samples_whole_when_pieces_are_not() -> None:
+    buffer = JitterBuffer(1_000, frame_ms=2, target_ms=0)
+    buffer.push(b"\1\1\2")
+    assert buffer.pop() == b"\1\1\0\0"
+    assert buffer.underruns == 1
+    buffer.push(b"\2\3\3")
+    assert buffer.pop() == b"\2\2\3\3"
+    buffer.push(b"\4\4\5")
+    buffer.finish()
+    assert buffer.pop() == b"\4\4\0\0"
+    assert buffer.pop() == bytes(4)
+    assert buffer.underruns == 1
+    assert buffer.played_ms == 4
+
+
+def test_a_jitter_buffer_that_ran_dry_plays_what_is_late_when_there_is_enough_of_it() -> None:
+    buffer = JitterBuffer(1_000, frame_ms=10, target_ms=30)
+    buffer.push(b"\1" * 60)
+    assert [buffer.pop() for _ in range(4)] == [b"\1" * 20] * 3 + [bytes(20)]
+    assert buffer.underruns == 1
+    buffer.push(b"\2" * 40)
+    assert [buffer.pop() for _ in range(3)] == [bytes(20)] * 3  # a stutter would be worse
+    assert buffer.underruns == 1  # still the same gap
+    buffer.push(b"\3" * 40)
+    assert [buffer.pop() for _ in range(4)] == [b"\2" * 20, b"\2" * 20, b"\3" * 20, b"\3" * 20]
+    buffer.finish()
+    assert buffer.pop() == bytes(20)
+    buffer.push(b"\4" * 20)  # the next answer is held back again
+    assert buffer.pop() == bytes(20)
 
 
 def test_a_jitter_buffer_is_emptied_by_an_interruption() -> None:

@@ -11,6 +11,10 @@ class JitterBuffer:
     The network fills it (`push`), the player empties it at its own pace (`pop`, from any callback of the same thread).
     Before the first sound, and after it has run dry, it gives silence until `target_ms` are there again.
 
+    What comes late is played late: nothing is skipped or dropped to catch up, and nothing is put in order, as a
+    WebSocket keeps the order itself. It holds as much as it is given, as services make answers faster than they are
+    spoken. Say `finish` at the end of every answer, or its last `target_ms` may wait for the next one.
+
     Args:
         rate_hz: samples per second of 16-bit PCM.
         frame_ms: what one `pop` gives.
@@ -30,10 +34,10 @@ class JitterBuffer:
         self._is_ending = False
         self._played_bytes = 0
         self.underruns = 0
-        """How often a player found nothing in the middle of a sound."""
+        """How often a player found too little in the middle of a sound."""
 
     def push(self, pcm: bytes) -> None:
-        """Sound has arrived."""
+        """Sound has arrived, in a piece of any length."""
         self._held += pcm
         self._is_ending = False
         if len(self._held) >= self._target_bytes:
@@ -45,14 +49,14 @@ class JitterBuffer:
         self._is_playing = bool(self._held)
 
     def pop(self) -> bytes:
-        """The next frame for the player; silence where there is none."""
+        """The next frame for the player, filled up with silence where there is too little."""
         held, size = self._held, self.frame_bytes
         if not self._is_playing:
             return bytes(size)
-        frame = bytes(held[:size])
-        del held[:size]
+        frame = bytes(held[: min(size, len(held) // 2 * 2)])  # half a sample waits for its other half
+        del held[: len(frame)]
         self._played_bytes += len(frame)
-        if len(frame) < size or (not held and self._is_ending):
+        if len(frame) < size or (len(held) < 2 and self._is_ending):
             self._is_playing = False
             if not self._is_ending:
                 self.underruns += 1

@@ -20,7 +20,11 @@ _BLOCK_SAMPLES = 4096
 """How much is filtered at once: NumPy needs about a kilobyte of memory for each sample of it."""
 
 _ROLLOFF = 0.94
-"""Where the pass band ends, as a share of half of the lower rate."""
+"""Where half of the amplitude is left, as a share of half of the lower rate."""
+
+_MOST_PHASES = 256
+"""Places between two input samples that weights are computed for. Where two rates need more, the weights between are
+interpolated, which costs less than the rounding to 16 bits (-104 dB): tables stay small for any two rates."""
 
 
 class Resampler:
@@ -29,6 +33,9 @@ class Resampler:
     Any slicing of the same input gives the same output. The sound is not shifted: the n-th millisecond of the output is
     that of the input. It needs the next 1.6 ms (16 kHz to 24 kHz and back) of the input for that, so output is that
     much short until `close`.
+
+    Up to 85 % of half of the lower rate the sound stays as it is, within 0.1 dB, and the noise is that of rounding to
+    16 bits. What is above 108 % of it is 85 dB down.
 
     Args:
         from_hz, to_hz: samples per second, any whole numbers.
@@ -43,7 +50,8 @@ class Resampler:
         self.from_hz = from_hz
         self.to_hz = to_hz
         self._up, self._down = to_hz // common, from_hz // common
-        self._phases = _phases(self._up, self._down)
+        self._count = min(self._up, _MOST_PHASES)
+        self._phases = _phases(self._count, min(1.0, to_hz / from_hz))
         self._taps = len(self._phases[0])
         self._numpy: Any = None if from_hz == to_hz else _numpy()  # loading it takes a while
         self._matrix: Any = None if self._numpy is None else self._numpy.array(self._phases)
@@ -100,7 +108,12 @@ class Resampler:
         made = array("h")
         for position in range(self._position, self._position + count * self._down, self._down):
             first, phase = divmod(position, up)
-            value = round(sum(map(mul, phases[phase], kept[first : first + taps])))
+            index, beyond = divmod(phase * self._count, up)
+            window = kept[first : first + taps]
+            exact = sum(map(mul, phases[index], window))
+            if beyond:
+                exact += beyond / up * (sum(map(mul, phases[index + 1], window)) - exact)
+            value = round(exact)
             made.append(-32768 if value < -32768 else 32767 if value > 32767 else value)
         return to_pcm(made)
 
@@ -110,7 +123,10 @@ class Resampler:
         first, phase = np.divmod(positions, self._up)
         kept = np.frombuffer(self._input.tobytes(), dtype=np.int16).astype(np.float64)
         windows = np.lib.stride_tricks.sliding_window_view(kept, self._taps)[first]
-        values = np.einsum("ij,ij->i", windows, self._matrix[phase])
+        index, beyond = np.divmod(phase * self._count, self._up)
+        values = np.einsum("ij,ij->i", windows, self._matrix[index])
+        if self._up > self._count:
+            values += beyond / self._up * (np.einsum("ij,ij->i", windows, self._matrix[index + 1]) - values)
         made: bytes = np.clip(np.rint(values), -32768, 32767).astype("<i2").tobytes()
         return made
 
@@ -122,24 +138,26 @@ def resample(pcm: bytes, from_hz: int, to_hz: int) -> bytes:
 
 
 @lru_cache(32)
-def _phases(up: int, down: int) -> tuple[tuple[float, ...], ...]:
-    """For each place between two input samples, the weights of the input samples around it; they add up to 1."""
-    cutoff = min(1.0, up / down) * _ROLLOFF  # relative to half of the input rate
+def _phases(count: int, ratio: float) -> tuple[tuple[float, ...], ...]:
+    """For `count` places between two input samples, and the next of these, the weights of the input samples around it;
+    they add up to 1. `ratio` is that of the lower rate to the input's."""
+    cutoff = ratio * _ROLLOFF  # relative to half of the input rate
     half = math.ceil(_ZERO_CROSSINGS / cutoff)
     window_0 = _bessel_0(_KAISER_BETA)
-    phases = []
-    for phase in range(up):
+    phases: list[tuple[float, ...]] = []
+    for phase in range(count // 2 + 1):
         weights = []
         for tap in range(2 * half):
             # Distance from the output sample, in input samples.
-            distance = tap - (half - 1) - phase / up
+            distance = tap - (half - 1) - phase / count
             across = distance / half
             window = _bessel_0(_KAISER_BETA * math.sqrt(max(0.0, 1.0 - across * across))) / window_0
             angle = math.pi * cutoff * distance
             weights.append((math.sin(angle) / angle if angle else 1.0) * window)
         total = sum(weights)
         phases.append(tuple(weight / total for weight in weights))
-    return tuple(phases)
+    mirrored = (phases[count - phase][::-1] for phase in range(count // 2 + 1, count + 1))
+    return (*phases, *mirrored)
 
 
 def _bessel_0(x: float) -> float:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from types import TracebackType
 from typing import IO, Self
 
 from exllm.live.audio.g711 import alaw_decode, ulaw_decode
 from exllm.live.audio.resample import Resampler
-from exllm.live.audio.samples import to_pcm
+from exllm.live.audio.samples import to_pcm, to_samples
 
 _PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+_SUBFORMAT_END = bytes.fromhex("000000001000800000aa00389b71")  # of those that are a format's number and this
 _UNKNOWN = 2**32 - 1
 
 
@@ -24,26 +26,35 @@ def write_wav(path: str | os.PathLike[str], pcm: bytes, rate_hz: int) -> None:
 def read_wav(path: str | os.PathLike[str]) -> tuple[bytes, int]:
     """The sound of a WAV file as PCM (16 bits, mono, channels mixed) and its sample rate.
 
-    Reads whole numbers of 8 to 32 bits, floats, and G.711. Raises OSError; ValueError for what is no such file.
+    Reads whole numbers of up to 32 bits, floats, and G.711, with any number of channels; of a file that was cut short,
+    or whose lengths were never filled in, all that is there. Raises OSError; ValueError for what is no such file.
     """
     with open(path, "rb") as file:
         data = file.read()
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+    if data[:4] not in (b"RIFF", b"RF64", b"BW64") or data[8:12] != b"WAVE":
         raise ValueError(f"{os.fspath(path)} is no WAV file")
-    kind = channels = rate_hz = bits = 0
+    long_size = _UNKNOWN
+    form: _Format | None = None
     at = 12
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        chunk = data[at + 8 : at + 8 + size]
-        if name == b"fmt " and len(chunk) >= 16:
-            kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
-            if kind == _EXTENSIBLE and len(chunk) >= 26:
-                kind = int.from_bytes(chunk[24:26], "little")
-        elif name == b"data":
-            if not (channels and rate_hz):
+        at += 8
+        if name == b"data":
+            if form is None:
                 break
-            return _mixed(_samples(chunk, kind, bits, path), channels), rate_hz
-        at += 8 + size + size % 2
+            if size == 0 and int.from_bytes(data[4:8], "little") + 8 <= at:
+                size = _UNKNOWN  # a recorder that was killed before it came back to its header
+            sound = data[at : at + (long_size if size == _UNKNOWN else size)]
+            try:
+                return _mixed(form.samples(sound), form.channels), form.rate_hz
+            except ValueError as error:
+                raise ValueError(f"{os.fspath(path)}: {error}") from None
+        chunk = data[at : at + size]
+        if name == b"fmt " and len(chunk) >= 16:
+            form = _Format(chunk)
+        elif name == b"ds64" and len(chunk) >= 16:  # sizes that do not fit into 32 bits: EBU Tech 3306
+            long_size = int.from_bytes(chunk[8:16], "little")
+        at += size + size % 2
     raise ValueError(f"{os.fspath(path)} has no sound in it that can be read")
 
 
@@ -140,28 +151,47 @@ def _header(rate_hz: int, size: int) -> bytes:
 _DECODERS = {"audio/pcmu": ulaw_decode, "audio/pcma": alaw_decode}
 
 
-def _samples(data: bytes, kind: int, bits: int, path: str | os.PathLike[str]) -> list[int]:
-    """All samples, of all channels, as 16-bit numbers."""
-    width = bits // 8
-    data = data[: len(data) // max(width, 1) * max(width, 1)]
-    if kind == _PCM and bits == 8:
-        return [(byte - 128) << 8 for byte in data]
-    if kind == _PCM and width in (2, 3, 4):
-        high = width - 2  # the two highest bytes are the 16-bit sample
-        return [
-            int.from_bytes(data[at + high : at + width], "little", signed=True) for at in range(0, len(data), width)
-        ]
-    if kind == _FLOAT and width in (4, 8):
-        values = struct.unpack(f"<{len(data) // width}{'f' if width == 4 else 'd'}", data)
-        return [round(max(-1.0, min(1.0, value)) * 32767) for value in values]
-    if kind in (_ALAW, _ULAW):
-        decoded = alaw_decode(data) if kind == _ALAW else ulaw_decode(data)
-        return list(struct.unpack(f"<{len(decoded) // 2}h", decoded))
-    raise ValueError(f"{os.fspath(path)} holds sound of format {kind} with {bits} bits, which cannot be read")
+class _Format:
+    """What a ``fmt`` chunk says of the sound."""
+
+    def __init__(self, chunk: bytes) -> None:
+        self.kind, self.channels, self.rate_hz, _, block_bytes, self.bits = struct.unpack_from("<HHIIHH", chunk)
+        if self.kind == _EXTENSIBLE and chunk[26:40] == _SUBFORMAT_END:
+            self.kind = int.from_bytes(chunk[24:26], "little")
+        # Samples of 12 or 20 bits stand at the upper end of whole bytes.
+        self.width = max((self.bits + 7) // 8, block_bytes // max(self.channels, 1))
+
+    def samples(self, data: bytes) -> Sequence[int]:
+        """All samples, of all channels, as 16-bit numbers. Raises ValueError."""
+        kind, width = self.kind, self.width
+        if not (self.channels and self.rate_hz):
+            raise ValueError(f"a sound has channels and a rate, not {self.channels} and {self.rate_hz} Hz")
+        data = data[: len(data) // max(width, 1) * max(width, 1)]
+        if kind == _PCM and width == 1:
+            return [(byte - 128) << 8 for byte in data]
+        if kind == _PCM and width in (2, 3, 4):
+            pcm = bytearray(len(data) // width * 2)
+            pcm[0::2], pcm[1::2] = data[width - 2 :: width], data[width - 1 :: width]  # the upper two bytes of each
+            return to_samples(pcm)
+        if kind == _FLOAT and width in (4, 8):
+            values = struct.unpack(f"<{len(data) // width}{'f' if width == 4 else 'd'}", data)
+            # What is no number is silence.
+            return [round(max(-1.0, min(1.0, value)) * 32767) if value == value else 0 for value in values]
+        if kind in (_ALAW, _ULAW) and width == 1:
+            return to_samples(alaw_decode(data) if kind == _ALAW else ulaw_decode(data))
+        named = _UNREADABLE.get(kind, f"format {kind}")
+        raise ValueError(
+            f"its sound is {named} with {self.bits} bits, which cannot be read; convert it first, such as with "
+            f"`ffmpeg -i in.wav -c:a pcm_s16le out.wav`"
+        )
 
 
-def _mixed(samples: list[int], channels: int) -> bytes:
+_UNREADABLE = {2: "ADPCM", 0x11: "ADPCM", 0x31: "GSM 6.10", 0x55: "MP3", _EXTENSIBLE: "of an unknown format"}
+
+
+def _mixed(samples: Sequence[int], channels: int) -> bytes:
     if channels > 1:
         whole = len(samples) // channels * channels
-        samples = [sum(samples[at : at + channels]) // channels for at in range(0, whole, channels)]
+        by_channel = (samples[channel:whole:channels] for channel in range(channels))
+        samples = [sum(together) // channels for together in zip(*by_channel, strict=True)]
     return to_pcm(samples)
