@@ -7,10 +7,12 @@ process is open that was not before. Any test fails when it connects to, or look
 from __future__ import annotations
 
 import asyncio
+import asyncio.constants
 import gc
 import inspect
 import os
 import socket
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -23,6 +25,15 @@ from tests.conformance_matrix import pytest_runtest_makereport, pytest_terminal_
 
 GRACE_S = 0.3
 """How long the last callbacks of a test may take to run; a leak is still there afterwards."""
+
+FRAMES_OF_ORIGIN = 4
+"""How much of where a task, a future or a callback was made asyncio's debug mode notes.
+
+By default it notes all of it for each future, and looks at each file of it on the disk: a third of the time of a test
+of one request.
+"""
+asyncio.constants.DEBUG_STACK_DEPTH = FRAMES_OF_ORIGIN
+traceback.extract_stack.__defaults__ = (None, FRAMES_OF_ORIGIN)  # what the futures written in C call, without arguments
 
 _LOCAL = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::", ""})
 
