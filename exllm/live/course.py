@@ -83,6 +83,7 @@ class Course:
         self._tools = tools
         self._spending = spending
         self._leaves_early = leaves_early
+        self._beside: set[str] = set()  # turns beside the conversation, which take no other's place
         self._cut: str | None = None  # a turn that was interrupted: what still comes of its audio is not wanted
         self._spoken = ("", "")  # turn and item of the audio that came last
         self._leave_at = math.inf
@@ -125,6 +126,7 @@ class Course:
         if self.turn is None:
             return None
         turn, self.turn, self._cut = self.turn, None, None
+        self._beside.clear()
         return TurnComplete(status="interrupted", reason="connection_lost", turn=turn)
 
     def note(self, event: LiveEvent) -> bool:
@@ -142,8 +144,14 @@ class Course:
         self._spoken = (event.turn, event.item)
         return self._answering(event)
 
+    def _started(self, event: TurnStarted) -> bool:
+        if event.beside:
+            self._beside.add(event.turn)
+        return self._answering(event)
+
     def _answering(self, event: AudioOut | TurnStarted | TextOut | OutputTranscript) -> bool:
-        self.turn = event.turn
+        if event.turn != self.turn and (self.turn is None or event.turn not in self._beside):
+            self.turn = event.turn
         self.has_answered = True
         return True
 
@@ -153,6 +161,10 @@ class Course:
         return True
 
     def _completed(self, event: TurnComplete) -> bool:
+        if event.turn in self._beside:
+            self._beside.discard(event.turn)
+            self.turn = None if self.turn == event.turn else self.turn
+            return self._spend(event.usage)
         self.turn = None
         self.has_served = True
         self._answered_s = self._audio_sent()
@@ -196,7 +208,7 @@ _NOTES: dict[type[msgspec.Struct], Callable[[Course, Any], bool]] = {
     AudioOut: Course._audio,
     TextOut: Course._answering,
     OutputTranscript: Course._answering,
-    TurnStarted: Course._answering,
+    TurnStarted: Course._started,
     Interrupted: Course._interrupted,
     TurnComplete: Course._completed,
     UsageReport: Course._used,

@@ -51,7 +51,8 @@ class _Entry:
 class Transcript:
     """What was said so far: typed turns as they were given, speech as the transcripts tell it.
 
-    Speech that the service does not write down is not in it. What the model was interrupted in stays as far as it came.
+    Speech that the service does not write down is not in it, nor is what the model answers beside the conversation.
+    What the model was interrupted in stays as far as it came.
     """
 
     def __init__(self, history: Iterable[Message] = ()) -> None:
@@ -59,6 +60,7 @@ class Transcript:
         self._answer: _Entry | None = None  # of the turn that goes on
         self._speech: _Entry | None = None  # what the user says without an item, until the model has answered
         self._speeches: dict[str, _Entry] = {}
+        self._beside: set[str] = set()  # turns that are not of the conversation
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation so far."""
@@ -129,10 +131,16 @@ class Transcript:
         return entry
 
     def _started(self, event: TurnStarted) -> None:
-        if self._answer is not None and self._answer.key != event.turn:
+        if event.beside:
+            self._beside.add(event.turn)
+        elif self._answer is not None and self._answer.key != event.turn:
             self._answer = None
 
-    def _over(self, _event: Interrupted | TurnComplete) -> None:
+    def _over(self, event: Interrupted | TurnComplete) -> None:
+        if event.turn in self._beside:
+            if isinstance(event, TurnComplete):
+                self._beside.discard(event.turn)
+            return
         self._answer = None
         self._end_speech()
 
@@ -140,6 +148,8 @@ class Transcript:
         self._speech = None
 
     def _entry(self, turn: str) -> _Entry:
+        if turn in self._beside:
+            return _Entry("assistant", turn)  # nobody looks at it
         answer = self._answer
         if answer is None or answer.key != turn:
             answer = self._answer = _Entry("assistant", turn)

@@ -214,3 +214,55 @@ async def test_a_response_that_the_services_own_forestalls_is_asked_for_after_th
             await session.respond(instructions="Be brief.")
             turns = [(await next_of(session, live.TurnComplete)).turn for _ in range(2)]
             assert turns == ["heard", "asked"]
+
+
+async def test_what_is_answered_beside_the_conversation_is_not_in_its_transcript() -> None:
+    async def answer(peer: Peer) -> None:
+        def beside(kind: str, status: str) -> dict[str, object]:
+            response = {"id": "r9", "status": status, "conversation_id": None, "metadata": {"topic": "mood"}}
+            return {"type": f"response.{kind}", "event_id": "e", "response": response}
+
+        await set_up(peer)
+        await receive(peer, "response.create")
+        await peer.send(*begin("r1", "i1"), said("r1", "i1", "It is "))
+        assert (await receive(peer, "response.create"))["response"]["conversation"] == "none"
+        await peer.send(beside("created", "in_progress"), said("r9", "i9", "calm"), beside("done", "completed"))
+        await peer.send(said("r1", "i1", "warm."), *done(peer, "r1", "i1", "It is warm."))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL) as session:
+            await session.send("Weather?")
+            await next_of(session, live.OutputTranscript)
+            await session.respond(conversation="none", input="Is the user calm?", metadata={"topic": "mood"})
+            first = await until(session, live.TurnComplete)
+            assert live.TurnStarted("r9", beside=True) in first
+            assert [event.text for event in first if isinstance(event, live.OutputTranscript)] == ["calm"]
+            second = await until(session, live.TurnComplete)
+            assert [event.turn for event in (first[-1], second[-1]) if isinstance(event, live.TurnComplete)] == [
+                "r9",
+                "r1",
+            ]
+            assert [message.text for message in session.transcript] == ["Weather?", "It is warm."]
+
+
+async def test_a_turn_goes_on_while_another_beside_it_ends() -> None:
+    async def lose(peer: Peer) -> None:
+        await set_up(peer)
+        response = {"id": "r9", "status": "completed", "conversation_id": None}
+        await receive(peer, "response.create")
+        await peer.send(*begin("r1", "i1"), said("r1", "i1", "It is "))
+        await peer.send({"type": "response.created", "event_id": "e", "response": response})
+        await peer.send(said("r9", "i9", "calm"), {"type": "response.done", "event_id": "e", "response": response})
+        peer.drop()
+
+    async def go_on(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(lose, go_on) as server, client_for(server.url) as client:
+        async with client.live(MODEL, reconnect=QUICK) as session:
+            await session.send("Weather?")
+            assert (await next_of(session, live.TurnComplete)).turn == "r9"
+            lost = await next_of(session, live.TurnComplete)
+            assert (lost.turn, lost.reason) == ("r1", "connection_lost")
