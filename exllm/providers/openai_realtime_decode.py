@@ -162,7 +162,7 @@ class EventReader:
         return fields
 
     def _read_fields(self, fields: Fields, data: bytes) -> list[LiveEvent]:
-        kind = fields["type"]
+        kind: str = fields["type"]
         read = self.readers.get(RENAMED.get(kind, kind))
         try:
             return [passed_on(fields, self._spec.name)] if read is None else read(fields)
