@@ -12,6 +12,7 @@ What goes over the wire is in `exllm.integrations.live_protocol` and docs/live.m
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from exllm.integrations.live_relay import POLICY, Relay, RelayStats
 __all__ = ["FORWARDED", "RelayStats", "relay_live"]
 
 Authorize = Callable[[WebSocket], bool | Awaitable[bool]]
+_log = logging.getLogger(__name__)
 
 
 async def relay_live(
@@ -59,17 +61,20 @@ async def relay_live(
         websocket: not yet accepted.
         session: of `Client.live`, not yet entered. Tools whose calls are made here need ``auto_tools=True``; calls of
             tools without a function are told to the browser, which answers them, and no others.
-        authorize: asked before the connection is accepted and the session opened; False refuses with status 403.
+        authorize: asked before the connection is accepted and the session opened; False refuses with status 403. None:
+            whoever comes may talk, at your cost.
         origins: whole origins, such as ``"https://app.example.com"``, whose pages may connect. Empty: pages of the host
-            that they connect to. None: all. A client that tells no origin is no browser, and is not refused for that.
+            that they connect to, as the ``Host`` header names it (a proxy must pass that on). None: all. A client that
+            tells no origin is no browser, and is not refused for that.
         events: kinds of events that the browser is told; audio always is.
         max_message_bytes: of one message from the browser. Your server has a limit of its own.
         send_timeout_s: how long one message may take, to the browser, or to the session while too many others wait.
         max_duration_s: how long all may take.
 
-    Raises: what `authorize` raises, and ConfigurationError for functions that nobody would call, before anything is
-        accepted.
+    Raises: what `authorize` raises, ConfigurationError for functions that nobody would call, TypeError and ValueError
+        for origins that are none, before anything is accepted.
     """
+    _check_origins(origins)
     own_tools = {tool.name for tool in session.settings.tools if isinstance(tool, Tool) and tool.handler is not None}
     if own_tools and not session.auto_tools:
         raise ConfigurationError("nobody else calls the tools of a relayed session: client.live(..., auto_tools=True)")
@@ -84,13 +89,24 @@ async def relay_live(
     return await relay.run(max_duration_s)
 
 
+def _check_origins(origins: Collection[str] | None) -> None:
+    if isinstance(origins, str):  # whose parts would all be welcome
+        raise TypeError(f"origins is a list of origins, such as [{origins!r}]")
+    for origin in origins or ():
+        parts = urlsplit(origin)
+        if not (parts.netloc and origin == f"{parts.scheme}://{parts.netloc}" == origin.lower()):
+            raise ValueError(f"{origin!r} is no origin, such as 'https://app.example.com'; origins=None lets all in")
+
+
 def _is_welcome(websocket: WebSocket, origins: Collection[str] | None) -> bool:
-    origin = websocket.headers.get("origin")
+    origin, host = websocket.headers.get("origin"), websocket.headers.get("host")
     if origin is None or origins is None:
         return True
-    if origins:
-        return origin in origins
-    return urlsplit(origin).netloc == websocket.headers.get("host")
+    if origin in origins if origins else urlsplit(origin).netloc == host:
+        return True
+    wanted = ", ".join(origins) if origins else f"the host that it connects to, {host!r}"
+    _log.warning("a page of the origin %r was refused; origins= allows %s", origin, wanted)
+    return False
 
 
 async def _is_authorized(websocket: WebSocket, authorize: Authorize | None) -> bool:

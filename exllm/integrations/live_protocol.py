@@ -63,7 +63,7 @@ class RealtimeText(_Message, frozen=True, tag="realtime_text"):
 
 
 class AudioFormat(_Message, frozen=True, tag="audio_format"):
-    """The binary messages from here on have so many samples per second, not `Ready.input_rate_hz`."""
+    """The binary messages from here on have so many samples per second, not `Ready.input_rate_hz`: a usual rate."""
 
     rate_hz: int
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
-from exllm.errors import ExLLMError, InvalidRequest, Overloaded, RateLimited, SessionLost
+from exllm.errors import ConnectionFailed, ExLLMError, InvalidRequest, Overloaded, RateLimited, SessionLost
 from exllm.integrations.fastapi import error_told
 from exllm.integrations.live_protocol import (
     ActivityEnd,
@@ -33,13 +34,21 @@ from exllm.live.session import LiveSession
 from exllm.live.stats import LiveStats
 from exllm.types.live_events import AudioOut, LiveEvent, ToolCall, ToolCallCancelled, ToolWaiting
 
-READ_AHEAD = 16
-"""Messages that are taken from a browser before the session has taken the ones before: a browser that leaves is noticed
-at once although the provider's socket is full; where more than these wait, after `send_timeout_s`."""
+READ_AHEAD_BYTES = 256 * 1024
+"""How much is taken from a browser before the session has taken what came before: a browser that leaves is noticed at
+once although the provider's socket is full or a new connection is made; where more waits, after `send_timeout_s`."""
+
+MESSAGE_BYTES = 256
+"""What a message costs here beside its own bytes."""
 
 NORMAL, BAD_DATA, POLICY, TOO_BIG, FAILED, TRY_LATER = 1000, 1007, 1008, 1009, 1011, 1013  # RFC 6455 7.4.1, IANA
-_LOWEST_HZ, _HIGHEST_HZ = 4_000, 192_000
+RATES_HZ = frozenset({
+    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000,
+})  # fmt: skip
+"""Sample rates that a browser may have: tables of a filter are made for each, which others should not cost."""
+
 _TO_PCM = {"audio/pcmu": ulaw_decode, "audio/pcma": alaw_decode}
+_log = logging.getLogger("exllm.integrations.live")
 
 
 class RelayStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -83,7 +92,9 @@ class Relay:
         self._told = told
         self._max_message_bytes = max_message_bytes
         self._send_timeout_s = send_timeout_s
-        self._inbox: asyncio.Queue[bytes | str] = asyncio.Queue(READ_AHEAD)
+        self._inbox: asyncio.Queue[tuple[bytes | str, int]] = asyncio.Queue()  # messages, and what they cost
+        self._inbox_bytes = 0
+        self._has_room = asyncio.Event()
         self._is_ready = asyncio.Event()
         self._rate_hz: int | None = None  # of the browser's audio, where it is not the session's
         self._heard: Audio | None = None  # what the browser believes of the binary messages that it gets
@@ -151,15 +162,24 @@ class Relay:
                 raise _Over(TOO_BIG, _failure("TooBig", f"a message has at most {self._max_message_bytes} bytes"))
             try:
                 async with asyncio.timeout(self._send_timeout_s):
-                    await self._inbox.put(data)
+                    await self._keep(data, size + MESSAGE_BYTES)
             except TimeoutError:
                 told = _failure("Stalled", "the model takes no more", retryable=True)
                 raise _Over(TRY_LATER, told) from None
 
+    async def _keep(self, data: bytes | str, cost: int) -> None:
+        while self._inbox_bytes and self._inbox_bytes + cost > READ_AHEAD_BYTES:
+            self._has_room.clear()
+            await self._has_room.wait()
+        self._inbox_bytes += cost
+        self._inbox.put_nowait((data, cost))
+
     async def _speak(self) -> None:
         await self._is_ready.wait()
         while True:
-            data = await self._inbox.get()
+            data, cost = await self._inbox.get()
+            self._inbox_bytes -= cost
+            self._has_room.set()
             began_at = time.monotonic()
             try:
                 if isinstance(data, bytes):
@@ -191,8 +211,9 @@ class Relay:
             case RealtimeText():
                 await session.send_text(command.text)
             case AudioFormat(rate_hz=rate_hz):
-                if not _LOWEST_HZ <= rate_hz <= _HIGHEST_HZ:
-                    raise _Over(BAD_DATA, _failure("BadData", f"rate_hz is {_LOWEST_HZ} to {_HIGHEST_HZ}"))
+                if rate_hz not in RATES_HZ and rate_hz != session.input_rate_hz:
+                    rates = ", ".join(map(str, sorted(RATES_HZ)))
+                    raise _Over(BAD_DATA, _failure("BadData", f"rate_hz is one of {rates}; got {rate_hz}"))
                 self._rate_hz = None if rate_hz == session.input_rate_hz else rate_hz
             case Video():
                 await session.send_video(command.data, command.media_type)
@@ -208,7 +229,7 @@ class Relay:
                 await session.respond()
             case AnswerCall():
                 if command.id not in self._open_calls:
-                    raise InvalidRequest(f"no call {command.id!r} waits for the browser's answer")
+                    raise InvalidRequest(f"no call {command.id[:100]!r} waits for the browser's answer")
                 self._open_calls.discard(command.id)
                 await session.send_tool_result(command.id, command.result, is_error=command.is_error)
 
@@ -223,6 +244,7 @@ class Relay:
                 async for event in session:
                     await self._pass_on(event)
         except ExLLMError as error:
+            _log.warning("the session of a browser with %s ended: %s", session.model, error)
             raise _Over(_code_of(error), _told(error)) from None
         raise _Over(NORMAL)
 
@@ -272,7 +294,7 @@ class Relay:
 def _command(text: str) -> Command:
     try:
         command: Command = read_command(text)
-    except msgspec.DecodeError as error:  # also of wrong fields
+    except (msgspec.DecodeError, RecursionError) as error:  # also of wrong fields; data that is nested too deep
         raise _Over(BAD_DATA, _failure("BadData", f"that is no command: {error}")) from None
     return command
 
@@ -284,6 +306,8 @@ def _failure(kind: str, message: str, *, retryable: bool = False) -> dict[str, o
 def _told(error: ExLLMError) -> dict[str, object]:
     if isinstance(error, SessionLost):  # its words hold those of what was lost
         return _failure("SessionLost", "the connection to the model was lost, and there is no other", retryable=True)
+    if isinstance(error, ConnectionFailed):  # its words hold addresses
+        return _failure("ConnectionFailed", "the model cannot be reached", retryable=True)
     return error_told(error)
 
 

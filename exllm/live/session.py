@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,11 @@ class LiveSession:
         self._engine = LiveEngine(call)
         self._call = call
         self._resampler: Resampler | None = None
+
+    def __repr__(self) -> str:
+        engine = self._engine
+        state = "not entered" if engine.is_unused else "open" if engine.is_open else "over"
+        return f"<LiveSession {self.model}, {state}>"
 
     # -- life
 
@@ -185,6 +191,8 @@ class LiveSession:
                 raise InvalidRequest("a frame of video is sent as bytes: Image(data=..., media_type=...)")
             media_type, frame = frame.media_type, frame.data
         data = bytes(memoryview(frame))
+        if not data or not media_type.startswith("image/"):
+            raise InvalidRequest(f"a frame of video is an image, got {len(data)} bytes of {media_type[:100]!r}")
         await self._say(lambda: self._engine.protocol.video(data, media_type))
 
     async def audio_end(self) -> None:
@@ -233,10 +241,16 @@ class LiveSession:
 
     # -- the course of the conversation
 
-    async def interrupt(self, played_ms: int | None = None) -> None:
-        """Stop the model's answer. `played_ms`: how much of its last item's audio was heard, so that it knows."""
+    async def interrupt(self, played_ms: float | None = None) -> None:
+        """Stop the model's answer. `played_ms`: how much of its last item's audio was heard, so that it knows; a
+        `JitterBuffer` counts it. Raises TypeError, ValueError for what is no time."""
+        if isinstance(played_ms, bool) or not isinstance(played_ms, int | float | None):
+            raise TypeError(f"played_ms is milliseconds, got {played_ms!r}")
+        if played_ms is not None and not 0 <= played_ms < math.inf:
+            raise ValueError(f"played_ms is 0 or more milliseconds, got {played_ms!r}")
+        heard_ms = None if played_ms is None else int(played_ms)
         self._engine.course.cut_turn()
-        await self._say(lambda: self._engine.protocol.interrupt(played_ms))
+        await self._say(lambda: self._engine.protocol.interrupt(heard_ms))
 
     async def respond(self, **how: Any) -> None:
         """Ask for an answer now; `how` is the provider's own."""

@@ -326,6 +326,41 @@ async def test_pages_of_other_origins_are_refused(
         assert bool(server.requests) is is_welcome
 
 
+async def test_why_a_page_was_refused_is_told_to_the_server_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async with _web(_listen) as (_server, web):
+        with pytest.raises(InvalidStatus) as refused:
+            async with web.browser(origin="https://front.example"):
+                pass
+    assert b"example" not in refused.value.response.body
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "exllm.integrations.live"]
+    assert told.startswith("a page of the origin 'https://front.example' was refused; origins= allows the host")
+
+
+@pytest.mark.parametrize(
+    ("origins", "error", "words"),
+    [
+        (
+            "https://app.example",
+            TypeError,
+            r"such as \['https://app.example'\]",
+        ),  # else https://app.exam would be in it
+        (["*"], ValueError, "origins=None lets all in"),
+        (["app.example"], ValueError, "no origin"),
+        (["https://app.example/"], ValueError, "no origin"),
+        (["https://App.example"], ValueError, "no origin"),
+    ],
+)
+async def test_origins_that_are_none_are_a_mistake_of_the_application(
+    origins: Any, error: type[Exception], words: str
+) -> None:
+    async with exllm.Client() as client:
+        session = client.live("gemini", api_key="k")
+        with pytest.raises(error, match=words):
+            await relay_live(
+                WebSocket({"type": "websocket", "headers": []}, _nothing, _nothing), session, origins=origins
+            )
+
+
 # -- ends
 
 
@@ -352,6 +387,96 @@ async def test_a_browser_that_vanishes_before_the_session_is_there_is_noticed() 
         ended = await web.stats()
         assert ended.close_code in (1005, 1006)
         await server.all_left()
+
+
+async def test_a_browser_that_leaves_while_it_is_authorized_opens_no_session() -> None:
+    asked, may = asyncio.Event(), asyncio.Event()
+
+    async def slowly(_websocket: WebSocket) -> bool:
+        asked.set()
+        await may.wait()
+        return True
+
+    async with _web(_listen, authorize=slowly) as (server, web):
+        opening = asyncio.create_task(web.browser().__aenter__())
+        await asyncio.wait_for(asked.wait(), 5)
+        opening.cancel()
+        await asyncio.wait([opening])
+        may.set()
+        assert (await web.stats()).close_code in (1005, 1006)
+        await server.all_left()
+
+
+async def test_a_browser_that_leaves_while_a_call_is_made_ends_the_call() -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> str:
+        """Takes its time."""
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return ""
+
+    async def answer(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.call("c1", "slow"))
+        await peer.keep_receiving()
+
+    async with _web(answer, tools=[slow], auto_tools=True) as (server, web):
+        async with web.browser():
+            await asyncio.wait_for(began.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 2)
+        await server.all_left()
+        assert (await web.stats()).close_code == 1000
+
+
+async def test_a_browser_with_an_open_microphone_that_leaves_while_the_provider_is_lost_is_noticed_at_once() -> None:
+    async def drop(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.handle("h1"))
+        peer.drop()
+
+    async def silence(peer: Peer) -> None:
+        await peer.keep_receiving()
+
+    async with _web(drop, silence) as (server, web):
+        async with web.browser() as socket:
+            await _until(socket, "reconnecting")
+            await socket.send('{"type":"text","text":"Are you there?"}')  # waits for the new connection
+            for _ in range(150):
+                await socket.send(bytes(640))  # 3 seconds of sound
+            left_at = asyncio.get_running_loop().time()
+        await web.stats()
+        assert asyncio.get_running_loop().time() - left_at < 1
+        await server.all_left()
+
+
+async def test_a_browser_that_leaves_in_the_middle_of_an_answer_that_it_does_not_read_is_noticed_at_once() -> None:
+    async with _web(_flood, audio_capacity=4) as (server, web):
+        async with web.browser(max_queue=1) as socket:
+            await _settled(lambda: getattr(server.peers[0], "sent", 0) if server.peers else 0)
+            left_at = asyncio.get_running_loop().time()
+            socket.transport.abort()
+            await web.stats()
+            assert asyncio.get_running_loop().time() - left_at < 1
+        await server.all_left()
+
+
+async def test_a_provider_that_cannot_be_reached_is_told_without_its_address(caplog: pytest.LogCaptureFixture) -> None:
+    async with _web(_listen, live_url="ws://127.0.0.1:9") as (_server, web), web.browser() as socket:
+        code, events = await _close_of(socket)
+    assert code == 1013
+    assert events == [
+        {
+            "type": "error",
+            "error": {"type": "ConnectionFailed", "message": "the model cannot be reached", "retryable": True},
+        }
+    ]
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "exllm.integrations.live"]
+    assert "cannot connect to ws://127.0.0.1:9" in told
+    assert gemini.KEY not in caplog.text
 
 
 async def test_a_session_that_ends_in_good_order_closes_with_1000() -> None:
@@ -409,14 +534,16 @@ async def test_a_relay_has_its_time() -> None:
         ('{"type":"nothing"}', 1007),
         ('{"type":"text","text":"a","tools":[]}', 1007),
         ('{"type":"audio_format","rate_hz":0}', 1007),
+        ('{"type":"audio_format","rate_hz":191999}', 1007),  # a filter for it would be large
         ('{"type":"video","data":"*"}', 1007),
+        (f'{{"type":"tool_result","id":"c1","result":{"[" * 8000 + "]" * 8000}}}', 1007),
         (b"\1\2\3", 1007),
-        (bytes(1026), 1009),
-        ("x" * 1026, 1009),
+        (bytes(16386), 1009),
+        ("x" * 16386, 1009),
     ],
 )
 async def test_what_is_no_command_ends_the_relay_with_a_reason(message: str | bytes, code: int) -> None:
-    async with _web(_listen, relay={"max_message_bytes": 1024}) as (server, web), web.browser() as socket:
+    async with _web(_listen, relay={"max_message_bytes": 16384}) as (server, web), web.browser() as socket:
         await _until(socket, "ready")
         await socket.send(message)
         closed, events = await _close_of(socket)
@@ -428,7 +555,13 @@ async def test_what_is_no_command_ends_the_relay_with_a_reason(message: str | by
 async def test_what_the_provider_cannot_be_told_is_an_error_and_no_end() -> None:
     async with _web(_listen) as (server, web), web.browser() as socket:
         await _until(socket, "ready")
-        for command in ({"type": "activity_start"}, {"type": "realtime_text", "text": ""}):
+        for command in (
+            {"type": "activity_start"},
+            {"type": "realtime_text", "text": ""},
+            {"type": "interrupt", "played_ms": -1},
+            {"type": "video", "data": ""},
+            {"type": "video", "data": "aaaa", "media_type": "text/html"},
+        ):
             await socket.send(json.dumps(command))
             events, _ = await _until(socket, "error")
             assert events[-1]["error"]["type"] in ("InvalidRequest", "UnsupportedOption")

@@ -112,6 +112,30 @@ async def test_two_tasks_send_and_their_messages_do_not_mix() -> None:
         assert [words for words in sent if words[0] == who] == [f"{who}{number}" for number in range(50)]
 
 
+async def test_what_is_no_time_and_no_image_is_refused_and_costs_nothing() -> None:
+    async with ScriptedServer(set_up_and_listen) as server, client_for(server.url) as client:
+        async with client.live(MODEL) as session:
+            for wrong, error in ((-1, ValueError), (float("nan"), ValueError), ("1", TypeError), (True, TypeError)):
+                with pytest.raises(error, match="played_ms is"):
+                    await session.interrupt(wrong)  # type: ignore[arg-type]
+            with pytest.raises(exllm.InvalidRequest, match=r"an image, got 0 bytes of 'image/jpeg'"):
+                await session.send_video(b"")
+            with pytest.raises(exllm.InvalidRequest, match=r"got 2 bytes of 'video/mp4'"):
+                await session.send_video(b"ab", "video/mp4")
+            await session.send("still here")
+        await server.all_left()
+    assert [turn_text(message) for message in server.peers[0].received[1:]] == ["still here"]
+
+
+async def test_a_session_says_what_and_how_it_is() -> None:
+    async with ScriptedServer(set_up_and_listen) as server, client_for(server.url) as client:
+        session = client.live(MODEL)
+        assert repr(session) == f"<LiveSession {MODEL}, not entered>"
+        async with session:
+            assert repr(session) == f"<LiveSession {MODEL}, open>"
+        assert repr(session) == f"<LiveSession {MODEL}, over>"
+
+
 async def test_everything_that_can_be_said_goes_out_in_order() -> None:
     async with ScriptedServer(set_up_and_listen) as server, client_for(server.url) as client:
         async with client.live(MODEL, turn_detection="manual") as session:
