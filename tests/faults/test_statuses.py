@@ -9,7 +9,7 @@ from email.utils import formatdate
 import pytest
 
 import exllm
-from tests.faults.dialects import TEXT, WORDS, Dialect
+from tests.faults.dialects import OPENAI, REPLICATE, TEXT, WORDS, Dialect
 from tests.faults.expect import KEY, WAYS, Way, fail, served
 from tests.faults.server import REQUEST_ID, Behaviour, Peer
 
@@ -129,13 +129,25 @@ def _in(seconds: float) -> str:
     ("headers", "wait_s"),
     [
         ((("retry-after-ms", "40"),), 0.04),
-        ((("retry-after", "1"),), 1.0),
         ((("retry-after", "0.05"),), 0.05),
         ((("retry-after-ms", "30"), ("retry-after", "50")), 0.03),
     ],
-    ids=["ms", "seconds", "fraction", "ms before seconds"],
+    ids=["ms", "fraction", "ms before seconds"],
 )
 async def test_q15_a_wait_that_the_server_asks_for_is_kept(
+    dialect: Dialect, way: Way, headers: tuple[tuple[str, str], ...], wait_s: float
+) -> None:
+    await _refused_and_asked_to_wait(dialect, way, headers, wait_s)
+
+
+@ways
+@pytest.mark.parametrize("dialect", [OPENAI, REPLICATE], ids=lambda dialect: dialect.provider)
+async def test_q15_a_wait_of_a_second_is_kept(dialect: Dialect, way: Way) -> None:
+    """The shortest one in whole seconds. That each protocol obeys this header is shown with a fraction."""
+    await _refused_and_asked_to_wait(dialect, way, (("retry-after", "1"),), 1.0)
+
+
+async def _refused_and_asked_to_wait(
     dialect: Dialect, way: Way, headers: tuple[tuple[str, str], ...], wait_s: float
 ) -> None:
     refuse = dialect.refuse("429 Too Many Requests", *headers)
