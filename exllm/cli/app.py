@@ -152,6 +152,8 @@ def live(
         raise typer.BadParameter("a prompt and --input exclude each other")
     if text_only and wav is not None:
         raise typer.BadParameter("--text and --wav exclude each other")
+    if wav == "-":
+        raise typer.BadParameter("--wav writes to a file; the words go to the standard output")
     named = {
         "instructions": instructions,
         "voice": voice,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import typer
 
-from exllm.cli.failures import run
+from exllm.cli.failures import FAILED, run
 from exllm.cli.figures import price, tokens
 from exllm.cli.lines import Lines
 from exllm.cli.screen import DIM, Output, Screen
@@ -26,11 +26,11 @@ from exllm.live import (
     ToolCall,
     TurnComplete,
 )
-from exllm.live.audio import PcmFrames, read_wav
+from exllm.live.audio import read_wav
 from exllm.live.session import LiveSession
 
 PROMPT = "> "
-FRAME_S = 0.02
+PIECE_S = 0.02
 MOST_BEHIND_S = 0.1  # what was held up for longer is not made up for: speech has its speed
 
 
@@ -48,11 +48,14 @@ class LiveOptions(msgspec.Struct, frozen=True):
 def read_sound(path: str) -> tuple[bytes, int]:
     """The sound of a WAV file. Raises: typer.BadParameter when it has none."""
     try:
-        return read_wav(path)
+        pcm, rate_hz = read_wav(path)
     except OSError as error:
         raise typer.BadParameter(f"cannot read {path}: {error.strerror or error}") from None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    if not pcm:
+        raise typer.BadParameter(f"{path} is empty: there is nothing to say")  # the model would wait for ever
+    return pcm, rate_hz
 
 
 def talk(options: LiveOptions, screen: Screen) -> int:
@@ -70,8 +73,8 @@ async def _talk(options: LiveOptions, screen: Screen) -> int:
             raise typer.BadParameter(str(error)) from None
         with nullcontext() if options.wav is None else session.record(options.wav):
             try:
+                conversation = _Conversation(session, screen)
                 async with session:
-                    conversation = _Conversation(session, screen)
                     if options.sound is not None:
                         await conversation.speak(*options.sound)
                     elif options.prompt is not None:
@@ -83,13 +86,18 @@ async def _talk(options: LiveOptions, screen: Screen) -> int:
                     screen.say(_figures(session, options.wav))
     for warning in session.warnings:
         screen.say(f"warning: {warning}")
-    return 0
+    return 0 if conversation.is_whole else FAILED
 
 
 class _Conversation:
-    """Turn by turn: what is said, and all of the answer."""
+    """Turn by turn: what is said, and all of the answer.
+
+    Attributes:
+        is_whole: every turn had an answer that came to its end.
+    """
 
     def __init__(self, session: LiveSession, screen: Screen) -> None:
+        self.is_whole = True
         self._session = session
         self._screen = screen
 
@@ -128,13 +136,13 @@ class _Conversation:
 
     async def _speak(self, pcm: bytes, rate_hz: int) -> None:
         session, clock = self._session, asyncio.get_running_loop().time
-        frames = PcmFrames(rate_hz, FRAME_S * 1000)
+        piece_samples = max(round(rate_hz * PIECE_S), 1)
         await session.activity_start()
         next_at = clock()
-        for frame in [*frames.feed(pcm), frames.close()]:
+        for start in range(0, len(pcm), 2 * piece_samples):
             await asyncio.sleep(next_at - clock())
-            next_at = max(next_at, clock() - MOST_BEHIND_S) + FRAME_S
-            await session.send_audio(frame, rate_hz)
+            next_at = max(next_at, clock() - MOST_BEHIND_S) + piece_samples / rate_hz
+            await session.send_audio(pcm[start : start + 2 * piece_samples], rate_hz)
         await session.activity_end()
 
     async def _hear(self) -> bool:
@@ -162,8 +170,10 @@ class _Conversation:
                     await screen.out.write(screen.out.end_line())
                     if event.status != "completed":
                         screen.say(f"the answer is {event.status}{f': {event.reason}' if event.reason else ''}")
+                        self.is_whole = False
                     return True
         screen.say("the service ended the session")
+        self.is_whole = False
         return False
 
 

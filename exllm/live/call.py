@@ -123,7 +123,9 @@ def live_model(client: CallSettings, model: str, kind: object = None) -> tuple[P
     spec = registry.get(name)
     if not isinstance(spec, ProviderSpec) or not spec.live.wire:
         label = spec.label if isinstance(spec, ProviderSpec) else name
-        raise ConfigurationError(f"{label} has no realtime sessions", provider=name)
+        raise ConfigurationError(
+            f"{label} has no realtime sessions; these have: {', '.join(registry.live_providers())}", provider=name
+        )
     if model_id is None and kind == "transcription":
         model_id = spec.live.transcription_model
     elif model_id is None and kind == "translation":

@@ -190,6 +190,12 @@ def list_providers() -> list[ProviderInfo]:
     return [infos[name] for name in sorted(infos)]
 
 
+def live_providers() -> list[str]:
+    """Names of the providers that have realtime sessions, sorted."""
+    specs = (*_built_in_specs(), *dict(_registered).values())
+    return sorted({spec.name for spec in specs if isinstance(spec, ProviderSpec) and spec.live.wire})
+
+
 def configured(name: str, source: ConfigSource | None = None) -> bool:
     """Whether `source` (the environment by default) holds all that a call to the provider needs."""
     return not missing(name, source)

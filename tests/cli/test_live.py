@@ -17,6 +17,7 @@ from tests.live import gemini, openai
 from tests.live.scripted_server import Behaviour, Peer, Refusal, ScriptedServer
 
 PCM = b"\1\0" * 240
+EMPTY = "a file without sound"
 
 
 async def _echo(peer: Peer) -> None:
@@ -106,6 +107,25 @@ async def test_a_sound_file_is_spoken_in_real_time_as_one_turn(tmp_path: Path) -
     assert 0.3 < heard[-1] - heard[0] < 5
 
 
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 44_100])
+async def test_a_sound_file_of_any_rate_is_spoken(tmp_path: Path, rate_hz: int) -> None:
+    path = tmp_path / "in.wav"
+    write_wav(path, b"\2\0" * (rate_hz // 10), rate_hz)
+
+    async def answer(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        while "activityEnd" not in (await peer.receive())["realtimeInput"]:
+            pass
+        await peer.send(gemini.said("I heard it."), gemini.COMPLETE)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(answer) as server:
+        result = await run("live", gemini.MODEL, "--input", str(path), **_settings(server))
+        pieces = [message["realtimeInput"]["audio"] for message in server.peers[0].received[2:-1]]
+    assert result == (0, "I heard it.\n", "")
+    assert abs(sum(len(base64.b64decode(piece["data"])) for piece in pieces) - 2 * 1_600) <= 2
+
+
 async def test_openai_takes_the_same_words() -> None:
     async def answer(peer: Peer) -> None:
         settings = await openai.set_up(peer)
@@ -138,13 +158,17 @@ async def test_a_refused_key_is_told_with_a_hint_and_without_the_key() -> None:
     [
         (("--input", "/nowhere.wav"), "cannot read /nowhere.wav"),
         (("--input", __file__), "is no WAV file"),
+        (("--input", EMPTY), "is empty: there is nothing to say"),
+        (("--wav", "-", "Hi"), "--wav writes to a file"),
         (("--input", "a.wav", "Hi"), "exclude each other"),
         (("--text", "--wav", "a.wav", "Hi"), "exclude each other"),
         (("-o", "temprature=1", "Hi"), "did you mean 'temperature'"),
         (("-o", "api_key=x", "Hi"), "a key on the command line"),
     ],
 )
-async def test_wrong_usage_is_told(arguments: tuple[str, ...], words: str) -> None:
+async def test_wrong_usage_is_told(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    write_wav(tmp_path / "empty.wav", b"", 16_000)
+    arguments = tuple(str(tmp_path / "empty.wav") if one == EMPTY else one for one in arguments)
     result = await run("live", gemini.MODEL, *arguments, GEMINI_API_KEY="k", COLUMNS="300")
     assert result.code == 2
     assert words in result.err
@@ -153,7 +177,8 @@ async def test_wrong_usage_is_told(arguments: tuple[str, ...], words: str) -> No
 async def test_a_model_without_realtime_sessions_is_told() -> None:
     result = await run("live", "anthropic", "Hi")
     assert result.code == 1
-    assert "no realtime sessions" in result.err
+    assert "Anthropic has no realtime sessions; these have: " in result.err
+    assert {"gemini", "openai", "xai"} <= set(result.err.split(": ")[-1].split(" (")[0].split(", "))
 
 
 async def test_an_output_that_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path) -> None:
@@ -172,6 +197,56 @@ async def test_a_session_that_the_service_ends_is_told() -> None:
 
     result = await _live(bye, "Hi")
     assert "the service ended the session" in result.err
+    assert result.code == 1  # there was no answer
+
+
+async def test_an_answer_that_was_cut_is_shown_and_is_a_failure() -> None:
+    async def drop(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.handle("h1"))
+        await peer.receive()
+        await peer.send(gemini.said("Well, "))
+        peer.drop()
+
+    async def resume(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(drop, resume) as server:
+        result = await run("live", gemini.MODEL, "Hi", **_settings(server))
+    assert (result.code, result.out) == (1, "Well, \n")
+    assert "the answer is interrupted: connection_lost" in result.err
+
+
+async def test_a_server_that_is_not_there_and_a_key_that_is_not_there_are_told() -> None:
+    result = await run("live", gemini.MODEL, "Hi", GEMINI_API_KEY=gemini.KEY, GEMINI_LIVE_URL="ws://127.0.0.1:9")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: cannot connect to ws://127.0.0.1:9")
+    assert "hint: this may pass; try again" in result.err
+    assert gemini.KEY not in result.err
+    result = await run("live", gemini.MODEL, "Hi")
+    assert (result.code, result.out) == (1, "")
+    assert "set GEMINI_API_KEY" in result.err
+
+
+async def test_a_reader_that_leaves_ends_the_session() -> None:
+    async def endless(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.receive()
+        while True:
+            await peer.send(gemini.said("on and on\n" * 100))
+
+    async with ScriptedServer(endless) as server:
+        process = await start("live", gemini.MODEL, "Hi", **_settings(server))
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readexactly(10), 20)
+        process.stdout._transport.close()  # type: ignore[attr-defined]
+        assert await asyncio.wait_for(process.wait(), 20) == 141
+        await server.all_left()
+
+
+async def test_an_input_that_ends_at_once_is_no_failure() -> None:
+    assert await _live(_echo, stdin=b"") == (0, "", "")
 
 
 async def test_a_lost_connection_is_made_again_and_told() -> None:
