@@ -57,10 +57,12 @@ class RealtimeProtocol:
             raise UnsupportedOption(f"sessions of {spec.label} have no handles to resume them by", provider=spec.name)
         self._session = session_of(settings, spec, self.warnings)
         self._history = items_of(settings.history, spec, self._warn)
+        self._updates = 0
+        self._before = (settings, self._session)  # the last update of them
         self._rate_hz = rate_of(settings, spec, output=False)
         self._conversation = Conversation()
         self._turns = Turns()
-        self._reader = EventReader(settings, spec, self._conversation, self._turns)
+        self._reader = EventReader(settings, spec, self._conversation, self._turns, self._take_back)
         self._asked_for = settings.resumption_handle or ""
         self._has_connected = False
         self._to_say: list[str | bytes] = []
@@ -203,7 +205,9 @@ class RealtimeProtocol:
 
     def _is_manual(self) -> bool:
         detection = self._settings.turn_detection
-        return detection is not None and detection.kind == "manual"
+        if detection is None:
+            return self._reader.listens is False  # some services and models do not unless asked to, or never
+        return detection.kind == "manual"
 
     def _check_manual(self) -> None:
         if not self._is_manual():
@@ -294,12 +298,24 @@ class RealtimeProtocol:
             )
         session = session_of(settings, self._spec, self.warnings)
         changed = changes(self._session, session)
+        before = self._settings, self._session
         self._settings, self._session = settings, session
         self._reader.configure(settings)
         if not changed:
             return []
+        self._before = before
+        self._updates += 1
         kind = {"type": session["type"]} if "type" in session else {}
-        return [self._event("session.update", session={**kind, **changed})]
+        return [self._event("session.update", event_id=self._update_id(), session={**kind, **changed})]
+
+    def _update_id(self) -> str:
+        return f"settings_{self._updates}"
+
+    def _take_back(self, event_id: str) -> None:
+        """Settings that were refused are not in force, and would keep the next connection from being made."""
+        if self._updates and event_id == self._update_id():
+            self._settings, self._session = self._before
+            self._reader.configure(self._settings)
 
     def raw(self, message: dict[str, Any]) -> list[str | bytes]:
         """See `LiveProtocol`."""

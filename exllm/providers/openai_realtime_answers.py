@@ -70,7 +70,8 @@ class AnswerReader:
     def _created(self, fields: Fields) -> list[LiveEvent]:
         response = object_in(fields, "response")
         id_ = text(response, "id")
-        is_beside = response.get("conversation_id", "") is None  # one of the conversation names it, or does not say
+        # One of the conversation names it, or does not say.
+        is_beside = bool(id_) and response.get("conversation_id", "") is None
         if is_beside:
             self._turns.beside.add(id_)
         else:

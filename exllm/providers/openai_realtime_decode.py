@@ -8,6 +8,8 @@ Source: https://developers.openai.com/api/reference/resources/realtime/server-ev
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from exllm.providers.gemini_decode import MISSHAPEN
@@ -57,23 +59,36 @@ from exllm.types.live_settings import LiveSettings
 class EventReader:
     """Reads the events of one session, over all its connections.
 
+    Args:
+        refused: told the id of a message that the service refused.
+
     Attributes:
         is_configured: this connection has taken the settings.
         session, model, conversation_id: what the service calls them.
+        listens: whether the service notices by itself when the user has spoken; None where it has not said.
         speech: see `Speech`.
         approvals: requests of MCP servers that wait for an answer.
         readers: by the name of the events that are read as plain data; all others are passed on.
     """
 
-    def __init__(self, settings: LiveSettings, spec: ProviderSpec, conversation: Conversation, turns: Turns) -> None:
+    def __init__(
+        self,
+        settings: LiveSettings,
+        spec: ProviderSpec,
+        conversation: Conversation,
+        turns: Turns,
+        refused: Callable[[str], None],
+    ) -> None:
         self.is_configured = False
         self.session = ""
         self.model = settings.model
         self.conversation_id = ""
+        self.listens: bool | None = None
         self.speech = Speech(settings, spec)
         self._spec = spec
         self._conversation = conversation
         self._turns = turns
+        self._refused = refused
         self._media_type = MEDIA_TYPES[settings.audio_format]
         self._keeps_conversations = settings.resumable and "resumes_by_conversation" in spec.live.quirks
         self._texts = OpenTexts()
@@ -187,10 +202,18 @@ class EventReader:
     def _note_session(self, settings: Fields) -> None:
         self.session = text(settings, "id") or self.session
         self.model = text(settings, "model") or self.model
+        audio = settings.get("audio")
+        heard = audio.get("input") if isinstance(audio, dict) else None
+        for place in (heard, settings):
+            if isinstance(place, dict) and "turn_detection" in place:
+                detection = place["turn_detection"]
+                is_off = detection is None or (isinstance(detection, dict) and detection.get("type", "") is None)
+                self.listens = not is_off
 
     def _error(self, fields: Fields) -> list[LiveEvent]:
         error = read_error(fields, provider=self._spec.name, model=self.model, is_configured=self.is_configured)
         self._turns.refused(error.code)
+        self._refused(error.event_id)
         return [error]
 
     def _rate_limits(self, fields: Fields) -> list[LiveEvent]:

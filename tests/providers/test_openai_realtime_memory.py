@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from exllm.errors import InvalidRequest
@@ -13,7 +14,19 @@ from exllm.types.live_events import ResumptionUpdate, SessionStarted
 from exllm.types.live_settings import LiveSettings
 from exllm.types.message import Message
 from exllm.types.parts import Audio, Image, Text, ToolResult
-from tests.providers.openai_realtime_talk import TOOL, begin, end, kinds, opened, reconnected, speak, spec_of, tell
+from tests.providers.openai_realtime_talk import (
+    MANUAL,
+    TOOL,
+    begin,
+    end,
+    kinds,
+    opened,
+    read,
+    reconnected,
+    speak,
+    spec_of,
+    tell,
+)
 
 
 def test_the_history_is_told_once_it_may_be() -> None:
@@ -186,3 +199,23 @@ def test_a_message_in_the_services_own_words_is_remembered_where_it_is_an_item()
     assert reconnected(protocol)[0]["item"] == item
     with pytest.raises(InvalidRequest):
         protocol.raw({"type": object()})
+
+
+def test_settings_that_were_refused_are_not_asked_for_again_over_another_connection() -> None:
+    settings = LiveSettings("gpt-realtime", instructions="Hi", voice="ash")
+    protocol = opened(instructions="Hi", voice="ash")
+    (update,) = read(protocol.update(msgspec.structs.replace(settings, voice="nobody", turn_detection=MANUAL)))
+    error = {"code": "invalid_value", "message": "no such voice", "type": "invalid_request_error"}
+    tell(protocol, "error", error={**error, "event_id": update["event_id"]})
+    assert protocol.audio_end() == []  # the service still listens for turns
+    protocol.closed(1006, "")
+    (asked,) = read(protocol.connect())
+    assert asked["session"]["audio"]["output"]["voice"] == "ash"
+    tell(protocol, "session.updated", session={})
+    (first,) = read(protocol.update(msgspec.structs.replace(settings, voice="marin")))
+    (second,) = read(protocol.update(msgspec.structs.replace(settings, voice="marin", instructions="Ho")))
+    assert first["event_id"] != second["event_id"]
+    tell(protocol, "error", error={**error, "event_id": "another"})
+    protocol.closed(1006, "")
+    (asked,) = read(protocol.connect())
+    assert (asked["session"]["audio"]["output"]["voice"], asked["session"]["instructions"]) == ("marin", "Ho")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -218,3 +219,37 @@ def test_messages_become_items() -> None:
     ):
         with pytest.raises(InvalidRequest):
             protocol.turn([bad], complete=True)
+
+
+@pytest.mark.parametrize(
+    ("provider", "session", "is_manual"),
+    [
+        ("openai", {"audio": {"input": {"turn_detection": None}}}, True),
+        ("openai", {"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}, False),
+        ("openai", {"audio": {"input": {}}}, False),  # it does not say
+        ("xai", {"turn_detection": {"type": None}}, True),
+        ("xai", {"turn_detection": {"type": "server_vad"}}, False),
+        ("azure-voice-live", {"turn_detection": None}, True),
+        ("openai", {"audio": "odd", "turn_detection": 7}, False),
+    ],
+)
+def test_where_the_service_says_that_it_does_not_listen_for_turns_they_are_ended_by_hand(
+    provider: str, session: dict[str, Any], is_manual: bool
+) -> None:
+    protocol = opened(provider)
+    tell(protocol, "session.updated", session=session)
+    assert kinds(protocol.audio_end())[:1] == (["input_audio_buffer.commit"] if is_manual else [])
+    if is_manual:
+        assert kinds(protocol.activity_start()) == ["input_audio_buffer.clear"]
+    else:
+        with pytest.raises(InvalidRequest, match="manual"):
+            protocol.activity_start()
+    asked = opened(provider, turn_detection=TurnDetection("server"))
+    tell(asked, "session.updated", session={"turn_detection": None, "audio": {"input": {"turn_detection": None}}})
+    assert asked.audio_end() == []  # asked for: what the service makes of it is its own business
+
+
+def test_what_is_only_written_down_is_committed_and_not_answered() -> None:
+    listening = opened(kind="transcription")
+    tell(listening, "session.updated", session={"type": "transcription", "audio": {"input": {"turn_detection": None}}})
+    assert kinds(listening.audio_end()) == ["input_audio_buffer.commit"]
