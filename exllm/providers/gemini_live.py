@@ -21,10 +21,11 @@ from exllm.providers.gemini_contents import Contents
 from exllm.providers.gemini_live_decode import MessageReader
 from exllm.providers.gemini_live_memory import Content, Memory
 from exllm.providers.gemini_live_results import function_response, how_fields
-from exllm.providers.gemini_live_setup import SETTINGS, setup_of, system_instruction, tools_of
+from exllm.providers.gemini_live_setup import SETTINGS, setup_of, system_instruction
 from exllm.providers.gemini_models import model_facts
-from exllm.providers.live_checks import address_of, encoded, refuse_unsupported
+from exllm.providers.live_checks import address_of, encoded
 from exllm.providers.live_close import end_of
+from exllm.providers.live_translation import KIND
 from exllm.providers.live_wire import LiveAddress, LiveEnd
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import HttpRequest
@@ -56,26 +57,25 @@ class GeminiLiveProtocol:
     """See `LiveProtocol`."""
 
     def __init__(self, settings: LiveSettings, spec: ProviderSpec) -> None:
-        refuse_unsupported(settings, SETTINGS, spec)
         self.ready = False
         self.warnings: list[str] = []
         self._settings = settings
         self._spec = spec
         self._facts = model_facts(settings.model)
-        self._setup = setup_of(settings, spec, self.warnings)
+        self._history, self._told_before = self._history_of(settings)
+        self._setup = self._set_up(settings)
         if "{" in self._setup["model"]:
             raise ConfigurationError(
                 f"{spec.label} wants the whole name of the model: {self._setup['model']}", provider=spec.name
             )
-        self._history = self._history_of(settings)
         self._handle = settings.resumption_handle
         self._has_connected = False
         self._to_say: list[str | bytes] = []
         self._to_tell: list[LiveEvent] = []
         self._memory = Memory()
         self._is_active = False  # the user speaks, and has not finished (manual turn detection)
-        own = any(isinstance(tool, ServerTool) for tool in settings.tools) or "tools" in settings.extra
-        self._reader = MessageReader(spec, settings.model, keeps_text=own)
+        self._reader = MessageReader(spec, settings.model, keeps_text=_may_cite(settings))
+        self._notes = _NOTES
 
     @property
     def resumes_by(self) -> Literal["handle", "replay", "new"]:
@@ -89,7 +89,8 @@ class GeminiLiveProtocol:
     def address(self) -> LiveAddress:
         """See `LiveProtocol`. What is only there in ``v1alpha`` goes there."""
         endpoint = self._settings.endpoint
-        needs_alpha = self._settings.affective_dialog or self._settings.proactive_audio
+        config = self._setup.get("generationConfig") or {}
+        needs_alpha = "proactivity" in self._setup or "enableAffectiveDialog" in config
         if endpoint is None and needs_alpha and _ALPHA in self._spec.live.paths:
             endpoint = _ALPHA
         return address_of(self._settings, self._spec, endpoint)
@@ -105,9 +106,10 @@ class GeminiLiveProtocol:
         setup = self._setup
         if self._settings.resumable or self._handle is not None:
             resumption = dict(setup.get("sessionResumption") or {})
+            setup = {**setup, "sessionResumption": resumption}
             if self._handle is not None:
                 resumption["handle"] = self._handle
-            setup = {**setup, "sessionResumption": resumption}
+                setup.pop("historyConfig", None)  # it would wait for a history that it knows
         return [encoded({"setup": setup}, self._spec)]
 
     def closed(self, code: int, reason: str) -> LiveEnd:
@@ -119,7 +121,7 @@ class GeminiLiveProtocol:
         """See `LiveProtocol`."""
         events = self._reader.read(frame.data)
         for place, event in enumerate(events):
-            note = _NOTES.get(type(event))
+            note = self._notes.get(type(event))
             if note is not None:
                 events[place] = note(self, event)
         if self._to_tell:
@@ -165,6 +167,11 @@ class GeminiLiveProtocol:
 
     def video(self, data: bytes, media_type: str) -> list[str | bytes]:
         """See `LiveProtocol`."""
+        if not media_type.startswith("image/"):
+            raise InvalidRequest(
+                f"video is sent frame by frame, each an image such as image/jpeg; got {media_type!r}",
+                provider=self._spec.name,
+            )
         return [self._realtime({"video": {"mimeType": media_type, "data": base64.b64encode(data).decode("ascii")}})]
 
     def activity_start(self) -> list[str | bytes]:
@@ -231,12 +238,13 @@ class GeminiLiveProtocol:
                 f"open a new one",
                 provider=self._spec.name,
             )
+        setup = self._set_up(settings)
         update: dict[str, Any] = {}
         if "instructions" in changed:
-            update["systemInstruction"] = system_instruction(settings.instructions or "")
+            update["systemInstruction"] = setup.get("systemInstruction") or system_instruction("")
         if "tools" in changed or "non_blocking_tools" in changed:
-            update["tools"] = {"tools": tools_of(settings, self.warnings)}
-        setup = setup_of(settings, self._spec, [])
+            update["tools"] = {"tools": setup.get("tools") or []}
+            self._reader.keeps_text = _may_cite(settings)
         self._settings, self._setup = settings, setup
         return [encoded({"contextUpdate": update}, self._spec)] if update else []
 
@@ -271,16 +279,24 @@ class GeminiLiveProtocol:
             return None
         return function_response(result, name, self._spec, self._facts, self.warnings)
 
-    def _history_of(self, settings: LiveSettings) -> list[Content]:
+    def _set_up(self, settings: LiveSettings) -> dict[str, Any]:
+        """The setup, with the instructions of the history behind those of `settings`."""
+        warnings: list[str] = []
+        setup = setup_of(settings, self._spec, warnings)
+        if self._told_before:
+            ours = setup.get("systemInstruction") or {"parts": [], "role": "user"}
+            setup["systemInstruction"] = {**ours, "parts": [*ours["parts"], *self._told_before]}
+        self._warn(warnings)
+        return setup
+
+    def _history_of(self, settings: LiveSettings) -> tuple[list[Content], list[dict[str, Any]]]:
+        """The turns of the history, and the parts of its instructions."""
         if not settings.history:
-            return []
+            return [], []
         contents = Contents(self._spec, self._facts)
         contents.add(settings.history)
-        if contents.system is not None:
-            ours = self._setup.get("systemInstruction") or {"parts": [], "role": "user"}
-            self._setup["systemInstruction"] = {**ours, "parts": [*ours["parts"], *contents.system["parts"]]}
         self._warn(contents.warnings)
-        return contents.contents
+        return contents.contents, contents.system["parts"] if contents.system is not None else []
 
     def _warn(self, warnings: Sequence[str]) -> None:
         self.warnings += [words for words in warnings if words not in self.warnings]
@@ -293,12 +309,17 @@ class GeminiLiveProtocol:
         turns = self._memory.told()
         if self._memory.has_forgotten:
             self._warn(["the conversation since the last handle is long; its beginning was not told again"])
-        if self._handle is None and self._history:
-            first = bool((self._setup.get("historyConfig") or {}).get("initialHistoryInClientContent"))
-            self._say(self._history, complete=first)
+        before = self._history if self._handle is None else []
+        awaits = self._memory.awaits_answer
+        if self._handle is None and (self._setup.get("historyConfig") or {}).get("initialHistoryInClientContent"):
+            if before or turns:  # the service waits for what was before, all in one, and does not answer it
+                self._say([*before, *turns], complete=True)
+            before = turns = []
+        if before:
+            self._say(before, complete=False)
         if turns:
-            self._say(turns, complete=self._memory.awaits_answer)
-        elif self._memory.awaits_answer:
+            self._say(turns, complete=awaits)
+        elif awaits:
             self._to_say.append(encoded({"clientContent": {"turnComplete": True}}, self._spec))
         if self._is_active:  # it began over the last connection
             self._to_say.append(self._activity("activityStart"))
@@ -342,6 +363,11 @@ _NOTES: dict[type, Callable[[GeminiLiveProtocol, Any], LiveEvent]] = {
 }
 
 
+def _may_cite(settings: LiveSettings) -> bool:
+    """Whether a tool of Gemini's own may give sources for what it says."""
+    return any(isinstance(tool, ServerTool) for tool in settings.tools) or "tools" in settings.extra
+
+
 class GeminiLiveWire:
     """See `LiveWire`."""
 
@@ -352,8 +378,10 @@ class GeminiLiveWire:
 
     def protocol(self, settings: LiveSettings, spec: ProviderSpec) -> GeminiLiveProtocol:
         """See `LiveWire`."""
+        from exllm.providers.gemini_live_translation import TranslationProtocol  # which is made from the above
+
         try:
-            return GeminiLiveProtocol(settings, spec)
+            return (TranslationProtocol if settings.kind == KIND else GeminiLiveProtocol)(settings, spec)
         except InvalidRequest as error:
             error.provider = error.provider or spec.name
             raise

@@ -74,6 +74,7 @@ class MessageReader:
         was_interrupted: this turn was.
         calls: names of the functions whose calls wait for an answer, by id.
         void: ids of calls that were cancelled: the service refuses their results.
+        keeps_text: sources are told by their place in the text, which is kept where there may be some.
     """
 
     def __init__(self, spec: ProviderSpec, model: str, *, keeps_text: bool) -> None:
@@ -83,7 +84,7 @@ class MessageReader:
         self.void: dict[str, None] = {}
         self._spec = spec
         self._model = model
-        self._keeps_text = keeps_text
+        self.keeps_text = keeps_text
         self._text = AnswerText()
         self._cited: set[tuple[Any, ...]] = set()
         self._rates: dict[str, int] = {}
@@ -231,8 +232,7 @@ class MessageReader:
             events.append(ProviderEvent("thoughtSignature", part.thought_signature, self._spec.name))
 
     def _keep(self, text: str) -> None:
-        """Sources are told by their place in the text, which is kept where there may be some."""
-        if self._keeps_text:
+        if self.keeps_text:
             self._text.add(text, 0)
 
     def _read_call(self, call: FunctionCall, events: list[LiveEvent]) -> None:

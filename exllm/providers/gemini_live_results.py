@@ -36,6 +36,8 @@ def how_fields(how: Mapping[str, Any], spec: ProviderSpec) -> dict[str, Any]:
             )
         fields["scheduling"] = _SCHEDULING[word]
     if how.get("will_continue") is not None:
+        if not isinstance(how["will_continue"], bool):
+            raise InvalidRequest(f"will_continue is True or False, got {how['will_continue']!r}", provider=spec.name)
         fields["willContinue"] = how["will_continue"]
     return fields
 

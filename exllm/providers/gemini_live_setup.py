@@ -13,7 +13,8 @@ from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers.gemini_config import generation_config
 from exllm.providers.gemini_safety import safety_settings
 from exllm.providers.gemini_tools import tool_fields
-from exllm.providers.live_checks import merged
+from exllm.providers.live_checks import merged, refuse_unsupported
+from exllm.providers.live_translation import KIND
 from exllm.providers.spec import ProviderSpec
 from exllm.types.live_settings import LiveSettings, TurnDetection
 from exllm.types.options import Options
@@ -23,7 +24,13 @@ SETTINGS = frozenset(
         "instructions", "modalities", "voice", "language", "temperature", "top_p", "top_k", "max_tokens", "seed",
         "thinking", "reasoning_effort", "tools", "history", "turn_detection", "turn_coverage", "input_transcription",
         "output_transcription", "input_rate_hz", "media_resolution", "proactive_audio", "affective_dialog",
-        "context_compression", "resumption_handle", "safety_settings", "non_blocking_tools",
+        "context_compression", "resumption_handle", "safety_settings", "non_blocking_tools", "kind",
+    }
+)  # fmt: skip
+TRANSLATION_SETTINGS = frozenset(
+    {
+        "kind", "language", "modalities", "input_transcription", "output_transcription", "input_rate_hz",
+        "resumption_handle", "context_compression",
     }
 )  # fmt: skip
 
@@ -32,9 +39,8 @@ _COVERAGE = {
     "all": "TURN_INCLUDES_ALL_INPUT",
     "activity_and_video": "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO",
 }
-_DETECTION_FIELDS = frozenset(
-    {"kind", "prefix_padding_ms", "silence_ms", "start_sensitivity", "end_sensitivity", "interrupts"}
-)
+_OF_SILENCE = ("prefix_padding_ms", "silence_ms", "start_sensitivity", "end_sensitivity")
+_DETECTION_FIELDS = frozenset({"kind", "interrupts", *_OF_SILENCE})
 
 
 def setup_of(settings: LiveSettings, spec: ProviderSpec, warnings: list[str]) -> dict[str, Any]:
@@ -42,6 +48,13 @@ def setup_of(settings: LiveSettings, spec: ProviderSpec, warnings: list[str]) ->
 
     Raises: UnsupportedOption or InvalidRequest for what Gemini has no words for.
     """
+    refuse_unsupported(settings, TRANSLATION_SETTINGS if settings.kind == KIND else SETTINGS, spec)
+    if settings.kind == "transcription":
+        raise UnsupportedOption(
+            f"{spec.label} has no sessions of the kind 'transcription'; with input_transcription=True it writes down "
+            f"what it hears",
+            provider=spec.name,
+        )
     setup: dict[str, Any] = {"model": spec.live.model_name(settings.model)}
     config = _generation_config(settings, warnings)
     if config:
@@ -66,7 +79,10 @@ def setup_of(settings: LiveSettings, spec: ProviderSpec, warnings: list[str]) ->
         setup["proactivity"] = {"proactiveAudio": settings.proactive_audio}
     if settings.safety_settings is not None:
         setup["safetySettings"] = safety_settings(settings.safety_settings, spec)
-    return merged(setup, settings.extra)
+    setup = merged(setup, settings.extra)
+    if settings.kind == KIND and "translationConfig" not in (setup.get("generationConfig") or {}):
+        raise InvalidRequest("kind='translation' wants the language to translate to: language='es'", provider=spec.name)
+    return setup
 
 
 def system_instruction(text: str) -> dict[str, Any]:
@@ -81,19 +97,26 @@ def tools_of(settings: LiveSettings, warnings: list[str]) -> list[dict[str, Any]
         warnings.append("Gemini Live cannot hold a model to a tool's schema; strict was left out")
     tools: list[dict[str, Any]] = fields.get("tools", [])
     asked = settings.non_blocking_tools
-    for declaration in tools[0].get("functionDeclarations", ()) if tools else ():
-        if asked is True or (asked and declaration["name"] in asked):
-            declaration["behavior"] = "NON_BLOCKING"
-    if isinstance(asked, tuple):
-        known = {declaration["name"] for tool in tools for declaration in tool.get("functionDeclarations", ())}
-        for name in asked:
-            if name not in known:
-                raise InvalidRequest(f"non_blocking_tools: there is no tool {name!r} among {sorted(known)}")
+    known: set[str] = set()
+    for place, tool in enumerate(tools):
+        declarations = tool.get("functionDeclarations")
+        if declarations:
+            known |= {declaration["name"] for declaration in declarations}
+            tools[place] = {**tool, "functionDeclarations": [_behaving(each, asked) for each in declarations]}
+    for name in asked if isinstance(asked, tuple) else ():
+        if name not in known:
+            raise InvalidRequest(f"non_blocking_tools: there is no tool {name!r} among {sorted(known)}")
     return tools
 
 
+def _behaving(declaration: dict[str, Any], asked: bool | tuple[str, ...]) -> dict[str, Any]:
+    is_asked = asked is True or (isinstance(asked, tuple) and declaration["name"] in asked)
+    return {**declaration, "behavior": "NON_BLOCKING"} if is_asked else declaration
+
+
 def _generation_config(settings: LiveSettings, warnings: list[str]) -> dict[str, Any]:
-    audio = {name: value for name in ("voice", "language") if (value := getattr(settings, name)) is not None}
+    audio = {"voice": settings.voice, "language": None if settings.kind == KIND else settings.language}
+    audio = {name: value for name, value in audio.items() if value is not None}
     options = Options(
         temperature=settings.temperature,
         top_p=settings.top_p,
@@ -110,6 +133,8 @@ def _generation_config(settings: LiveSettings, warnings: list[str]) -> dict[str,
         config["mediaResolution"] = f"MEDIA_RESOLUTION_{settings.media_resolution.upper()}"
     if settings.affective_dialog is not None:
         config["enableAffectiveDialog"] = settings.affective_dialog
+    if settings.kind == KIND and settings.language is not None:
+        config["translationConfig"] = {"targetLanguageCode": settings.language}
     return config
 
 
@@ -139,6 +164,12 @@ def _activity_detection(detection: TurnDetection, spec: ProviderSpec) -> dict[st
         if name not in _DETECTION_FIELDS and not always and getattr(detection, name) is not None:
             raise UnsupportedOption(f"{spec.label} has no {name} of turn_detection", provider=spec.name)
     if detection.kind == "manual":
+        for name in _OF_SILENCE:
+            if getattr(detection, name) is not None:
+                raise UnsupportedOption(
+                    f"{name} is of turn_detection 'server'; with 'manual' you say when speech begins and ends",
+                    provider=spec.name,
+                )
         return {"disabled": True}
     fields: dict[str, Any] = {}
     if detection.start_sensitivity is not None:
@@ -159,7 +190,7 @@ def _transcription(asked: bool | str | dict[str, Any], field: str, spec: Provide
             f"{{'languageCodes': [...]}}, and no model",
             provider=spec.name,
         )
-    return {} if asked is True else dict(asked)  # type: ignore[arg-type]
+    return {} if asked is True else dict(asked or {})
 
 
 def _compression(asked: bool | dict[str, Any]) -> dict[str, Any]:

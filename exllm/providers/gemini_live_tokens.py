@@ -11,13 +11,16 @@ from typing import Any
 
 import msgspec
 
-from exllm.errors import InvalidRequest, ProtocolError
+from exllm.errors import InvalidRequest, ProtocolError, UnsupportedOption
 from exllm.providers.gemini_live_setup import setup_of
 from exllm.providers.live_checks import UNREADABLE, encoded
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import HttpRequest
 from exllm.types.live_settings import LiveSettings
 from exllm.types.live_token import LiveToken
+
+_LONGEST_S = 20 * 3600
+"""No token lives so long: google-genai, `CreateAuthTokenConfig`."""
 
 
 def token_request(
@@ -45,13 +48,23 @@ def token_request(
         raise InvalidRequest(f"{spec.label} gives no short-lived keys for realtime sessions", provider=spec.name)
     body: dict[str, Any] = {}
     if uses is not None:
+        if isinstance(uses, bool) or not isinstance(uses, int) or uses < 0:
+            raise InvalidRequest(f"uses is how many sessions a token opens, 0 for any number; got {uses!r}")
         body["uses"] = uses
-    if expires_in_s is not None:
-        body["expireTime"] = _time(now_s + expires_in_s)
-    if opens_in_s is not None:
-        body["newSessionExpireTime"] = _time(now_s + opens_in_s)
+    for field, name, after_s in (
+        ("expireTime", "expires_in_s", expires_in_s),
+        ("newSessionExpireTime", "opens_in_s", opens_in_s),
+    ):
+        if after_s is not None:
+            body[field] = _time(now_s, after_s, name)
     if settings is not None:
+        if settings.history:
+            raise UnsupportedOption("a token holds no history; give it to the session itself", provider=spec.name)
         setup = setup_of(settings, spec, [])
+        if lock is None and (settings.resumable or settings.resumption_handle is not None):
+            # Nothing can be added to a setup that is locked as a whole, handles by which to go on neither.
+            handle = {} if settings.resumption_handle is None else {"handle": settings.resumption_handle}
+            setup["sessionResumption"] = {**(setup.get("sessionResumption") or {}), **handle}
         body["bidiGenerateContentSetup"] = setup
         if lock is not None:
             body["fieldMask"] = ",".join([*_paths(setup), *lock])
@@ -66,9 +79,10 @@ def read_token(body: bytes, spec: ProviderSpec) -> LiveToken:
         answer = msgspec.json.decode(body)
         if not isinstance(answer["name"], str):
             raise TypeError("name should be text")
+        uses = answer.get("uses")
         return LiveToken(
             answer["name"], _unix_time(answer.get("expireTime")), _unix_time(answer.get("newSessionExpireTime")),
-            answer.get("uses"),
+            None if uses is None else int(uses),
         )  # fmt: skip
     except (*UNREADABLE, KeyError, TypeError, ValueError, AttributeError) as error:
         # Not shown: it may hold a token all the same.
@@ -84,8 +98,10 @@ def _paths(setup: dict[str, Any]) -> list[str]:
     ]
 
 
-def _time(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _time(now_s: float, after_s: float, name: str) -> str:
+    if not isinstance(after_s, int | float) or not 0 < after_s < _LONGEST_S:
+        raise InvalidRequest(f"{name} is a number of seconds below {_LONGEST_S}, got {after_s!r}")
+    return datetime.fromtimestamp(now_s + after_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _unix_time(text: str | None) -> float | None:

@@ -12,9 +12,10 @@ import msgspec
 
 from exllm.errors import InvalidRequest, ProtocolError
 from exllm.providers.live_checks import UNREADABLE, encoded
+from exllm.providers.live_translation import KIND
 from exllm.providers.openai_realtime_quirks import dialect_of
 from exllm.providers.openai_realtime_session import session_of
-from exllm.providers.openai_translation import KIND, translation_session
+from exllm.providers.openai_translation import translation_session
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import HttpRequest
 from exllm.types.live_settings import LiveSettings

@@ -164,6 +164,8 @@ def _values(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect, warnin
         values["resumption"] = {"enabled": True}
     if settings.output_transcription is False:
         raise UnsupportedOption(f"{spec.label} always writes down what it says", provider=spec.name)
+    if isinstance(settings.output_transcription, dict):
+        raise UnsupportedOption(f"{spec.label} has no settings for what it writes down itself", provider=spec.name)
     return values
 
 

@@ -9,8 +9,7 @@ https://developers.openai.com/api/reference/resources/realtime/translation-clien
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Sequence
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,6 +17,7 @@ from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers.gemini_decode import MISSHAPEN
 from exllm.providers.live_checks import UNREADABLE, address_of, encoded, merged, nonsense, refuse_unsupported
 from exllm.providers.live_close import end_of
+from exllm.providers.live_translation import KIND, SpeechAlone
 from exllm.providers.live_wire import LiveAddress, LiveEnd
 from exllm.providers.openai_realtime_errors import read_error
 from exllm.providers.openai_realtime_events import Fields, object_in, text
@@ -34,10 +34,7 @@ from exllm.types.live_events import (
     SessionUpdated,
 )
 from exllm.types.live_settings import LiveSettings
-from exllm.types.message import Message
-from exllm.types.parts import ToolResult
 
-KIND = "translation"
 RATE_HZ = 24_000
 _SETTINGS = frozenset({"kind", "language", "input_transcription", "noise_reduction", "input_rate_hz", "output_rate_hz"})
 _CHANGEABLE = frozenset({"language", "input_transcription", "noise_reduction", "extra"})
@@ -78,7 +75,7 @@ def translation_session(settings: LiveSettings, spec: ProviderSpec) -> dict[str,
     return merged(session, settings.extra)
 
 
-class TranslationProtocol:
+class TranslationProtocol(SpeechAlone):
     """See `LiveProtocol`. `settings.language` is the one that speech is translated to."""
 
     resumes_by: Literal["handle", "replay", "new"] = "new"
@@ -192,45 +189,6 @@ class TranslationProtocol:
     def raw(self, message: dict[str, Any]) -> list[str | bytes]:
         """See `LiveProtocol`."""
         return [encoded(message, self._spec)]
-
-    # -- what there is none of
-
-    def turn(self, messages: Sequence[Message], *, complete: bool) -> list[str | bytes]:
-        """See `LiveProtocol`."""
-        self._refuse()
-
-    def realtime_text(self, text: str) -> list[str | bytes]:
-        """See `LiveProtocol`."""
-        self._refuse()
-
-    def video(self, data: bytes, media_type: str) -> list[str | bytes]:
-        """See `LiveProtocol`."""
-        self._refuse()
-
-    def activity_start(self) -> list[str | bytes]:
-        """See `LiveProtocol`."""
-        self._refuse()
-
-    def activity_end(self) -> list[str | bytes]:
-        """See `LiveProtocol`."""
-        self._refuse()
-
-    def tool_results(self, results: Sequence[ToolResult], **how: Any) -> list[str | bytes]:
-        """See `LiveProtocol`."""
-        self._refuse()
-
-    def interrupt(self, played_ms: int | None) -> list[str | bytes]:
-        """See `LiveProtocol`."""
-        self._refuse()
-
-    def respond(self, **how: Any) -> list[str | bytes]:
-        """See `LiveProtocol`."""
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise UnsupportedOption(
-            "a session of the kind 'translation' takes audio alone: send_audio, audio_end", provider=self._spec.name
-        )
 
     def _event(self, kind: str, **fields: Any) -> str:
         return encoded({"type": kind, **fields}, self._spec)

@@ -81,7 +81,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     turn_detection: TurnDetection | None = None
     turn_coverage: Literal["activity", "all", "activity_and_video"] | None = None
     input_transcription: bool | str | dict[str, Any] | None = None
-    output_transcription: bool | None = None
+    output_transcription: bool | dict[str, Any] | None = None
     input_rate_hz: int | None = None
     output_rate_hz: int | None = None
     audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] = "pcm16"
@@ -126,7 +126,7 @@ class LiveArguments(TypedDict, total=False):
     turn_detection: TurnDetection | Mapping[str, Any] | Literal["server", "semantic", "manual"] | None
     turn_coverage: Literal["activity", "all", "activity_and_video"] | None
     input_transcription: bool | str | Mapping[str, Any] | None
-    output_transcription: bool | None
+    output_transcription: bool | Mapping[str, Any] | None
     input_rate_hz: int | None
     output_rate_hz: int | None
     audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] | None

@@ -11,11 +11,13 @@ import pytest
 from exllm.errors import InvalidRequest, ProtocolError, UnsupportedOption
 from exllm.providers.gemini_live import WIRE
 from exllm.types.live_events import (
+    CitationOut,
     SessionStarted,
 )
 from exllm.types.live_settings import LiveSettings, TurnDetection
 from exllm.types.message import Message
 from exllm.types.parts import Image, Text
+from exllm.types.tool import ServerTool
 from tests.providers.gemini_live_session import TOOL, content, opened, parts, read, spec_of, tell
 
 
@@ -28,6 +30,8 @@ def test_addresses() -> None:
     assert path() == service.format("v1beta")
     assert path(affective_dialog=True) == service.format("v1alpha")
     assert path(proactive_audio=True) == service.format("v1alpha")
+    assert path(extra={"proactivity": {"proactiveVideo": True}}) == service.format("v1alpha")
+    assert path(extra={"generationConfig": {"enableAffectiveDialog": True}}) == service.format("v1alpha")
     assert path(endpoint="v1alpha") == service.format("v1alpha")
     assert path(endpoint="token") == service.format("v1alpha") + "Constrained"
     with pytest.raises(InvalidRequest, match="v1alpha"):
@@ -74,6 +78,8 @@ def test_nothing_may_be_said_before_the_setup_is_complete() -> None:
         ({"turn_detection": TurnDetection("semantic")}, "semantic|server"),
         ({"turn_detection": TurnDetection(threshold=0.5)}, "threshold"),
         ({"turn_detection": TurnDetection(responds=False)}, "responds"),
+        ({"turn_detection": TurnDetection("manual", silence_ms=300)}, "silence_ms"),
+        ({"turn_detection": TurnDetection("manual", start_sensitivity="low")}, "start_sensitivity"),
         ({"input_transcription": "whisper-1"}, "no model"),
     ],
 )
@@ -86,6 +92,17 @@ def test_what_gemini_has_no_words_for_is_refused_before_anything_is_sent(setting
 def test_a_tool_that_is_not_there_cannot_be_asynchronous() -> None:
     with pytest.raises(InvalidRequest, match="no tool 'book'"):
         WIRE.protocol(LiveSettings("m", tools=(TOOL,), non_blocking_tools=("book",)), spec_of())
+
+
+def test_functions_in_google_s_own_words_can_be_asynchronous_and_stay_the_caller_s() -> None:
+    definition = {"functionDeclarations": [{"name": "book", "parameters": {"type": "OBJECT"}}]}
+    protocol = WIRE.protocol(
+        LiveSettings("m", tools=(TOOL, ServerTool(definition)), non_blocking_tools=("book",)), spec_of()
+    )
+    ours, theirs = read(protocol.connect())[0]["setup"]["tools"]
+    assert "behavior" not in ours["functionDeclarations"][0]
+    assert theirs["functionDeclarations"][0]["behavior"] == "NON_BLOCKING"
+    assert "behavior" not in definition["functionDeclarations"][0]
 
 
 # -- what is said
@@ -110,6 +127,11 @@ def test_what_the_user_says() -> None:
     assert read(protocol.raw({"x": 1})) == [{"x": 1}]
     with pytest.raises(InvalidRequest, match="update"):
         protocol.turn([Message("system", "Be rude"), Message("user", "Hi")], complete=True)
+
+
+def test_video_is_images() -> None:
+    with pytest.raises(InvalidRequest, match="frame by frame"):
+        opened().video(b"\x00", "video/mp4")
 
 
 def test_activity_is_said_only_where_the_service_does_not_listen_for_it() -> None:
@@ -148,7 +170,57 @@ def test_only_instructions_and_tools_change_in_a_running_session() -> None:
     assert "tools" in setup["setup"]
 
 
+def test_instructions_of_the_history_outlast_an_update() -> None:
+    history = (Message("system", "Be kind"), Message("user", "Hi"))
+    protocol = opened(history=history)
+    settings = LiveSettings("gemini-2.5-flash-live", history=history, tools=(TOOL,))
+    protocol.update(settings)
+    (update,) = read(protocol.update(msgspec.structs.replace(settings, instructions="Be brief")))
+    parts_then = [{"text": "Be brief"}, {"text": "Be kind"}]
+    assert update["contextUpdate"]["systemInstruction"]["parts"] == parts_then
+    (setup,) = read(protocol.connect())
+    assert setup["setup"]["systemInstruction"]["parts"] == parts_then
+
+
+def test_sources_have_their_place_once_a_tool_that_gives_some_was_added() -> None:
+    protocol = opened()
+    protocol.update(LiveSettings("gemini-2.5-flash-live", tools=(ServerTool({"googleSearch": {}}),)))
+    tell(protocol, parts({"text": "Rome is warm."}))
+    support = {"segment": {"startIndex": 0, "endIndex": 4, "text": "Rome"}, "groundingChunkIndices": [0]}
+    metadata = {"groundingChunks": [{"web": {"uri": "https://w.it"}}], "groundingSupports": [support]}
+    cited = tell(protocol, content(groundingMetadata=metadata))[-1]
+    assert isinstance(cited, CitationOut)
+    assert (cited.citation.start, cited.citation.end) == (0, 4)
+
+
 # -- tokens
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"uses": -1}, {"uses": True}, {"uses": 1.5}, {"expires_in_s": 0}, {"expires_in_s": float("nan")},
+     {"opens_in_s": float("inf")}, {"opens_in_s": 20 * 3600}, {"expires_in_s": "60"}],
+)  # fmt: skip
+def test_a_token_is_for_some_sessions_and_some_time(how: Any) -> None:
+    with pytest.raises(InvalidRequest, match=next(iter(how))):
+        WIRE.token_request(spec_of(), None, now_s=0.0, **how)
+
+
+def test_what_a_token_cannot_hold_sessions_to_is_refused() -> None:
+    for settings in ({"history": (Message("user", "Hi"),)}, {"kind": "transcription"}):
+        with pytest.raises(UnsupportedOption):
+            WIRE.token_request(spec_of(), LiveSettings("m", **settings), now_s=0.0)  # type: ignore[arg-type]
+
+
+def test_sessions_of_a_token_can_go_on_where_all_of_their_setup_is_locked() -> None:
+    def setup(lock: Any, **settings: Any) -> Any:
+        request = WIRE.token_request(spec_of(), LiveSettings("m", **settings), now_s=0.0, lock=lock)
+        return json.loads(request.body)["bidiGenerateContentSetup"]
+
+    assert setup(None)["sessionResumption"] == {}
+    assert setup(None, resumption_handle="h")["sessionResumption"] == {"handle": "h"}
+    assert "sessionResumption" not in setup(None, resumable=False)
+    assert "sessionResumption" not in setup(())  # open, and so free
 
 
 def test_a_token_is_read_and_never_shown() -> None:
@@ -156,7 +228,7 @@ def test_a_token_is_read_and_never_shown() -> None:
     token = WIRE.read_token(body, spec_of())
     assert (token.value, token.expires_at, token.uses) == ("auth_tokens/abc", 1767227400.0, 1)
     assert "abc" not in repr(token)
-    for bad in (b"{}", b"[]", b"x", b'{"name":7}', b'{"name":"a","expireTime":"soon"}'):
+    for bad in (b"{}", b"[]", b"x", b'{"name":7}', b'{"name":"a","expireTime":"soon"}', b'{"name":"a","uses":"many"}'):
         with pytest.raises(ProtocolError):
             WIRE.read_token(bad, spec_of())
     with pytest.raises(InvalidRequest, match="no short-lived keys"):

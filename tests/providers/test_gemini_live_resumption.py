@@ -184,3 +184,25 @@ def test_calls_in_a_history_go_along() -> None:
     (told,) = read(protocol.replies())
     kinds = [next(iter(turn["parts"][0])) for turn in told["clientContent"]["turns"]]
     assert kinds == ["text", "functionCall", "functionResponse"]
+
+
+def test_a_service_that_waits_for_a_history_is_told_all_in_one_and_then_asked() -> None:
+    waits = {"historyConfig": {"initialHistoryInClientContent": True}}
+    protocol = opened(history=(Message("user", "I am Alice"), Message("assistant", "Hello")), extra=waits)
+    (told,) = read(protocol.replies())
+    assert told["clientContent"]["turnComplete"] is True
+    protocol.turn([Message("user", "What is 1+1?")], complete=True)
+    told, asked = asked_again(protocol)
+    assert [turn["parts"][0]["text"] for turn in told["clientContent"]["turns"]] == [
+        "I am Alice", "Hello", "What is 1+1?",
+    ]  # fmt: skip
+    assert told["clientContent"]["turnComplete"] is True
+    assert asked == {"clientContent": {"turnComplete": True}}
+
+
+def test_a_session_that_is_resumed_waits_for_no_history() -> None:
+    waits = {"historyConfig": {"initialHistoryInClientContent": True}}
+    protocol = opened(history=(Message("user", "I am Alice"),), extra=waits)
+    tell(protocol, {"sessionResumptionUpdate": {"newHandle": "h1", "resumable": True}})
+    (setup,) = read(protocol.connect())
+    assert "historyConfig" not in setup["setup"]

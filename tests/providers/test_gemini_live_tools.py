@@ -38,6 +38,8 @@ def test_errors_of_tools_and_how_the_model_is_to_take_a_result() -> None:
     assert (response["response"], response["scheduling"]) == ({"error": "broken"}, "INTERRUPT")
     with pytest.raises(InvalidRequest, match="when_idle"):
         protocol.tool_results([ToolResult("c1", "")], scheduling="later")
+    with pytest.raises(InvalidRequest, match="will_continue"):
+        protocol.tool_results([ToolResult("c1", "")], will_continue="no")
     with pytest.raises(UnsupportedOption, match="urgent"):
         protocol.tool_results([ToolResult("c1", "")], urgent=True)
 
