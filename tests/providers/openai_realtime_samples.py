@@ -1,4 +1,4 @@
-"""What can be received and sent, as OpenAI's SDK has it: samples of its models, and the fields of its parameters."""
+"""What can be received and sent, as OpenAI's SDK has it: samples of its models, and what of them no event says."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pydantic
 import typing_extensions
+
+from exllm.types.chunks import ProviderEvent
+from exllm.types.live_events import LiveEvent
 
 _UNIONS = (typing.Union, types.UnionType)
 _WRAPPERS = (
@@ -70,3 +74,40 @@ def fields(kind: Any, whole: frozenset[str], path: str = "") -> Iterator[str]:
             yield from fields(inner, whole, f"{path}.{name}" if path else name)
     else:
         yield path
+
+
+# What no event of ours says, and why nobody misses it. Of all others nothing may be missing.
+LEFT_OUT = {
+    "type": "the event of ours has a name of its own",
+    "event_id": "the name of the message, which nothing else refers to",
+    "output_index": "the place of a piece: its item and its response are named",
+    "content_index": "the same",
+}
+OF_AN_EVENT = {
+    "response.function_call_arguments.done": {"item_id": "the item comes whole with response.output_item.done"},
+    "session.output_audio.delta": {
+        "channels": "always 1", "format": "always pcm16", "elapsed_ms": "the audio itself tells",
+    },
+    "session.output_transcript.delta": {"elapsed_ms": "where in the audio; the pieces come beside it"},
+    "session.input_transcript.delta": {"elapsed_ms": "the same"},
+}  # fmt: skip
+
+
+def lost(event: dict[str, Any], events: list[LiveEvent]) -> list[str]:
+    """The places of `event` of which nothing is in ours."""
+    if any(isinstance(each, ProviderEvent) and each.data == event for each in events):
+        return []
+    told = {value for _, value in leaves(msgspec.to_builtins(events)) if value is not None}
+    words = "\n".join(value for value in told if isinstance(value, str))
+    missing = []
+    for place, value in leaves(event):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_told = value in told or (is_number and value / 1000 in told) or (isinstance(value, str) and value in words)
+        if not is_told and place not in LEFT_OUT and place not in OF_AN_EVENT.get(event["type"], {}):
+            missing.append(place)
+    return missing
+
+
+def with_audio(event: dict[str, Any]) -> dict[str, Any]:
+    """With a piece of audio that is one."""
+    return {**event, "delta": "AAAA"} if event["type"].endswith("output_audio.delta") else event

@@ -18,6 +18,8 @@ from exllm.types.live_settings import LiveSettings, TurnDetection
 from exllm.types.message import Message
 from exllm.types.parts import ToolResult
 from exllm.types.tool import Tool
+from tests.providers.openai_realtime_samples import lost, with_audio
+from tests.providers.voice_live_samples import events, sample
 
 SETTINGS = LiveSettings(
     "gpt-realtime",
@@ -92,3 +94,20 @@ def test_every_event_that_azure_knows_is_read(kind: str) -> None:
     fields = {"type": kind, "item_id": "i", "response_id": "r", "delta": "AAAA", "name": "f", "call_id": "c"}
     events = protocol.receive(Frame(msgspec.json.encode(fields)))
     assert events
+
+
+@pytest.mark.parametrize("model", events(), ids=lambda model: model.__name__)
+def test_nothing_of_an_event_that_azure_knows_is_lost_in_silence(model: Any) -> None:
+    event = with_audio(sample(model))
+    protocol = protocol_for(SETTINGS)
+    protocol.connect()
+    protocol.receive(Frame(b'{"type":"session.updated","session":{}}'))
+    read = protocol.receive(Frame(msgspec.json.encode(event)))
+    assert read
+    assert lost(event, read) == []
+
+
+def test_these_are_all_events_that_azure_knows() -> None:
+    names = {sample(model)["type"] for model in events()}
+    assert names <= {each.value for each in azure.ServerEventType}
+    assert len(names) > 40

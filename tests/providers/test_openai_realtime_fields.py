@@ -21,51 +21,15 @@ from openai.types.realtime.realtime_response_create_params_with_references_param
 
 from exllm.providers.openai_realtime import WIRE
 from exllm.streaming.frame import Frame
-from exllm.types.chunks import ProviderEvent
 from exllm.types.live_events import LiveEvent
 from exllm.types.live_settings import LiveSettings, TurnDetection
 from exllm.types.message import Message
 from exllm.types.parts import Image, ToolResult
 from exllm.types.tool import ServerTool, Tool
-from tests.providers.openai_realtime_samples import fields, leaves, samples
+from tests.providers.openai_realtime_samples import fields, lost, samples, with_audio
 from tests.providers.openai_realtime_talk import begin, opened, read, session_for, speak, spec_of
 
 # -- what can be received
-
-# What no event of ours says, and why nobody misses it. Of all others nothing may be missing.
-LEFT_OUT = {
-    "type": "the event of ours has a name of its own",
-    "event_id": "the name of the message, which nothing else refers to",
-    "output_index": "the place of a piece: its item and its response are named",
-    "content_index": "the same",
-}
-OF_AN_EVENT = {
-    "response.function_call_arguments.done": {"item_id": "the item comes whole with response.output_item.done"},
-    "session.output_audio.delta": {
-        "channels": "always 1", "format": "always pcm16", "elapsed_ms": "the audio itself tells",
-    },
-    "session.output_transcript.delta": {"elapsed_ms": "where in the audio; the pieces come beside it"},
-    "session.input_transcript.delta": {"elapsed_ms": "the same"},
-}  # fmt: skip
-
-
-def lost(event: dict[str, Any], events: list[LiveEvent]) -> list[str]:
-    """The places of `event` of which nothing is in ours."""
-    if any(isinstance(each, ProviderEvent) and each.data == event for each in events):
-        return []
-    told = {value for _, value in leaves(msgspec.to_builtins(events)) if value is not None}
-    words = "\n".join(value for value in told if isinstance(value, str))
-    missing = []
-    for place, value in leaves(event):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        is_told = value in told or (is_number and value / 1000 in told) or (isinstance(value, str) and value in words)
-        if not is_told and place not in LEFT_OUT and place not in OF_AN_EVENT.get(event["type"], {}):
-            missing.append(place)
-    return missing
-
-
-def with_audio(event: dict[str, Any]) -> dict[str, Any]:
-    return {**event, "delta": "AAAA"} if event["type"].endswith("output_audio.delta") else event
 
 
 @pytest.mark.parametrize(
