@@ -141,8 +141,15 @@ class AnswerReader:
         name = text(fields, "name") or known_name
         if not name:  # it comes with the item
             return [passed_on(fields, self._provider)]
-        id_ = text(fields, "call_id") or known_id
-        called = self._call(id_, name, text(fields, "arguments"), text(fields, "response_id"))
+        id_, arguments, response = (
+            text(fields, "call_id") or known_id,
+            text(fields, "arguments"),
+            text(fields, "response_id"),
+        )
+        if response not in self._turns.beside:  # it may be answered, or the connection lost, before its item is done
+            call = {"type": "function_call", "call_id": id_, "name": name, "arguments": arguments}
+            self._conversation.put({"id": text(fields, "item_id"), **call})
+        called = self._call(id_, name, arguments, response)
         return called or [passed_on(fields, self._provider)]
 
     def _call(self, call_id: str, name: str, arguments: str, response: str) -> list[LiveEvent]:

@@ -152,6 +152,47 @@ def function_call(call_id: str, name: str, arguments: str = "{}", status: str = 
     return {**item, "arguments": arguments, "status": status}
 
 
+async def test_a_call_that_the_service_has_not_completed_is_told_again_before_its_result() -> None:
+    """The arguments were whole when the connection broke, the item was not."""
+    gone = asyncio.Event()
+
+    async def slow() -> str:
+        """Is not done before the connection is gone."""
+        await gone.wait()
+        return "fine"
+
+    async def cut(peer: Peer) -> None:
+        await openai.set_up(peer)
+        await openai.receive(peer, "response.create")
+        item = function_call("c1", "slow", "", "in_progress")
+        done = {"response_id": "r1", "item_id": item["id"], "call_id": "c1", "name": "slow", "arguments": "{}"}
+        await peer.send(
+            {"type": "response.created", "response": {"id": "r1", "status": "in_progress"}},
+            {"type": "response.output_item.added", "response_id": "r1", "output_index": 0, "item": item},
+            {"type": "response.function_call_arguments.done", "output_index": 0, **done},
+        )
+        await asyncio.sleep(0.02)
+        peer.drop()
+
+    async def go_on(peer: Peer) -> None:
+        await openai.set_up(peer)
+        gone.set()
+        await openai.receive(peer, "response.create")
+        await peer.send(*openai.begin("r2", "i2"), *openai.done(peer, "r2", "i2", "Fine."))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(cut, go_on) as server, openai.client_for(server.url) as client:
+        async with client.live(openai.MODEL, tools=[slow], auto_tools=True, reconnect=QUICK) as session:
+            await session.send("How is it?")
+            async with asyncio.timeout(3):
+                await until(session, live.Reconnected)
+                await until(session, live.TurnComplete)
+        await server.all_left()
+    items = [message["item"] for message in server.peers[1].received if message["type"] == "conversation.item.create"]
+    told = [item["type"] for item in items]
+    assert told == ["message", "function_call", "function_call_output"]
+
+
 async def test_a_result_that_comes_while_there_is_no_connection_is_told_once_after_its_call() -> None:
     gone, accepts = asyncio.Event(), asyncio.Event()
 
