@@ -17,7 +17,7 @@ import pytest
 from tests.browser.chromium import Page, browser_page
 from tests.integrations.web import serving
 from tests.live import gemini
-from tests.live.scripted_server import Behaviour, Peer, ScriptedServer
+from tests.live.scripted_server import Behaviour, Peer, Refusal, ScriptedServer
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +27,9 @@ TONE = b"".join(struct.pack("<h", int(8000 * math.sin(index / 8))) for index in 
 
 
 @asynccontextmanager
-async def _page(monkeypatch: pytest.MonkeyPatch, *behaviours: Behaviour) -> AsyncIterator[tuple[ScriptedServer, Page]]:
+async def _page(
+    monkeypatch: pytest.MonkeyPatch, *behaviours: Behaviour | Refusal, host: str = "127.0.0.1"
+) -> AsyncIterator[tuple[ScriptedServer, Page]]:
     monkeypatch.syspath_prepend(str(FOLDER))
     from examples import live_web
 
@@ -35,8 +37,9 @@ async def _page(monkeypatch: pytest.MonkeyPatch, *behaviours: Behaviour) -> Asyn
         monkeypatch.setenv("GEMINI_API_KEY", gemini.KEY)
         monkeypatch.setenv("GEMINI_LIVE_URL", server.url)
         monkeypatch.setattr(live_web, "MODEL", gemini.MODEL)
-        async with serving(live_web.app, websockets=True) as url, browser_page() as tab:
-            await tab.open(url)
+        resolve = f"--host-resolver-rules=MAP {host} 127.0.0.1"
+        async with serving(live_web.app, websockets=True) as url, browser_page(resolve) as tab:
+            await tab.open(url.replace("127.0.0.1", host))
             yield server, tab
 
 
@@ -206,6 +209,101 @@ async def test_a_page_without_the_right_to_talk_is_refused(monkeypatch: pytest.M
         await tab.until("document.querySelector('#status').textContent.startsWith('refused')")
         assert await tab.run("document.querySelector('#send').disabled")
         assert not server.requests
+
+
+async def _greet(peer: Peer) -> None:
+    await gemini.set_up(peer)
+    await peer.receive_until("clientContent")
+    await peer.send(gemini.said("Good morning."), gemini.audio(TONE[:4800]), gemini.COMPLETE)
+    await peer.keep_receiving()
+
+
+async def test_without_a_microphone_one_can_still_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _page(monkeypatch, _greet) as (_server, tab):
+        await tab.run(
+            "void (navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('x', window.kind); })"
+        )
+        await _connect(tab)
+        for kind, words in (("NotAllowedError", "the browser does not allow it"), ("NotFoundError", "there is none")):
+            await tab.run(f"window.kind = '{kind}'; document.querySelector('#microphone').click()")
+            await tab.until("document.querySelector('#lines li.bad')")
+            assert await _lines(tab) == [["note bad", f"no microphone: {words}. You can type."]]
+            assert await tab.run("document.querySelector('#microphone').ariaPressed") == "false"
+            await tab.run("document.querySelector('#lines').replaceChildren()")
+        await _say(tab, "Hello")
+        await tab.until("live.events.includes('turn_complete')")
+        assert (await _lines(tab))[-1] == ["model", "Good morning."]
+
+
+async def test_a_microphone_that_is_allowed_too_late_is_not_left_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _page(monkeypatch, gemini_listens) as (server, tab):
+        await tab.run(
+            "void (() => { const devices = navigator.mediaDevices, ask = devices.getUserMedia.bind(devices);"
+            "window.asked = 0; devices.getUserMedia = async (how) => { window.asked += 1;"
+            "await new Promise((resolve) => { window.allow = resolve; }); return window.stream = await ask(how); };})()"
+        )
+        await _connect(tab)
+        await tab.run("document.querySelector('#microphone').click()")
+        await tab.until("window.allow")
+        await tab.run("document.querySelector('#connect').click()")
+        await tab.until("document.querySelector('#status').textContent === 'not connected'")
+        await tab.run("allow()")
+        await tab.until("window.stream && stream.getTracks().every((track) => track.readyState === 'ended')")
+        await tab.until("live.microphone === null")
+        assert await tab.run("[window.asked, live.sentBytes]") == [1, 0]
+        await server.all_left()
+
+
+async def test_a_page_that_is_not_secure_shows_the_words_and_says_why_there_is_no_sound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with _page(monkeypatch, _greet, host="talk.test") as (_server, tab):
+        assert await tab.run("window.isSecureContext") is False
+        await _connect(tab)
+        await tab.run("document.querySelector('#microphone').click()")
+        await tab.until("document.querySelector('#lines li.bad')")
+        await _say(tab, "Hello")
+        await tab.until("document.querySelectorAll('#lines li.bad').length === 2")
+        why = "this needs a page of https, or of localhost"
+        told = await _lines(tab)
+    assert [text for kind, text in told if kind == "note bad"] == [
+        f"no microphone: {why}. You can type.", f"no sound: {why}",
+    ]  # fmt: skip
+    assert ["model", "Good morning."] in told
+
+
+async def test_the_keyboard_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _page(monkeypatch, _greet) as (_server, tab):
+
+        async def press(key: str, code: int, text: str = "") -> None:
+            key_event = {"key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}
+            await tab.call("Input.dispatchKeyEvent", type="keyDown", **key_event)
+            await tab.call("Input.dispatchKeyEvent", type="keyUp", **key_event)
+
+        await press("Tab", 9)
+        assert await tab.run("document.activeElement.id") == "connect"
+        await press("Enter", 13, "\r")
+        await tab.until("document.activeElement.id === 'text'")  # ready
+        await tab.call("Input.insertText", text="Hello")
+        await press("Enter", 13, "\r")
+        await tab.until("live.events.includes('turn_complete')")
+        assert await _lines(tab) == [["user", "Hello"], ["model", "Good morning."]]
+        await press("Tab", 9)
+        assert await tab.run("document.activeElement.id") == "send"
+        named = await tab.run(
+            "[...document.querySelectorAll('button, input')].every((one) => one.ariaLabel || one.textContent.trim())"
+        )
+        assert named  # for those who do not see
+
+
+async def test_why_there_is_no_session_is_shown_without_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Refusal(403, '{"error":{"code":403,"message":"bad key","status":"PERMISSION_DENIED"}}')
+    async with _page(monkeypatch, refusal) as (_server, tab):
+        await tab.run("document.querySelector('#connect').click()")
+        await tab.until("document.querySelector('#lines li.bad')")
+        assert await _lines(tab) == [["note bad", "the server has no working access to this model"]]
+        await tab.until("document.querySelector('#status').classList.contains('bad')")
+        assert await tab.run("document.querySelector('#connect').textContent") == "Connect"  # another try
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
