@@ -167,6 +167,8 @@ def prepare_live(
     name, wire = spec.name, live_wire(spec.live.wire)
     if not isinstance(extra, Mapping | None):
         raise TypeError(f"extra must be a dict of the provider's own fields, got {type(extra).__name__}")
+    if not isinstance(live_url, str | None):
+        raise TypeError(f"live_url must be text such as {spec.live.url!r}, got {type(live_url).__name__}")
     if not isinstance(reconnect, Reconnect | None):
         raise TypeError(f"reconnect must be an exllm.live.Reconnect, such as Reconnect(attempts=3), got {reconnect!r}")
     if audio_overflow not in ("block", "drop", "overwrite"):
@@ -224,7 +226,9 @@ def prepare_live(
         proxy_for("http" + url.removeprefix("ws")),
         ssl_context,
     )
-    call.protocol(dict.fromkeys(call.unfilled, "-")).address()  # raises what only the wire can tell
+    protocol = call.protocol(dict.fromkeys(call.unfilled, "-"))  # this and what follows raises what only the wire knows
+    protocol.address()
+    protocol.connect()
     return call
 
 

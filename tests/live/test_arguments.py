@@ -41,6 +41,8 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a number for the budget": ({"reconnect": 3}, TypeError, "Reconnect"),
     "no time": ({"timeout": 0}, ValueError, "timeout"),
     "extra that is no dict": ({"extra": [1]}, TypeError, "extra must be a dict"),
+    "extra that is no JSON": ({"extra": {"x": object()}}, exllm.InvalidRequest, "JSON"),
+    "an address that is no text": ({"live_url": 5}, TypeError, "live_url must be text such as 'wss://.*got int"),
     "a key that is no text": ({"api_key": 5}, TypeError, "api_key must be text, got int"),
     "an address that is none": ({"live_url": "localhost"}, exllm.ConfigurationError, "wss://"),
     "an address with a query": ({"live_url": "wss://host?x=1"}, exllm.ConfigurationError, "wss://"),
