@@ -4,8 +4,8 @@
     python -m benchmarks.live              200 sessions for 60 s, every client: about 10 minutes; writes RESULTS.md
 
 A server in a process of its own, on its own core, speaks Gemini Live and OpenAI Realtime; every client is a process on
-another core. Frames of 20 ms travel both ways at the speed of sound; each holds its number and the moment at which it
-was made, so loss, order and latency are known for every one.
+another core. Frames of 100 ms (``--frame-ms``) travel both ways at the speed of sound; each holds its number and the
+moment at which it was made, so loss, order and latency are known for every one.
 """
 
 from __future__ import annotations

@@ -244,7 +244,6 @@ class Relay:
                 async for event in session:
                     await self._pass_on(event)
         except ExLLMError as error:
-            _log.warning("the session of a browser with %s ended: %s", session.model, error)
             raise _Over(_code_of(error), _told(error)) from None
         raise _Over(NORMAL)
 
@@ -304,11 +303,13 @@ def _failure(kind: str, message: str, *, retryable: bool = False) -> dict[str, o
 
 
 def _told(error: ExLLMError) -> dict[str, object]:
+    """What the browser is told; what it is not told is logged."""
+    if not isinstance(error, ConnectionFailed | SessionLost):
+        return error_told(error)
+    _log.warning("%s: %s", type(error).__name__, error)
     if isinstance(error, SessionLost):  # its words hold those of what was lost
         return _failure("SessionLost", "the connection to the model was lost, and there is no other", retryable=True)
-    if isinstance(error, ConnectionFailed):  # its words hold addresses
-        return _failure("ConnectionFailed", "the model cannot be reached", retryable=True)
-    return error_told(error)
+    return _failure("ConnectionFailed", "the model cannot be reached", retryable=True)  # its words hold addresses
 
 
 def _code_of(error: ExLLMError) -> int:
