@@ -13,8 +13,9 @@ import msgspec
 
 from exllm.providers.error_mapping import error_in_stream
 from exllm.providers.gemini_decode import MISSHAPEN
-from exllm.providers.gemini_events import NOTHING, FunctionCall, is_there, plain
+from exllm.providers.gemini_events import NOTHING, is_there, plain
 from exllm.providers.gemini_grounding import AnswerText, grounded, visited
+from exllm.providers.gemini_live_calls import Calls
 from exllm.providers.gemini_live_events import (
     LivePart,
     ServerContent,
@@ -24,11 +25,10 @@ from exllm.providers.gemini_live_events import (
     decode_message,
     fields_of,
     read_loosely,
-    read_usage,
     seconds_of,
 )
-from exllm.providers.gemini_partial_args import PartialArgs
-from exllm.providers.gemini_usage import says_more, usage_of
+from exllm.providers.gemini_live_transcripts import read_input, read_output
+from exllm.providers.gemini_live_usage import read_usage
 from exllm.providers.live_checks import UNREADABLE, nonsense
 from exllm.providers.spec import ProviderSpec
 from exllm.types.chunks import ProviderEvent
@@ -38,24 +38,20 @@ from exllm.types.live_events import (
     CodeOut,
     GenerationComplete,
     GoAway,
-    InputTranscript,
     Interrupted,
     LiveEvent,
     MediaOut,
-    OutputTranscript,
     ReasoningOut,
     ResumptionUpdate,
     SessionStarted,
     SpeechStarted,
     SpeechStopped,
     TextOut,
-    ToolCall,
     ToolCallCancelled,
     TurnComplete,
     TurnStarted,
     UsageReport,
 )
-from exllm.types.usage import Usage
 
 DEFAULT_RATE_HZ = 24_000
 _ANY_TYPE = "application/octet-stream"
@@ -63,7 +59,6 @@ _STARTS = frozenset({"ACTIVITY_START", "VAD_SIGNAL_TYPE_SOS", 1})
 _ENDS = frozenset({"ACTIVITY_END", "VAD_SIGNAL_TYPE_EOS", 2})
 _FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "INPUT_OTHER", "GENERATED_OTHER", "MAX_REGENERATION_REACHED"})
 _NO_FAULT = frozenset({"", "TURN_COMPLETE_REASON_UNSPECIFIED", "NEED_MORE_INPUT"})
-_MOST_VOID = 1_000
 
 
 class MessageReader:
@@ -72,24 +67,20 @@ class MessageReader:
     Attributes:
         is_answering: the model's turn has begun and not ended.
         was_interrupted: this turn was.
-        calls: names of the functions whose calls wait for an answer, by id.
-        void: ids of calls that were cancelled: the service refuses their results.
+        calls: those of the session's functions.
         keeps_text: sources are told by their place in the text, which is kept where there may be some.
     """
 
     def __init__(self, spec: ProviderSpec, model: str, *, keeps_text: bool) -> None:
         self.is_answering = False
         self.was_interrupted = False
-        self.calls: dict[str, str] = {}
-        self.void: dict[str, None] = {}
+        self.calls = Calls()
         self._spec = spec
         self._model = model
         self.keeps_text = keeps_text
         self._text = AnswerText()
         self._cited: set[tuple[Any, ...]] = set()
         self._rates: dict[str, int] = {}
-        self._made_up = 0
-        self._open_call: tuple[str, str, PartialArgs] | None = None
 
     def read(self, data: bytes) -> list[LiveEvent]:
         """The events of one message, in the order in which they came about."""
@@ -122,7 +113,9 @@ class MessageReader:
                 self._end_turn(content, message.usage_metadata, events)
                 return events
         if message.usage_metadata is not NOTHING:
-            self._read_usage(message.usage_metadata, events)
+            usage = read_usage(message.usage_metadata, events, self._spec.name)
+            if usage is not None:
+                events.append(UsageReport(usage))
         return events
 
     def _read_unknown(self, unknown: Unknown, events: list[LiveEvent]) -> None:
@@ -140,10 +133,11 @@ class MessageReader:
                 self._pass_on("voiceConsentSignature", message.setup_complete.voice_consent_signature, events)
         if message.tool_call is not None:
             for call in message.tool_call.function_calls or ():
-                self._read_call(call, events)
+                self._begin(events)
+                self.calls.read(call, events)
         if message.tool_call_cancellation is not None:
             ids = tuple(message.tool_call_cancellation.ids or ())
-            self._give_up(ids)
+            self.calls.give_up(ids)
             events.append(ToolCallCancelled(ids))
         if message.go_away is not None:
             left_s = seconds_of(message.go_away.time_left)
@@ -174,9 +168,9 @@ class MessageReader:
 
     def _read_content(self, content: ServerContent, events: list[LiveEvent]) -> None:
         if content.interim_input_transcription is not None:
-            self._read_input(content.interim_input_transcription, events, interim=True)
+            read_input(content.interim_input_transcription, events, self._spec.name, interim=True)
         if content.input_transcription is not None:
-            self._read_input(content.input_transcription, events)
+            read_input(content.input_transcription, events, self._spec.name)
         if content.interrupted:
             self.was_interrupted = True
             events.append(Interrupted())
@@ -221,7 +215,7 @@ class MessageReader:
                 self._keep(part.text)
                 events.append(TextOut(part.text))
         if part.function_call is not None:
-            self._read_call(part.function_call, events)
+            self.calls.read(part.function_call, events)
         if part.executable_code is not None:
             code = part.executable_code
             events.append(CodeOut(code.code or "", _word(code.language).lower(), id=code.id or ""))
@@ -235,73 +229,11 @@ class MessageReader:
         if self.keeps_text:
             self._text.add(text, 0)
 
-    def _read_call(self, call: FunctionCall, events: list[LiveEvent]) -> None:
-        """A call, whole or in pieces: it is told when its arguments are complete."""
-        self._begin(events)
-        if self._open_call is not None and call.name:
-            self._end_call(events)  # the next one begins
-        if self._open_call is None:
-            if not call.name and not call.id:
-                return  # the empty call that ends one in pieces
-            id_, name = call.id or self._made_up_id(), call.name or ""
-            if not call.partial_args and not call.will_continue:
-                arguments = msgspec.json.format(bytes(call.args), indent=-1).decode() if is_there(call.args) else "{}"
-                self._call(id_, name, arguments, events)
-                return
-            self._open_call = (id_, name, PartialArgs(plain(call.args) if is_there(call.args) else {}))
-        for arg in call.partial_args or ():
-            self._open_call[2].add(arg)
-        if not call.will_continue:
-            self._end_call(events)
-
-    def _end_call(self, events: list[LiveEvent]) -> None:
-        if self._open_call is not None:
-            id_, name, arguments = self._open_call
-            self._open_call = None
-            self._call(id_, name, arguments.text(), events)
-
-    def _call(self, id_: str, name: str, arguments: str, events: list[LiveEvent]) -> None:
-        self.calls[id_] = name
-        self.void.pop(id_, None)
-        events.append(ToolCall(id_, name, arguments))
-
-    def _give_up(self, ids: tuple[str, ...]) -> None:
-        for id_ in ids:
-            self.calls.pop(id_, None)
-            self.void[id_] = None
-            if self._open_call is not None and self._open_call[0] == id_:
-                self._open_call = None
-        while len(self.void) > _MOST_VOID:
-            del self.void[next(iter(self.void))]
-
-    def _made_up_id(self) -> str:
-        """An id for a call that came without one; it does not go back."""
-        self._made_up += 1
-        return f"call_0_{self._made_up}"
-
     def _read_output(self, said: Transcription, events: list[LiveEvent]) -> None:
-        if said.text or said.finished:
-            if said.text:
-                self._begin(events)
-                self._keep(said.text)
-            events.append(OutputTranscript(said.text or "", bool(said.finished), language=said.language_code or ""))
-        self._read_more(said, "outputTranscription", events)
-
-    def _read_input(self, said: Transcription, events: list[LiveEvent], *, interim: bool = False) -> None:
-        if said.text or said.finished:
-            events.append(
-                InputTranscript(
-                    said.text or "", bool(said.finished) and not interim, interim=interim,
-                    language=said.language_code or "",
-                )
-            )  # fmt: skip
-        self._read_more(said, "interimInputTranscription" if interim else "inputTranscription", events, interim=interim)
-
-    def _read_more(self, said: Transcription, name: str, events: list[LiveEvent], *, interim: bool = False) -> None:
-        """What no event has a place for: of words, speakers and times, that a guess is final, a language alone."""
-        is_silent = said.text is None and said.language_code is not None and not said.finished
-        if is_silent or (interim and said.finished) or said.says_more():
-            events.append(ProviderEvent(name, fields_of(said), self._spec.name))
+        if said.text:
+            self._begin(events)
+            self._keep(said.text)
+        read_output(said, events, self._spec.name)
 
     def _begin(self, events: list[LiveEvent]) -> None:
         if not self.is_answering:
@@ -309,9 +241,9 @@ class MessageReader:
             events.append(TurnStarted())
 
     def _end_turn(self, content: ServerContent, counts: msgspec.Raw, events: list[LiveEvent]) -> None:
-        self._end_call(events)
+        self.calls.end_turn(events, self._spec.name, was_interrupted=self.was_interrupted)
         reason = _word(content.turn_complete_reason)
-        usage = self._usage(counts, events)
+        usage = read_usage(counts, events, self._spec.name)
         status: Any = "completed"
         if self.was_interrupted:
             status = "interrupted"
@@ -324,11 +256,8 @@ class MessageReader:
 
     def lose_turn(self) -> tuple[str, ...]:
         """The connection is gone, and the model's turn with it; returns the calls that nobody waits for any more."""
-        lost = tuple(self.calls)
-        self._give_up(lost)
-        self._open_call = None
         self._forget_turn()
-        return lost
+        return self.calls.lose()
 
     def _forget_turn(self) -> None:
         self.is_answering = self.was_interrupted = False
@@ -336,22 +265,6 @@ class MessageReader:
         self._cited.clear()
 
     # -- the rest
-
-    def _read_usage(self, counts: msgspec.Raw, events: list[LiveEvent]) -> None:
-        usage = self._usage(counts, events)
-        if usage is not None:
-            events.append(UsageReport(usage))
-
-    def _usage(self, raw: msgspec.Raw, events: list[LiveEvent]) -> Usage | None:
-        """Counts as `Usage`; those that it has no place for are passed on as well."""
-        if not is_there(raw):
-            return None
-        counts, is_known = read_usage(raw)
-        usage = usage_of(counts, "reported", 0)
-        is_empty = usage.input_tokens is None and usage.output_tokens is None
-        if is_empty or not is_known or says_more(counts):
-            self._pass_on("usageMetadata", raw, events)
-        return None if is_empty else usage
 
     def _rate_of(self, media_type: str) -> int:
         """Samples per second of audio, ``audio/pcm;rate=24000``; 0 for anything else. Remembered: it seldom changes."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from exllm.providers.gemini_events import NOTHING, FunctionCall, PartialArg, UsageMetadata, plain
+from exllm.providers.gemini_events import NOTHING, FunctionCall, PartialArg, plain
 
 Unknown = list[tuple[str, Any]]
 """Fields that nobody knows, with where they stand, ``serverContent.newField``."""
@@ -131,37 +131,6 @@ class VoiceActivitySignal(_Message):
     vad_signal_type: str | int | None = None
 
 
-class LiveUsage(UsageMetadata):
-    """Token counts. The Gemini API calls those of the answer by another name than Vertex AI and generateContent."""
-
-    response_token_count: int | None = None
-    response_tokens_details: msgspec.Raw = NOTHING
-
-
-class _KnownCount(_Message):
-    modality: str | int | None = None
-    token_count: int | None = None
-
-
-class _KnownUsage(_Message):
-    """All that is known of token counts: to find what is not."""
-
-    prompt_token_count: int | None = None
-    response_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    total_token_count: int | None = None
-    prompt_tokens_details: list[_KnownCount] | None = None
-    response_tokens_details: list[_KnownCount] | None = None
-    candidates_tokens_details: list[_KnownCount] | None = None
-    cache_tokens_details: list[_KnownCount] | None = None
-    tool_use_prompt_tokens_details: list[_KnownCount] | None = None
-    service_tier: str | int | None = None
-    traffic_type: str | int | None = None
-
-
 class ServerMessage(_Message):
     """One message of the service."""
 
@@ -178,8 +147,6 @@ class ServerMessage(_Message):
 
 
 decode_message = msgspec.json.Decoder(ServerMessage).decode
-_decode_usage = msgspec.json.Decoder(LiveUsage).decode
-_decode_known_usage = msgspec.json.Decoder(_KnownUsage).decode
 
 # Where a field may be unknown: the path of an object, and what is known in it.
 _KNOWN: dict[str, type[msgspec.Struct]] = {
@@ -249,21 +216,6 @@ def fields_of(struct: msgspec.Struct) -> dict[str, Any]:
         if value is not None:
             fields[wire_name] = value
     return fields
-
-
-def read_usage(raw: msgspec.Raw) -> tuple[LiveUsage, bool]:
-    """Token counts, and whether all of their fields are known. Raises `msgspec.DecodeError`."""
-    is_known = True
-    try:
-        _decode_known_usage(raw)
-    except msgspec.ValidationError:
-        is_known = False
-    counts = _decode_usage(raw)
-    if counts.response_token_count is not None:
-        counts.candidates_token_count = counts.response_token_count
-    if counts.response_tokens_details is not NOTHING:
-        counts.candidates_tokens_details = counts.response_tokens_details
-    return counts, is_known
 
 
 def seconds_of(raw: msgspec.Raw) -> float | None:

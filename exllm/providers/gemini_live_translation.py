@@ -7,7 +7,7 @@ Source: https://ai.google.dev/gemini-api/docs/live-api/live-translate
 
 from __future__ import annotations
 
-from exllm.providers.gemini_live import GeminiLiveProtocol
+from exllm.providers.gemini_live_protocol import GeminiLiveProtocol
 from exllm.providers.live_translation import SpeechAlone
 from exllm.providers.spec import ProviderSpec
 from exllm.types.live_events import ResumptionUpdate, SessionStarted

@@ -341,7 +341,7 @@ async def test_the_key_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_a_wire_that_fails_in_an_unforeseen_way_is_one_of_our_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    from exllm.providers.gemini_live import GeminiLiveProtocol
+    from exllm.providers.gemini_live_protocol import GeminiLiveProtocol
 
     async def answer(peer: Peer) -> None:
         await set_up(peer)

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from exllm.providers import registry
-from exllm.providers.gemini_live import WIRE, GeminiLiveProtocol
+from exllm.providers.gemini_live import WIRE
+from exllm.providers.gemini_live_protocol import GeminiLiveProtocol
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.types.live_events import LiveEvent

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from exllm.providers.gemini_live import WIRE, GeminiLiveProtocol
+from exllm.providers.gemini_live import WIRE
 from exllm.providers.gemini_live_memory import MAX_CHARS
+from exllm.providers.gemini_live_protocol import GeminiLiveProtocol
 from exllm.types.live_events import (
     SessionStarted,
     ToolCallCancelled,

@@ -9,7 +9,8 @@ import pytest
 from google.genai import types as google
 
 from exllm.providers import registry
-from exllm.providers.gemini_live import WIRE, GeminiLiveProtocol
+from exllm.providers.gemini_live import WIRE
+from exllm.providers.gemini_live_protocol import GeminiLiveProtocol
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.types.live_settings import LiveSettings, TurnDetection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exllm.errors import InvalidRequest, UnsupportedOption
+from exllm.types.chunks import ProviderEvent
 from exllm.types.live_events import (
     ToolCall,
     ToolCallCancelled,
@@ -105,3 +106,15 @@ def test_a_call_in_pieces_is_told_before_its_turn_ends() -> None:
         ToolCall("c", "get_weather", '{"city":"Rome"}'),
         TurnComplete(),
     ]
+
+
+def test_a_call_that_was_interrupted_within_its_arguments_is_not_to_be_made() -> None:
+    protocol = opened(tools=(TOOL,))
+    tell(protocol, in_pieces("Ro", id="c", name="get_weather", willContinue=True))
+    tell(protocol, content(interrupted=True))
+    incomplete = {"id": "c", "name": "get_weather", "arguments": '{"city":"Ro"}'}
+    assert tell(protocol, content(turnComplete=True)) == [
+        ProviderEvent("incompleteToolCall", incomplete, "gemini"),
+        TurnComplete(status="interrupted"),
+    ]
+    assert tell(protocol, content(turnComplete=True)) == [TurnComplete()]
