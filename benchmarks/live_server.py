@@ -1,7 +1,7 @@
 """A realtime service for the benchmark: WebSockets by hand, so that it costs little beside what is measured.
 
 It speaks as much of Gemini Live and OpenAI Realtime as a session of audio needs. To each connection it sends so many
-frames of 20 ms at the speed of sound, each with its number and the moment at which it was made in its first samples,
+frames at the speed of sound, each with its number and the moment at which it was made in its first samples,
 and checks the frames that it gets. When all were sent and all have come, it says that the turn is complete.
 ``GET /report`` tells what it has seen since the last report.
 """
