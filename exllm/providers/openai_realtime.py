@@ -18,6 +18,7 @@ from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers import openai_realtime_secrets
 from exllm.providers.live_checks import address_of, encoded, refuse_unsupported
 from exllm.providers.live_close import end_of
+from exllm.providers.live_translation import KIND
 from exllm.providers.live_wire import LiveAddress, LiveEnd
 from exllm.providers.openai_realtime_decode import EventReader
 from exllm.providers.openai_realtime_items import Item, approval_item, items_of, result_item
@@ -25,7 +26,7 @@ from exllm.providers.openai_realtime_memory import Conversation
 from exllm.providers.openai_realtime_quirks import QUIRKS
 from exllm.providers.openai_realtime_session import SETTINGS, changes, rate_of, response_of, session_of
 from exllm.providers.openai_realtime_turns import Turns
-from exllm.providers.openai_translation import KIND, TranslationProtocol
+from exllm.providers.openai_translation import TranslationProtocol
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import HttpRequest
 from exllm.streaming.frame import Frame
