@@ -85,6 +85,7 @@ INDEX: dict[str, tuple[str, list[str]]] = {
         "faults/test_statuses.py::test_q15_passing_failures_are_sent_again",
         "faults/test_statuses.py::test_q15_lasting_failures_are_not",
         "faults/test_statuses.py::test_q15_a_wait_that_the_server_asks_for_is_kept",
+        "faults/test_statuses.py::test_q15_a_wait_of_a_second_is_kept",
         "faults/test_statuses.py::test_q15_a_wait_until_a_date_is_counted_by_the_servers_own_clock",
         "faults/test_statuses.py::test_q15_a_wait_beyond_the_cap_raises_at_once_and_says_until_when",
         "faults/test_statuses.py::test_q15_a_retryable_error_in_the_stream_before_any_content_is_tried_again",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import datetime
 import enum
+import functools
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
@@ -74,6 +76,18 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
             yield from nodes(schema[key])
 
 
+def validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+    """What validates by a schema; fails where the schema itself is none."""
+    return _validator(json.dumps(schema))
+
+
+@functools.lru_cache(64)
+def _validator(schema: str) -> jsonschema.Draft202012Validator:
+    """Several dialects get the same schema, and looking whether it is one takes most of the time."""
+    jsonschema.Draft202012Validator.check_schema(json.loads(schema))
+    return jsonschema.Draft202012Validator(json.loads(schema))
+
+
 def check(schema: dict[str, Any], dialect: Dialect) -> None:
     """The rules that each provider's page states."""
     known = {
@@ -82,7 +96,7 @@ def check(schema: dict[str, Any], dialect: Dialect) -> None:
     } | ({"format"} if dialect.formats else set()) | ({"pattern"} if dialect.patterns else set()) | (
         {"prefixItems"} if dialect.tuples else set()
     )  # fmt: skip
-    jsonschema.Draft202012Validator.check_schema(schema)
+    validator(schema)
     for node in nodes(schema):
         assert node.keys() <= known
         if "$ref" in node:
@@ -250,12 +264,12 @@ def test_a_tuple_is_an_array_of_its_kinds_where_positions_are_not_known() -> Non
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_schema_keeps_to_the_rules_and_takes_the_same_values(case: tuple[dict[str, Any], Any]) -> None:
     schema, value = case
-    jsonschema.validate(value, schema)
+    validator(schema).validate(value)
     for dialect in DIALECTS:
         adapted = adapt(schema, dialect)
         if adapted.problems:
             continue
         check(adapted.schema, dialect)
         if not (dialect.all_required or dialect.some_required):
-            jsonschema.validate(value, adapted.schema)
+            validator(adapted.schema).validate(value)
         assert restore(value, schema) == value
