@@ -24,7 +24,8 @@ from exllm.providers.openai_realtime_decode import EventReader
 from exllm.providers.openai_realtime_items import Item, approval_item, items_of, result_item
 from exllm.providers.openai_realtime_memory import Conversation
 from exllm.providers.openai_realtime_quirks import QUIRKS
-from exllm.providers.openai_realtime_session import SETTINGS, changes, rate_of, response_of, session_of
+from exllm.providers.openai_realtime_session import SETTINGS, rate_of, response_of
+from exllm.providers.openai_realtime_settings import AskedSettings
 from exllm.providers.openai_realtime_turns import Turns
 from exllm.providers.openai_translation import TranslationProtocol
 from exllm.providers.spec import ProviderSpec
@@ -50,23 +51,24 @@ class RealtimeProtocol:
         refuse_unsupported(settings, SETTINGS, spec)
         self.ready = False
         self.warnings: list[str] = []
-        self._settings = settings
         self._spec = spec
         self._quirks = spec.live.quirks
         self._keeps_conversations = "resumes_by_conversation" in self._quirks
         if settings.resumption_handle is not None and not self._keeps_conversations:
             raise UnsupportedOption(f"sessions of {spec.label} have no handles to resume them by", provider=spec.name)
-        self._session = session_of(settings, spec, self.warnings)
+        self._asked = AskedSettings(settings, spec, self.warnings)
         self._history = items_of(settings.history, spec, self._warn)
-        self._updates = 0
-        self._before = (settings, self._session)  # the last update of them
         self._rate_hz = rate_of(settings, spec, output=False)
         self._conversation = Conversation()
         self._turns = Turns()
-        self._reader = EventReader(settings, spec, self._conversation, self._turns, self._take_back)
+        self._reader = EventReader(settings, spec, self._conversation, self._turns, self._refused)
         self._asked_for = settings.resumption_handle or ""
         self._has_connected = False
         self._to_say: list[str | bytes] = []
+
+    @property
+    def _settings(self) -> LiveSettings:
+        return self._asked.now
 
     @property
     def resumes_by(self) -> Literal["handle", "replay", "new"]:
@@ -106,7 +108,7 @@ class RealtimeProtocol:
             self._turns.lost()
             self._reader.lose_turn()
             self._conversation.is_resuming = is_kept
-        return [self._event("session.update", session=self._session)]
+        return [self._event("session.update", session=self._asked.session)]
 
     def closed(self, code: int, reason: str) -> LiveEnd:
         """See `LiveProtocol`."""
@@ -297,25 +299,12 @@ class RealtimeProtocol:
                 f"a running session of {self._spec.label} cannot change its {', '.join(fixed)}; open a new one",
                 provider=self._spec.name,
             )
-        session = session_of(settings, self._spec, self.warnings)
-        changed = changes(self._session, session)
-        before = self._settings, self._session
-        self._settings, self._session = settings, session
+        update = self._asked.update(settings)
         self._reader.configure(settings)
-        if not changed:
-            return []
-        self._before = before
-        self._updates += 1
-        kind = {"type": session["type"]} if "type" in session else {}
-        return [self._event("session.update", event_id=self._update_id(), session={**kind, **changed})]
+        return [self._event("session.update", **update)] if update else []
 
-    def _update_id(self) -> str:
-        return f"settings_{self._updates}"
-
-    def _take_back(self, event_id: str) -> None:
-        """Settings that were refused are not in force, and would keep the next connection from being made."""
-        if self._updates and event_id == self._update_id():
-            self._settings, self._session = self._before
+    def _refused(self, event_id: str) -> None:
+        if self._asked.refuse(event_id):
             self._reader.configure(self._settings)
 
     def raw(self, message: dict[str, Any]) -> list[str | bytes]:

@@ -211,6 +211,14 @@ def test_settings_that_were_refused_are_not_asked_for_again_over_another_connect
     protocol.closed(1006, "")
     (asked,) = read(protocol.connect())
     assert asked["session"]["audio"]["output"]["voice"] == "ash"
+    assert "turn_detection" not in asked["session"]["audio"]["input"]
+    # Nor is it in the next update, which would be refused with it.
+    (later,) = read(protocol.update(msgspec.structs.replace(settings, voice="nobody", instructions="Ho")))
+    assert later["session"] == {"type": "realtime", "instructions": "Ho", "audio": later["session"]["audio"]}
+    assert later["session"]["audio"] == {"input": {"turn_detection": None}}  # taken back
+    protocol.closed(1006, "")
+    (asked,) = read(protocol.connect())
+    assert (asked["session"]["instructions"], asked["session"]["audio"]["output"]["voice"]) == ("Ho", "ash")
     tell(protocol, "session.updated", session={})
     (first,) = read(protocol.update(msgspec.structs.replace(settings, voice="marin")))
     (second,) = read(protocol.update(msgspec.structs.replace(settings, voice="marin", instructions="Ho")))
