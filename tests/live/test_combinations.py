@@ -133,6 +133,47 @@ async def test_a_result_that_comes_while_there_is_no_connection_is_told_once_aft
     assert kinds == ["message", "function_call", "function_call_output", "response.create"]
 
 
+@pytest.mark.parametrize("wire", [gemini, openai])
+async def test_settings_that_change_while_there_is_no_connection_are_those_of_all_later_ones(wire: Any) -> None:
+    accepts = asyncio.Event()
+    settings: list[Any] = []
+
+    async def cut(peer: Peer) -> None:
+        settings.append(await wire.set_up(peer))
+        await asyncio.sleep(0.02)
+        peer.drop()
+
+    async def late(peer: Peer) -> None:
+        await accepts.wait()
+        settings.append(await wire.set_up(peer))
+        settings.append(await peer.receive())
+        peer.drop()
+
+    async def last(peer: Peer) -> None:
+        settings.append(await wire.set_up(peer))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(cut, late, last) as server, wire.client_for(server.url) as client:
+        async with client.live(wire.MODEL, instructions="Be kind.", reconnect=QUICK) as session:
+            await next_of(session, live.Reconnecting)
+            changing = asyncio.create_task(session.update(instructions="Be brief."))
+            given_up = asyncio.create_task(session.update(instructions="Be silent."))
+            wrong = asyncio.create_task(session.update(voice="Kore" if wire is gemini else "", kind="transcription"))
+            await asyncio.sleep(0.02)
+            given_up.cancel()
+            assert session.settings.instructions == "Be kind."
+            accepts.set()
+            await next_of(session, live.Reconnected)
+            await changing
+            with pytest.raises(exllm.UnsupportedOption):
+                await wrong
+            assert session.settings.instructions == "Be brief."
+            await next_of(session, live.Reconnected)
+        await server.all_left()
+    kinds = ["brief" if "brief" in str(one) else "kind" if "kind" in str(one) else "" for one in settings]
+    assert kinds == ["kind", "kind", "brief", "brief"]
+
+
 async def test_a_server_that_restarts_twice_within_a_turn_costs_no_event_and_no_turn() -> None:
     async def cut(peer: Peer) -> None:
         await openai.set_up(peer)
