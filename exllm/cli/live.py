@@ -26,12 +26,10 @@ from exllm.live import (
     ToolCall,
     TurnComplete,
 )
-from exllm.live.audio import read_wav
+from exllm.live.audio import paced, read_wav
 from exllm.live.session import LiveSession
 
 PROMPT = "> "
-PIECE_S = 0.02
-MOST_BEHIND_S = 0.1  # what was held up for longer is not made up for: speech has its speed
 
 
 class LiveOptions(msgspec.Struct, frozen=True):
@@ -135,14 +133,10 @@ class _Conversation:
                 raise outcome
 
     async def _speak(self, pcm: bytes, rate_hz: int) -> None:
-        session, clock = self._session, asyncio.get_running_loop().time
-        piece_samples = max(round(rate_hz * PIECE_S), 1)
+        session = self._session
         await session.activity_start()
-        next_at = clock()
-        for start in range(0, len(pcm), 2 * piece_samples):
-            await asyncio.sleep(next_at - clock())
-            next_at = max(next_at, clock() - MOST_BEHIND_S) + piece_samples / rate_hz
-            await session.send_audio(pcm[start : start + 2 * piece_samples], rate_hz)
+        async for piece in paced(pcm, rate_hz):
+            await session.send_audio(piece, rate_hz)
         await session.activity_end()
 
     async def _hear(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import random
@@ -23,6 +24,7 @@ from exllm.live.audio import (
     Resampler,
     alaw_decode,
     alaw_encode,
+    paced,
     read_wav,
     resample,
     ulaw_decode,
@@ -188,6 +190,40 @@ def test_equal_rates_pass_through_and_wrong_ones_are_refused() -> None:
         Resampler(0, 8_000)
     with pytest.raises(ValueError, match="even number"):
         Resampler(8_000, 16_000).feed(b"\0")
+
+
+# -- the speed of sound
+
+
+async def test_a_sound_is_given_out_as_fast_as_it_is_spoken() -> None:
+    sound = sine(440, 11_025, 2_000)  # 181 ms, of which 20 ms are no whole number of samples
+    loop = asyncio.get_running_loop()
+    began, made, at = loop.time(), [], []
+    async for piece in paced(sound, 11_025):
+        made.append(piece)
+        at.append(loop.time() - began)
+    assert b"".join(made) == sound
+    assert {len(piece) for piece in made[:-1]} == {440}
+    for number, moment in enumerate(at):
+        assert moment >= number * 220 / 11_025 - 0.002  # none before its time
+    assert at[-1] < 1
+
+
+async def test_what_was_held_up_for_long_is_not_made_up_for() -> None:
+    loop, at = asyncio.get_running_loop(), []
+    async for _ in paced(bytes(2 * 3_200), 8_000, piece_ms=10):  # 40 pieces
+        at.append(loop.time())
+        if len(at) == 3:
+            await asyncio.sleep(0.4)
+    assert len(at) == 40
+    assert 0.25 < at[-1] - at[3] < 1  # 0.36 s of sound, of which 0.1 s is caught up
+
+
+async def test_what_is_no_sound_has_no_pace() -> None:
+    with pytest.raises(ValueError, match="even number"):
+        await anext(paced(b"\1", 8_000))
+    with pytest.raises(ValueError, match="are none"):
+        await anext(paced(b"", 0))
 
 
 # -- frames
