@@ -8,6 +8,7 @@ import gc
 import math
 import threading
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -434,6 +435,21 @@ async def test_a_stream_that_the_collector_finds_in_another_thread_is_closed_by_
     async with asyncio.timeout(5):
         await source.is_aborted.wait()
     assert set(closed_in) == {threading.current_thread().name}
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+async def test_a_stream_that_is_over_leaves_nothing_to_the_garbage_collector(is_shared: bool) -> None:
+    stream = stream_of(Source(START, words("a b"), END, is_shared=is_shared), timeouts=Timeouts(9, 9, 9, 9))
+    pump = weakref.ref(stream._pump)
+    gc.disable()
+    try:
+        async with stream:
+            assert [text async for text in stream.text()] == ["a", "b"]
+        del stream
+        await asyncio.sleep(0)  # the loop lets go of the task
+        assert pump() is None
+    finally:
+        gc.enable()
 
 
 # -- entering
