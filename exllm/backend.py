@@ -20,7 +20,7 @@ from exllm.providers.plain_requests import PlainRequests
 from exllm.providers.provider import Provider
 from exllm.providers.spec import ProviderSpec
 from exllm.providers.wire import HttpRequest, StreamDecoder, Wire
-from exllm.streaming.accumulator import fold
+from exllm.streaming.fold import fold
 from exllm.streaming.interrupt import TimeLimit
 from exllm.streaming.source import ChunkSource, IteratorSource
 from exllm.transport.http import USER_AGENT, HttpCall, HttpTransport

@@ -56,7 +56,9 @@ IO_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "websockets", "llama_cpp"
 SANS_IO = [
     "exllm.types", "exllm.errors", "exllm.providers", "exllm.streaming.frame", "exllm.streaming.sse",
     "exllm.streaming.ndjson", "exllm.streaming.aws_eventstream", "exllm.streaming.websocket",
-    "exllm.streaming.accumulator", "exllm.streaming.gaps", "exllm.structured",
+    "exllm.streaming.accumulator", "exllm.streaming.choice_builder", "exllm.streaming.fold", "exllm.streaming.gaps",
+    "exllm.streaming.intake", "exllm.streaming.text_pieces", "exllm.streaming.timing", "exllm.streaming.usage_counts",
+    "exllm.structured",
 ]  # fmt: skip
 # The mock is a whole backend, not a wire: its scripted delays need the loop.
 NOT_SANS_IO = {"exllm.structured.source", "exllm.providers.mock"}

@@ -25,8 +25,9 @@ from exllm.recovery.continuation import Continuation
 from exllm.recovery.joiner import Joiner
 from exllm.recovery.keeper import Keeper
 from exllm.recovery.settings import Recovery
-from exllm.streaming.accumulator import Accumulator, merge_usage
+from exllm.streaming.accumulator import Accumulator
 from exllm.streaming.source import ChunkSource, has_content
+from exllm.streaming.usage_counts import merge_usage
 from exllm.types.chunks import Chunk, Finish, ProviderEvent, ReasoningDelta, TextDelta, UsageUpdate
 from exllm.types.cursor import Cursor, StreamHandle
 from exllm.types.options import Timeouts

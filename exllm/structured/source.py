@@ -11,8 +11,9 @@ from exllm.call import Call
 from exllm.cost.totals import add_usage
 from exllm.errors import ExLLMError, StructuredOutputError
 from exllm.policies.retry import RetryPolicy, RetrySchedule
-from exllm.streaming.accumulator import Accumulator, merge_usage
+from exllm.streaming.accumulator import Accumulator
 from exllm.streaming.source import ChunkSource, has_content
+from exllm.streaming.usage_counts import UNKNOWN_USAGE, UsageCounts
 from exllm.structured.answer_so_far import AnswerSoFar, Validator, complaint
 from exllm.structured.attempts import RETRY_EVENT, AnswerToolChunks, Attempts, with_object
 from exllm.structured.call import Asked
@@ -26,28 +27,37 @@ from exllm.types.usage import Usage
 class AttemptsAccumulator(Accumulator):
     """Folds the chunks of the attempt that is under way; usage is that of all."""
 
-    __slots__ = ("_earlier", "_earlier_characters", "_own_usage")
+    __slots__ = ("_earlier_characters",)
 
     def __init__(self, provider: str, model: str) -> None:
         super().__init__(provider, model)
-        self._earlier: Usage | None = None
         self._earlier_characters = 0
-        self._own_usage = Usage()
 
     def restart(self) -> None:
         """Another attempt begins."""
         earlier, characters = self.usage, self.characters
         super().__init__(self.provider, self.model)
-        self._earlier, self._earlier_characters, self._own_usage = earlier, characters, Usage()
-        self.usage = earlier
+        self.usage, self._counts = earlier, _CountsOnTop(earlier)
+        self._earlier_characters = characters
 
     @property
     def characters(self) -> int:
         return self._earlier_characters + super().characters
 
-    def _count(self, usage: Usage) -> None:
-        self._own_usage = merge_usage(self._own_usage, usage)
-        self.usage = self._own_usage if self._earlier is None else add_usage(self._earlier, self._own_usage)
+
+class _CountsOnTop(UsageCounts):
+    """The reports of one attempt, and what the attempts before it have used."""
+
+    __slots__ = ("_earlier", "_own")
+
+    def __init__(self, earlier: Usage) -> None:
+        super().__init__()
+        self._earlier = earlier
+        self._own = UNKNOWN_USAGE
+
+    def add(self, old: Usage, new: Usage) -> Usage:
+        self._own = super().add(self._own, new)
+        return add_usage(self._earlier, self._own)
 
 
 class AnswerSource:

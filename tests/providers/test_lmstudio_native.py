@@ -12,7 +12,7 @@ from exllm.errors import ExLLMError
 from exllm.providers import ProviderSpec, registry
 from exllm.providers.lmstudio_chat import WIRE
 from exllm.providers.model_rows import read_page
-from exllm.streaming.accumulator import fold
+from exllm.streaming.fold import fold
 from exllm.streaming.sse import SSEDecoder
 from exllm.types.chunks import Chunk, ProviderEvent
 from exllm.types.message import Message

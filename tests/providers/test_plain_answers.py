@@ -29,7 +29,8 @@ from exllm.providers.ollama_decode import OllamaChatDecoder
 from exllm.providers.openai_chat_decode import OpenAIChatDecoder
 from exllm.providers.openai_chat_events import decode_body
 from exllm.providers.openai_responses_decode import ECHOED_FIELDS, ResponsesDecoder
-from exllm.streaming.accumulator import Accumulator, fold
+from exllm.streaming.accumulator import Accumulator
+from exllm.streaming.fold import fold
 from exllm.types.chunks import Chunk
 from exllm.types.message import Message
 from exllm.types.request import Request

@@ -14,7 +14,7 @@ import pytest
 import exllm
 from exllm.providers import ProviderSpec, registry
 from exllm.providers.replicate_predictions import WIRE
-from exllm.streaming.accumulator import fold
+from exllm.streaming.fold import fold
 from exllm.streaming.sse import SSEDecoder
 from exllm.types.chunks import Chunk, Finish, ProviderEvent, StreamStart, TextDelta
 from exllm.types.message import Message

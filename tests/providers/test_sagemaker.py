@@ -21,8 +21,8 @@ from exllm.credentials import aws
 from exllm.errors import ExLLMError
 from exllm.providers import ProviderSpec, registry
 from exllm.providers.sagemaker_invoke import IN_HEADERS, WIRE
-from exllm.streaming.accumulator import fold
 from exllm.streaming.aws_eventstream import EventStreamDecoder
+from exllm.streaming.fold import fold
 from exllm.types.chunks import Chunk
 from exllm.types.message import Message
 from exllm.types.options import check_options

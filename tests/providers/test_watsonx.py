@@ -14,7 +14,7 @@ from exllm.config import Static
 from exllm.providers import ProviderSpec, registry
 from exllm.providers.model_rows import read_page
 from exllm.providers.watsonx_chat import WIRE
-from exllm.streaming.accumulator import fold
+from exllm.streaming.fold import fold
 from exllm.streaming.sse import SSEDecoder
 from exllm.types.message import Message
 from exllm.types.options import check_options

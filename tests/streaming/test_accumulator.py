@@ -8,7 +8,9 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exllm.streaming.accumulator import Accumulator, fold, merge_usage
+from exllm.streaming.accumulator import Accumulator
+from exllm.streaming.fold import fold
+from exllm.streaming.usage_counts import merge_usage
 from exllm.types.chunks import (
     Chunk,
     Finish,
