@@ -57,6 +57,7 @@ def _with(session: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, A
     after = dict(session)
     for name, value in changed.items():
         before = after.get(name)
-        is_part = isinstance(value, dict) and isinstance(before, dict) and "type" not in value
-        after[name] = _with(before, value) if is_part else value
+        if isinstance(value, dict) and isinstance(before, dict) and "type" not in value:
+            value = _with(before, value)
+        after[name] = value
     return after
