@@ -65,6 +65,10 @@ class LiveSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for path in (self.path, *self.paths.values()):
             if not path.startswith("/"):
                 return f"path must start with '/', got {path!r}"
+            if not {*_PLACEHOLDER.findall(path)} <= {"model", "call_id", *settings}:
+                return f"path has placeholders that are none of model, call_id and the settings: {path!r}"
+        if not {*_PLACEHOLDER.findall(self.model)} <= {"model", *settings}:
+            return f"model has placeholders that are none of model and the settings: {self.model!r}"
         unknown = sorted(self.unsupported.difference(LiveSettings.__struct_fields__))
         return f"unsupported: setting {unknown[0]!r} is not known" if unknown else None
 
