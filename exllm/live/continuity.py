@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exllm.errors import ConnectionFailed, ExLLMError, IdleTimeout, SessionLost, TotalTimeout
 from exllm.live.reconnect import STABLE_S, Tries
 from exllm.policies.retry import RetrySchedule
-from exllm.streaming.interrupt import TimeLimit
+from exllm.streaming.interrupt import MovingLimit, TimeLimit
 from exllm.transport.websocket import WebSocketEnded
 from exllm.types.live_events import LiveEvent, Reconnected, Reconnecting
 
@@ -32,6 +32,7 @@ class Continuity:
         self.reconnects = 0
         self._engine = engine
         self._call = engine.call
+        self._limit = MovingLimit()
         self._tries: Tries | None = None
         self._connected_at = 0.0
 
@@ -59,8 +60,11 @@ class Continuity:
 
     async def go_on(self) -> None:
         """Read, over one connection after another, until the session is over. Raises what ends it."""
-        while (cause := await self._converse()) is not None:
-            await self._reconnect(cause)
+        try:
+            while (cause := await self._converse()) is not None:
+                await self._reconnect(cause)
+        finally:
+            self._limit.close()
 
     async def _connect(self) -> None:
         """One try to get a connection that can be used."""
@@ -85,7 +89,7 @@ class Continuity:
             while True:
                 quiet_at = clock() + idle_s
                 try:
-                    with TimeLimit(min(self._leave_at(clock()), quiet_at)):
+                    with self._limit.until(min(self._leave_at(clock()), quiet_at)):
                         events = await link.receive()
                 except TimeoutError as error:
                     if isinstance(error, ExLLMError):

@@ -21,7 +21,7 @@ from exllm.credentials.signer import Signer
 from exllm.errors import ConfigurationError, ConnectionFailed, ConnectTimeout, ExLLMError, FrameTooLarge, ProtocolError
 from exllm.providers.error_mapping import error_for_body
 from exllm.streaming.frame import Frame
-from exllm.streaming.interrupt import TimeLimit
+from exllm.streaming.interrupt import MovingLimit, TimeLimit
 from exllm.streaming.websocket import WebSocketDecoder
 from exllm.transport.http import origin_of, scrub
 from exllm.version import __version__
@@ -97,6 +97,7 @@ class WebSocket:
         self._decoder = WebSocketDecoder(call.max_message_bytes)
         self._frames: deque[Frame] = deque()
         self._loop = asyncio.get_running_loop()
+        self._limit = MovingLimit()
         self.bytes_received = 0
         self.bytes_sent = 0
 
@@ -115,7 +116,7 @@ class WebSocket:
         pong: asyncio.Future[Any] | None = None
         while not self._frames:
             try:
-                with TimeLimit(self._loop.time() + (PING_S if pong is None or pong.done() else PONG_S)):
+                with self._limit.until(self._loop.time() + (PING_S if pong is None or pong.done() else PONG_S)):
                     data = await self._connection.recv()
             except TimeoutError:
                 if pong is not None and not pong.done():
@@ -154,6 +155,7 @@ class WebSocket:
 
     def abort(self) -> None:
         """Close the socket now, without a closing frame. Idempotent."""
+        self._limit.close()
         self._connection.transport.abort()
 
     async def aclose(self) -> None:
@@ -170,6 +172,8 @@ class WebSocket:
         except asyncio.CancelledError:
             self.abort()
             raise
+        finally:
+            self._limit.close()
 
     def _ended(self, error: ws.ConnectionClosed) -> Exception:
         """What the end of the connection was: the other side's, or ours because it broke the rules."""

@@ -158,7 +158,8 @@ class ScriptedServer:
         assert not isinstance(behaviour, Refusal)
         try:
             await behaviour(peer)
-            await connection.wait_closed()
+            while True:  # a socket that nobody reads does not tell that the client has gone
+                await connection.recv()
         except ConnectionClosed:
             pass
         except (AssertionError, KeyError, IndexError, TypeError) as error:  # a test's own expectation

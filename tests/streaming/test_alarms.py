@@ -10,7 +10,7 @@ import pytest
 
 from exllm.streaming import alarms
 from exllm.streaming.alarms import SOON_S, alarms_of
-from exllm.streaming.interrupt import Interruptible, TimeLimit
+from exllm.streaming.interrupt import Interruptible, MovingLimit, TimeLimit
 from tests.streaming.virtual_time import in_virtual_time
 
 
@@ -125,3 +125,65 @@ async def test_a_cancellation_at_the_moment_of_the_interruption_is_not_lost() ->
 async def test_an_error_of_the_block_itself_comes_out_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError), TimeLimit(asyncio.get_running_loop().time() + 5):
         raise ZeroDivisionError
+
+
+# -- one block after another
+
+
+@in_virtual_time
+async def test_a_moving_limit_ends_the_block_that_lasts_too_long_and_no_other() -> None:
+    loop = asyncio.get_running_loop()
+    limit = MovingLimit()
+    for seconds, limit_s in [(1, 20), (15, 20), (19.9, 20), (3, 5), (100, math.inf), (0.4, 0.5), (19.9, 20)]:
+        with limit.until(loop.time() + limit_s):
+            await asyncio.sleep(seconds)
+        await asyncio.sleep(30)  # what lies between two blocks does not count
+    for limit_s in (20, 0.5, 7, 7):
+        began_at = loop.time()
+        with pytest.raises(TimeoutError), limit.until(loop.time() + limit_s):
+            await asyncio.sleep(1000)
+        assert loop.time() - began_at == pytest.approx(limit_s, abs=0.02)
+    limit.close()
+    await asyncio.sleep(1000)
+
+
+@in_virtual_time
+async def test_thousands_of_blocks_share_one_alarm_and_none_is_left_after_close() -> None:
+    loop = asyncio.get_running_loop()
+    limit = MovingLimit()
+    for _ in range(2000):
+        with limit.until(loop.time() + 20):
+            await asyncio.sleep(0.001)
+        assert len(alarms_of(loop)._far) == 1
+    limit.close()
+    limit.close()
+    assert not alarms_of(loop)._far
+
+
+@in_virtual_time
+async def test_a_limit_that_moves_nearer_ends_its_block_in_time() -> None:
+    loop = asyncio.get_running_loop()
+    limit = MovingLimit()
+    with limit.until(loop.time() + 600):
+        await asyncio.sleep(1)
+    began_at = loop.time()
+    with pytest.raises(TimeoutError), limit.until(loop.time() + 2):
+        await asyncio.sleep(50)
+    assert loop.time() - began_at == pytest.approx(2, abs=0.02)
+    limit.close()
+
+
+async def test_a_cancellation_within_a_moving_limit_is_somebody_elses() -> None:
+    async def block() -> None:
+        limit = MovingLimit()
+        try:
+            with limit.until(asyncio.get_running_loop().time() + 5):
+                await asyncio.sleep(10)
+        finally:
+            limit.close()
+
+    task = asyncio.create_task(block())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
