@@ -457,6 +457,27 @@ def test_a_jitter_buffer_plays_bursts_and_late_pieces_whole_and_in_order(seed: i
         JitterBuffer(8_000, target_ms=-1)
 
 
+def test_a_jitter_buffer_counts_what_was_played_of_the_last_item_alone() -> None:
+    buffer = JitterBuffer(1_000, frame_ms=10, target_ms=0)
+    buffer.push(b"\1" * 60)
+    buffer.pop()
+    buffer.restart()  # the next item has come, and 20 ms of the one before are still to be played
+    buffer.push(b"\2" * 60)
+    heard = []
+    for _ in range(4):
+        heard.append(buffer.played_ms)
+        buffer.pop()
+    assert heard == [0, 0, 0, 10]
+    assert buffer.clear() == 10
+    assert buffer.played_ms == 20
+    buffer.push(b"\3" * 40)
+    buffer.restart()
+    buffer.clear()  # nothing of the last item was heard
+    buffer.push(b"\4" * 20)
+    buffer.pop()
+    assert buffer.played_ms == 10
+
+
 def test_a_jitter_buffer_keeps_samples_whole_when_pieces_are_not() -> None:
     buffer = JitterBuffer(1_000, frame_ms=2, target_ms=0)
     buffer.push(b"\1\1\2")

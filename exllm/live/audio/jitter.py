@@ -66,6 +66,7 @@ class JitterBuffer:
         """The model was interrupted: throw away what was not played; returns how many milliseconds that was."""
         thrown_ms = len(self._held) / self._bytes_per_ms
         self._held.clear()
+        self._played_bytes = max(self._played_bytes, 0)
         self._is_playing = False
         return thrown_ms
 
@@ -76,9 +77,9 @@ class JitterBuffer:
 
     @property
     def played_ms(self) -> float:
-        """How much of the sound was played since `restart`: what ``session.interrupt(played_ms=...)`` wants to know."""
-        return self._played_bytes / self._bytes_per_ms
+        """How much was played of the sound since `restart`: what ``session.interrupt(played_ms=...)`` wants to know."""
+        return max(self._played_bytes, 0) / self._bytes_per_ms
 
     def restart(self) -> None:
-        """Count `played_ms` anew: another item of the model's begins."""
-        self._played_bytes = 0
+        """Count `played_ms` anew, of what is pushed from here on: another item of the model's begins."""
+        self._played_bytes = -len(self._held)  # what is still to be played before it
