@@ -250,11 +250,12 @@ class _Bill:
         if not image and usage.image_tokens and "output_image" not in self._rates:
             image = usage.image_tokens
         video = quantities.video_input_tokens
-        # Providers say how much audio there was and how much was cached, but seldom how much audio was cached: the
-        # cached part is taken for text as long as there is text enough.
+        # Many providers say how much audio there was and how much was cached, but not how much audio was cached: the
+        # cached part is then taken for text as long as there is text enough.
         fresh = used - read - written
-        audio_read = min(quantities.cached_audio_tokens or max(0, audio - fresh), read, audio)
-        image_read = min(quantities.cached_image_tokens, read - audio_read, image)
+        told = quantities.cached_audio_tokens or usage.cached_audio_tokens
+        audio_read = min(max(0, audio - fresh) if told is None else told, read, audio)
+        image_read = min(quantities.cached_image_tokens or usage.cached_image_tokens or 0, read - audio_read, image)
         fresh_audio, fresh_image = min(audio - audio_read, fresh), image - image_read
         fresh_image = min(fresh_image, fresh - fresh_audio)
         video = min(video, fresh - fresh_audio - fresh_image)

@@ -18,6 +18,7 @@ def usage_of(counts: Fields) -> Usage | None:
     if used is None and made is None:
         return None
     given = object_in(counts, "input_token_details")
+    cached = object_in(given, "cached_tokens_details")
     answered = object_in(counts, "output_token_details")
     total = count(counts, "total_tokens")
     return Usage(
@@ -29,5 +30,7 @@ def usage_of(counts: Fields) -> Usage | None:
         audio_input_tokens=count(given, "audio_tokens"),
         audio_output_tokens=count(answered, "audio_tokens"),
         image_tokens=count(given, "image_tokens"),
+        cached_audio_tokens=count(cached, "audio_tokens"),
+        cached_image_tokens=count(cached, "image_tokens"),
         provenance="reported",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,12 @@ def test_cached_tokens_are_text_unless_there_is_not_so_much_text_or_the_audio_pa
     told = _pricer(FULL).cost(mixed, Quantities(cached_audio_tokens=200))
     assert told.audio == pytest.approx(100 * 30e-6)
     assert told.cached_input == pytest.approx(300 * 0.3e-6 + 200 * 2e-6)
+    known = Usage(
+        input_tokens=1_000, output_tokens=0, cached_input_tokens=500, audio_input_tokens=300, cached_audio_tokens=200
+    )
+    assert _pricer(FULL).cost(known) == told
+    no_audio = msgspec.structs.replace(known, audio_input_tokens=600, cached_audio_tokens=0)
+    assert _pricer(FULL).cost(no_audio).cached_input == pytest.approx(500 * 0.3e-6)
     all_audio = Usage(input_tokens=1_000, output_tokens=0, cached_input_tokens=500, audio_input_tokens=1_000)
     cost = _pricer(FULL).cost(all_audio)
     assert cost.audio == pytest.approx(500 * 30e-6)

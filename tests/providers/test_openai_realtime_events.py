@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from exllm.cost import cost_of
 from exllm.errors import (
     AuthenticationError,
     ExLLMError,
@@ -140,7 +141,10 @@ def test_a_failed_response_says_why_and_the_session_goes_on() -> None:
 def test_counts_by_modality() -> None:
     usage = {
         "total_tokens": 253, "input_tokens": 132, "output_tokens": 121,
-        "input_token_details": {"text_tokens": 119, "audio_tokens": 13, "image_tokens": 3, "cached_tokens": 64},
+        "input_token_details": {
+            "text_tokens": 116, "audio_tokens": 13, "image_tokens": 3, "cached_tokens": 64,
+            "cached_tokens_details": {"text_tokens": 52, "audio_tokens": 10, "image_tokens": 2},
+        },
         "output_token_details": {"text_tokens": 30, "audio_tokens": 91, "reasoning_tokens": 4},
     }  # fmt: skip
     for fields in ({"usage": usage}, {"usage": None}):
@@ -153,6 +157,10 @@ def test_counts_by_modality() -> None:
         assert (counts.input_tokens, counts.output_tokens, counts.total_tokens) == (132, 121, 253)
         assert (counts.audio_input_tokens, counts.audio_output_tokens, counts.image_tokens) == (13, 91, 3)
         assert (counts.cached_input_tokens, counts.reasoning_tokens) == (64, 4)
+        assert (counts.cached_audio_tokens, counts.cached_image_tokens) == (10, 2)
+        cost = cost_of(counts, provider="openai", model="gpt-realtime-2.1")
+        fresh = (116 - 52) * 4 + (13 - 10) * 32 + (3 - 2) * 5
+        assert cost.total == pytest.approx((fresh + 62 * 0.4 + 2 * 0.5 + 30 * 24 + 91 * 64) / 1e6)
 
 
 def test_limits_and_the_rest() -> None:
