@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 from binascii import b2a_base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -18,8 +18,9 @@ import msgspec
 from exllm.errors import ConfigurationError, InvalidRequest, UnsupportedOption
 from exllm.providers.gemini_contents import Contents
 from exllm.providers.gemini_live_decode import MessageReader
-from exllm.providers.gemini_live_memory import Content, Memory
+from exllm.providers.gemini_live_memory import Content
 from exllm.providers.gemini_live_results import function_response, how_fields
+from exllm.providers.gemini_live_resumption import Resumption
 from exllm.providers.gemini_live_setup import setup_of, system_instruction
 from exllm.providers.gemini_models import model_facts
 from exllm.providers.live_checks import address_of, encoded
@@ -28,15 +29,9 @@ from exllm.providers.live_wire import LiveAddress, LiveEnd
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.types.live_events import (
-    InputTranscript,
     LiveEvent,
-    OutputTranscript,
-    ResumptionUpdate,
     SessionStarted,
-    TextOut,
     ToolCallCancelled,
-    TurnComplete,
-    TurnStarted,
 )
 from exllm.types.live_settings import LiveSettings
 from exllm.types.message import Message
@@ -50,33 +45,32 @@ _ALPHA = "v1alpha"
 class GeminiLiveProtocol:
     """See `LiveProtocol`."""
 
+    _remembers = True
+
     def __init__(self, settings: LiveSettings, spec: ProviderSpec) -> None:
         self.ready = False
         self.warnings: list[str] = []
         self._settings = settings
         self._spec = spec
         self._facts = model_facts(settings.model)
-        self._history, self._told_before = self._history_of(settings)
+        history, self._told_before = self._history_of(settings)
         self._setup = self._set_up(settings)
         if "{" in self._setup["model"]:
             raise ConfigurationError(
                 f"{spec.label} wants the whole name of the model: {self._setup['model']}", provider=spec.name
             )
-        self._handle = settings.resumption_handle
+        self._resumption = Resumption(settings.resumption_handle, history, remembers=self._remembers)
+        self._memory = self._resumption.memory
         self._has_connected = False
         self._to_say: list[str | bytes] = []
         self._to_tell: list[LiveEvent] = []
-        self._memory = Memory()
         self._is_active = False  # the user speaks, and has not finished (manual turn detection)
         self._reader = MessageReader(spec, settings.model, keeps_text=_may_cite(settings))
-        self._notes = _NOTES
 
     @property
     def resumes_by(self) -> Literal["handle", "replay", "new"]:
         """See `LiveProtocol`."""
-        if self._handle is not None:
-            return "handle"
-        return "replay" if self._memory or self._history else "new"
+        return self._resumption.by
 
     # -- the connection
 
@@ -97,13 +91,7 @@ class GeminiLiveProtocol:
             if lost:
                 self._to_tell.append(ToolCallCancelled(lost))
         self._has_connected = True
-        setup = self._setup
-        if self._settings.resumable or self._handle is not None:
-            resumption = dict(setup.get("sessionResumption") or {})
-            setup = {**setup, "sessionResumption": resumption}
-            if self._handle is not None:
-                resumption["handle"] = self._handle
-                setup.pop("historyConfig", None)  # it would wait for a history that it knows
+        setup = self._resumption.set_up(self._setup, resumable=self._settings.resumable)
         return [encoded({"setup": setup}, self._spec)]
 
     def closed(self, code: int, reason: str) -> LiveEnd:
@@ -114,10 +102,9 @@ class GeminiLiveProtocol:
     def receive(self, frame: Frame) -> list[LiveEvent]:
         """See `LiveProtocol`."""
         events = self._reader.read(frame.data)
-        for place, event in enumerate(events):
-            note = self._notes.get(type(event))
-            if note is not None:
-                events[place] = note(self, event)
+        if not self.ready:
+            events = [self._started(event) if isinstance(event, SessionStarted) else event for event in events]
+        self._resumption.note(events)
         if self._to_tell:
             events, self._to_tell = self._to_tell + events, []
         return events
@@ -279,7 +266,7 @@ class GeminiLiveProtocol:
         setup = setup_of(settings, self._spec, warnings)
         if self._told_before:
             ours = setup.get("systemInstruction") or {"parts": [], "role": "user"}
-            setup["systemInstruction"] = {**ours, "parts": [*ours["parts"], *self._told_before]}
+            setup["systemInstruction"] = {**ours, "parts": [*(ours.get("parts") or ()), *self._told_before]}
         self._warn(warnings)
         return setup
 
@@ -295,66 +282,16 @@ class GeminiLiveProtocol:
     def _warn(self, warnings: Sequence[str]) -> None:
         self.warnings += [words for words in warnings if words not in self.warnings]
 
-    # -- what is to be known of events
-
-    def _started(self, event: SessionStarted) -> LiveEvent:
-        """The session may be used: say what it does not know. Without a handle that is the history and all since."""
+    def _started(self, event: SessionStarted) -> SessionStarted:
+        """The session may be used: say what it does not know."""
         self.ready = True
-        turns = self._memory.told()
+        for content in self._resumption.told_first(self._setup):
+            self._to_say.append(encoded({"clientContent": content}, self._spec))
         if self._memory.has_forgotten:
             self._warn(["the conversation since the last handle is long; its beginning was not told again"])
-        before = self._history if self._handle is None else []
-        awaits = self._memory.awaits_answer
-        if self._handle is None and (self._setup.get("historyConfig") or {}).get("initialHistoryInClientContent"):
-            if before or turns:  # the service waits for what was before, all in one, and does not answer it
-                self._say([*before, *turns], complete=True)
-            before = turns = []
-        if before:
-            self._say(before, complete=False)
-        if turns:
-            self._say(turns, complete=awaits)
-        elif awaits:
-            self._to_say.append(encoded({"clientContent": {"turnComplete": True}}, self._spec))
         if self._is_active:  # it began over the last connection
             self._to_say.append(self._activity("activityStart"))
-        return msgspec.structs.replace(event, resumed=True) if self._handle is not None else event
-
-    def _say(self, turns: list[Content], *, complete: bool) -> None:
-        self._to_say.append(encoded({"clientContent": {"turns": turns, "turnComplete": complete}}, self._spec))
-
-    def _resumable(self, event: ResumptionUpdate) -> LiveEvent:
-        if event.resumable and event.handle is not None:
-            self._handle = event.handle
-            self._memory.saved()
-        return event
-
-    def _answered(self, event: TextOut | OutputTranscript) -> LiveEvent:
-        self._memory.answered(event.text)
-        return event
-
-    def _heard(self, event: InputTranscript) -> LiveEvent:
-        if not event.interim:
-            self._memory.heard(event.text)
-        return event
-
-    def _began(self, event: TurnStarted) -> LiveEvent:
-        self._memory.began()
-        return event
-
-    def _completed(self, event: TurnComplete) -> LiveEvent:
-        self._memory.turn_complete()
-        return event
-
-
-_NOTES: dict[type, Callable[[GeminiLiveProtocol, Any], LiveEvent]] = {
-    SessionStarted: GeminiLiveProtocol._started,
-    ResumptionUpdate: GeminiLiveProtocol._resumable,
-    TextOut: GeminiLiveProtocol._answered,
-    OutputTranscript: GeminiLiveProtocol._answered,
-    InputTranscript: GeminiLiveProtocol._heard,
-    TurnStarted: GeminiLiveProtocol._began,
-    TurnComplete: GeminiLiveProtocol._completed,
-}
+        return msgspec.structs.replace(event, resumed=True) if self._resumption.handle is not None else event
 
 
 def _may_cite(settings: LiveSettings) -> bool:

@@ -9,14 +9,9 @@ from __future__ import annotations
 
 from exllm.providers.gemini_live_protocol import GeminiLiveProtocol
 from exllm.providers.live_translation import SpeechAlone
-from exllm.providers.spec import ProviderSpec
-from exllm.types.live_events import ResumptionUpdate, SessionStarted
-from exllm.types.live_settings import LiveSettings
 
 
 class TranslationProtocol(SpeechAlone, GeminiLiveProtocol):
     """See `LiveProtocol`."""
 
-    def __init__(self, settings: LiveSettings, spec: ProviderSpec) -> None:
-        super().__init__(settings, spec)
-        self._notes = {kind: self._notes[kind] for kind in (SessionStarted, ResumptionUpdate)}  # no word is kept
+    _remembers = False

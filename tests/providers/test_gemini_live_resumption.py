@@ -207,3 +207,11 @@ def test_a_session_that_is_resumed_waits_for_no_history() -> None:
     tell(protocol, {"sessionResumptionUpdate": {"newHandle": "h1", "resumable": True}})
     (setup,) = read(protocol.connect())
     assert "historyConfig" not in setup["setup"]
+
+
+def test_a_service_that_accepts_the_setup_twice_is_told_nothing_twice() -> None:
+    protocol = opened(history=(Message("user", "I am Alice"),))
+    assert len(protocol.replies()) == 1
+    protocol.turn([Message("user", "Hi")], complete=True)
+    assert tell(protocol, {"setupComplete": {}}) == [SessionStarted("", "gemini-2.5-flash-live")]
+    assert protocol.replies() == []
