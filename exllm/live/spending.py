@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from exllm.cost import cost_of
+from exllm.cost.totals import add_cost
 from exllm.types.usage import Cost, Usage
 
 _COUNTS = tuple(
@@ -16,24 +19,25 @@ class Spending:
     """Adds up what the service reports, turn by turn.
 
     Args:
-        provider, model: whose prices count.
+        provider, model: whose prices count, where the service does not name another model.
     """
 
     def __init__(self, provider: str, model: str) -> None:
         self._provider = provider
         self._model = model
-        self._sums: dict[str, int] = {}
+        self._sums: dict[str, dict[str, int]] = {}  # by model
         self._cost_usd: float | None = None
         self._tier: str | None = None
 
-    def add(self, usage: Usage | None) -> None:
+    def add(self, usage: Usage | None, model: str = "") -> None:
         """Count what was reported; None counts nothing."""
         if usage is None:
             return
+        sums = self._sums.setdefault(model or self._model, {})
         for name in _COUNTS:
             value = getattr(usage, name)
             if value is not None:
-                self._sums[name] = self._sums.get(name, 0) + value
+                sums[name] = sums.get(name, 0) + value
         if usage.reported_cost_usd is not None:
             self._cost_usd = (self._cost_usd or 0.0) + usage.reported_cost_usd
         self._tier = usage.service_tier or self._tier
@@ -41,19 +45,43 @@ class Spending:
     @property
     def is_told(self) -> bool:
         """The service has reported anything."""
-        return bool(self._sums) or self._cost_usd is not None
+        return any(self._sums.values()) or self._cost_usd is not None
 
     @property
     def usage(self) -> Usage:
         """Of all turns so far."""
-        return Usage(
-            **self._sums,
-            service_tier=self._tier,
-            reported_cost_usd=self._cost_usd,
-            provenance="reported" if self._sums else "unknown",
-        )
+        sums: dict[str, int] = {}
+        for counts in self._sums.values():
+            for name, value in counts.items():
+                sums[name] = sums.get(name, 0) + value
+        return self._usage(sums)
 
     @property
     def cost(self) -> Cost:
         """Of all turns so far, in US dollars."""
-        return cost_of(self.usage, provider=self._provider, model=self._model, asked=self._model)
+        if self._cost_usd is not None or not self._sums:
+            return self._priced(self.usage, self._model)
+        model, *others = self._sums
+        cost = self._cost_of(model)
+        for model in others:
+            cost = add_cost(cost, self._cost_of(model))
+        return cost
+
+    def _cost_of(self, model: str) -> Cost:
+        usage = self._usage(self._sums[model])
+        cost = self._priced(usage, model)
+        if cost.total is None and model != self._model:
+            # Not known, as of a deployment's own name: better too much than nothing, for budgets.
+            cost = msgspec.structs.replace(self._priced(usage, self._model), estimated=True)
+        return cost
+
+    def _priced(self, usage: Usage, model: str) -> Cost:
+        return cost_of(usage, provider=self._provider, model=model, asked=model)
+
+    def _usage(self, sums: dict[str, int]) -> Usage:
+        return Usage(
+            **sums,
+            service_tier=self._tier,
+            reported_cost_usd=self._cost_usd,
+            provenance="reported" if sums else "unknown",
+        )

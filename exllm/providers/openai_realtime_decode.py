@@ -205,7 +205,12 @@ class EventReader:
         audio = settings.get("audio")
         heard = audio.get("input") if isinstance(audio, dict) else None
         for place in (heard, settings):
-            if isinstance(place, dict) and "turn_detection" in place:
+            if not isinstance(place, dict):
+                continue
+            transcription = place.get("transcription") or place.get("input_audio_transcription")
+            if isinstance(transcription, dict) and isinstance(transcription.get("model"), str):
+                self._heard.model = transcription["model"]
+            if "turn_detection" in place:
                 detection = place["turn_detection"]
                 is_off = detection is None or (isinstance(detection, dict) and detection.get("type", "") is None)
                 self.listens = not is_off

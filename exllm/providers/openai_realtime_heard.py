@@ -30,6 +30,7 @@ class HeardReader:
     """Reads what the service hears.
 
     Attributes:
+        model: what writes down the user's speech, ``""`` where that is not known.
         readers: by the event's name.
     """
 
@@ -42,6 +43,7 @@ class HeardReader:
         texts: OpenTexts,
         speech: Speech,
     ) -> None:
+        self.model = ""
         self._provider = provider
         self._conversation = conversation
         self._turns = turns
@@ -91,7 +93,7 @@ class HeardReader:
         usage = object_in(fields, "usage")
         counts = usage_of(usage)
         if counts is not None:
-            events.append(UsageReport(counts))
+            events.append(UsageReport(counts, self.model))
         if (usage and counts is None) or fields.get("logprobs") or languages:
             events.append(passed_on(fields, self._provider))
         return events

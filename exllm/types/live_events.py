@@ -236,9 +236,11 @@ class TurnComplete(_Event, frozen=True, tag="turn_complete"):
 
 
 class UsageReport(_Event, frozen=True, tag="usage_report"):
-    """Token counts that come apart from a turn's end."""
+    """Token counts that come apart from a turn's end, of `model` where it is not the session's: of speech that another
+    writes down."""
 
     usage: Usage
+    model: str = ""
 
 
 class RateLimit(msgspec.Struct, frozen=True, gc=False):

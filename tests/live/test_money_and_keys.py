@@ -42,6 +42,35 @@ async def test_the_cost_is_that_of_all_turns() -> None:
             assert session.cost.total == pytest.approx(2 * one)
 
 
+@pytest.mark.parametrize("listener", ["gpt-4o-transcribe", "my-own-deployment"])
+async def test_who_writes_down_what_the_user_says_has_prices_of_its_own(listener: str) -> None:
+    counts = {"type": "tokens", "total_tokens": 1_100_000, "input_tokens": 1_000_000, "output_tokens": 100_000}
+
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        heard = {"item_id": "u1", "content_index": 0, "transcript": "Hi", "usage": counts}
+        *events, last = done(peer, "r1", "i1", "Gold")
+        last["response"]["usage"] = MILLION
+        await peer.send({"type": "conversation.item.input_audio_transcription.completed", "event_id": "e", **heard})
+        await peer.send(*begin("r1", "i1"), said("r1", "i1", "Gold"), *events, last)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL, input_transcription=listener) as session:
+            await until(session, live.TurnComplete)
+            assert session.usage.total_tokens == 2_600_000
+            usage = exllm.Usage(input_tokens=1_000_000, output_tokens=500_000)
+            own = exllm.cost.calculate(MODEL, usage).total
+            heard = exllm.Usage(input_tokens=1_000_000, output_tokens=100_000)
+            known = exllm.cost.calculate(f"openai/{listener}", heard).total
+            assert (known is None) is session.cost.estimated is (listener == "my-own-deployment")
+            if known is None:  # as much as the session's model would cost
+                known = exllm.cost.calculate(MODEL, heard).total
+            assert own is not None
+            assert known is not None
+            assert session.cost.total == pytest.approx(own + known)
+
+
 async def test_a_budget_ends_a_session_after_the_turn_that_was_too_much() -> None:
     async with ScriptedServer(answer_dearly) as server, client_for(server.url) as client:
         budget = exllm.Budget(0.01)
