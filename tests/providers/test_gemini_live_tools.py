@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from exllm.errors import InvalidRequest, UnsupportedOption
@@ -118,3 +120,13 @@ def test_a_call_that_was_interrupted_within_its_arguments_is_not_to_be_made() ->
         TurnComplete(status="interrupted"),
     ]
     assert tell(protocol, content(turnComplete=True)) == [TurnComplete()]
+
+
+def test_a_frame_full_of_cancelled_calls_is_read_in_its_own_time() -> None:
+    protocol = opened(tools=(TOOL,))
+    ids = [str(number) for number in range(300_000)]
+    began_s = time.process_time()
+    assert tell(protocol, {"toolCallCancellation": {"ids": ids}}) == [ToolCallCancelled(tuple(ids))]
+    assert time.process_time() - began_s < 5  # a minute and a half, were they forgotten one by one
+    assert protocol.tool_results([ToolResult(ids[-1], "late", "get_weather")]) == []
+    assert 1_000 <= len(protocol._reader.calls.void) <= 2_000
