@@ -20,7 +20,7 @@ async def weather(city: str) -> dict[str, object]:
     return {"city": city, "sky": "clear", "degrees": -3}
 
 
-async def main(path: str, model: str = "gemini", *questions: str) -> None:
+async def main(path: str = "answer.wav", model: str = "gemini", *questions: str) -> None:
     async with (
         exllm.Client() as client,
         client.live(model, tools=[weather], auto_tools=True, output_transcription=True) as session,

@@ -1,8 +1,8 @@
 """Talk to a realtime model from a browser: microphone or text, speech and its words.
 
-pip install "exllm[fastapi]" uvicorn
-GEMINI_API_KEY=... uvicorn examples.live_web:app                        # then open http://127.0.0.1:8000
-EXAMPLE_LIVE_MODEL=openai OPENAI_API_KEY=... uvicorn examples.live_web:app
+pip install "exllm[fastapi]" "uvicorn[standard]"                        # "standard" has WebSockets
+GEMINI_API_KEY=... uvicorn examples.live_web:app --ws-per-message-deflate false      # then open http://127.0.0.1:8000
+EXAMPLE_LIVE_MODEL=openai OPENAI_API_KEY=... uvicorn examples.live_web:app --ws-per-message-deflate false
 
 The key stays in this process. Whoever was given the page may talk; put your own sign-in in the place of that.
 """
