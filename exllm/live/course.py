@@ -173,10 +173,10 @@ class Course:
         return self._spend(event.usage)
 
     def _used(self, event: UsageReport) -> bool:
-        return self._spend(event.usage, event.model)
+        return self._spend(event.usage, event.model, event.seconds)
 
-    def _spend(self, usage: Usage | None, model: str = "") -> bool:
-        self._spending.add(usage, model)
+    def _spend(self, usage: Usage | None, model: str = "", seconds: float = 0.0) -> bool:
+        self._spending.add(usage, model, seconds)
         if self.charge is not None and self.exceeded is None:
             self.exceeded = self.charge.count(self._spending.cost.total)
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from exllm.cost import cost_of
+from exllm.cost import Quantities, calculate, cost_of
 from exllm.cost.totals import add_cost
 from exllm.types.usage import Cost, Usage
 
@@ -26,14 +26,17 @@ class Spending:
         self._provider = provider
         self._model = model
         self._sums: dict[str, dict[str, int]] = {}  # by model
+        self._seconds: dict[str, float] = {}  # of audio that is billed by the second
         self._cost_usd: float | None = None
         self._tier: str | None = None
 
-    def add(self, usage: Usage | None, model: str = "") -> None:
+    def add(self, usage: Usage | None, model: str = "", seconds: float = 0.0) -> None:
         """Count what was reported; None counts nothing."""
         if usage is None:
             return
-        sums = self._sums.setdefault(model or self._model, {})
+        model = model or self._model
+        sums = self._sums.setdefault(model, {})
+        self._seconds[model] = self._seconds.get(model, 0.0) + seconds
         for name in _COUNTS:
             value = getattr(usage, name)
             if value is not None:
@@ -45,7 +48,7 @@ class Spending:
     @property
     def is_told(self) -> bool:
         """The service has reported anything."""
-        return any(self._sums.values()) or self._cost_usd is not None
+        return any(self._sums.values()) or any(self._seconds.values()) or self._cost_usd is not None
 
     @property
     def usage(self) -> Usage:
@@ -68,11 +71,16 @@ class Spending:
         return cost
 
     def _cost_of(self, model: str) -> Cost:
-        usage = self._usage(self._sums[model])
-        cost = self._priced(usage, model)
+        usage, seconds = self._usage(self._sums[model]), self._seconds[model]
+        if seconds:
+            known = f"{self._provider}/{model}"
+            cost = calculate(known, usage if self._sums[model] else None, Quantities(input_seconds=seconds))
+        else:
+            cost = self._priced(usage, model)
         if cost.total is None and model != self._model:
-            # Not known, as of a deployment's own name: better too much than nothing, for budgets.
-            cost = msgspec.structs.replace(self._priced(usage, self._model), estimated=True)
+            # Not known, as of a deployment's own name. Budgets must go on: tokens are taken at the session's price.
+            instead = self._priced(usage, self._model) if self._sums[model] else Cost(total=0.0)
+            cost = msgspec.structs.replace(instead, estimated=True)
         return cost
 
     def _priced(self, usage: Usage, model: str) -> Cost:

@@ -24,6 +24,7 @@ from exllm.types.live_events import (
     UsageReport,
 )
 from exllm.types.live_settings import LiveSettings
+from exllm.types.usage import Usage
 
 
 class HeardReader:
@@ -92,9 +93,12 @@ class HeardReader:
         events: list[LiveEvent] = [InputTranscript(rest, True, replaces, item=item, language=language)]
         usage = object_in(fields, "usage")
         counts = usage_of(usage)
+        seconds = number(usage, "seconds")
         if counts is not None:
             events.append(UsageReport(counts, self.model))
-        if (usage and counts is None) or fields.get("logprobs") or languages:
+        elif seconds:
+            events.append(UsageReport(Usage(), self.model, seconds))
+        if (usage and len(events) == 1) or fields.get("logprobs") or languages:
             events.append(passed_on(fields, self._provider))
         return events
 

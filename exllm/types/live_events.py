@@ -236,11 +236,17 @@ class TurnComplete(_Event, frozen=True, tag="turn_complete"):
 
 
 class UsageReport(_Event, frozen=True, tag="usage_report"):
-    """Token counts that come apart from a turn's end, of `model` where it is not the session's: of speech that another
-    writes down."""
+    """What was used apart from a turn's end.
+
+    Attributes:
+        usage: token counts.
+        model: whose they are, where it is not the session's: of speech that another writes down.
+        seconds: of audio, where these are billed and not tokens.
+    """
 
     usage: Usage
     model: str = ""
+    seconds: float = 0.0
 
 
 class RateLimit(msgspec.Struct, frozen=True, gc=False):

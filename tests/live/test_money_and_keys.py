@@ -71,6 +71,36 @@ async def test_who_writes_down_what_the_user_says_has_prices_of_its_own(listener
             assert session.cost.total == pytest.approx(own + known)
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_speech_that_is_billed_by_the_second_is_in_the_cost(is_known: bool) -> None:
+    listener = "gpt-realtime-whisper" if is_known else "my-own-deployment"
+    heard = {"item_id": "u1", "content_index": 0, "transcript": "Hi", "usage": {"type": "duration", "seconds": 60}}
+
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.send({"type": "conversation.item.input_audio_transcription.completed", "event_id": "e", **heard})
+        *events, last = done(peer, "r1", "i1", "Gold")
+        last["response"]["usage"] = MILLION
+        await peer.send(*begin("r1", "i1"), said("r1", "i1", "Gold"), *events, last)
+        await peer.keep_receiving()
+
+    minute = exllm.cost.calculate("openai/gpt-realtime-whisper", None, exllm.cost.Quantities(input_seconds=60)).total
+    own = exllm.cost.calculate(MODEL, exllm.Usage(input_tokens=1_000_000, output_tokens=500_000)).total
+    assert minute
+    assert own
+    async with ScriptedServer(answer, answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL, input_transcription=listener) as session:
+            await until(session, live.TurnComplete)
+            assert session.usage.total_tokens == 1_500_000
+            assert session.cost.total == pytest.approx(own + (minute if is_known else 0.0))
+            assert session.cost.estimated is not is_known
+        if is_known:
+            async with client.live(f"openai/{listener}", kind="transcription") as session:
+                report = await until(session, live.UsageReport)
+                assert report[-1] == live.UsageReport(exllm.Usage(), listener, 60.0)
+                assert session.cost.total == pytest.approx(minute)
+
+
 async def test_a_budget_ends_a_session_after_the_turn_that_was_too_much() -> None:
     async with ScriptedServer(answer_dearly) as server, client_for(server.url) as client:
         budget = exllm.Budget(0.01)

@@ -32,6 +32,7 @@ from exllm.types.live_events import (
 )
 from exllm.types.live_settings import LiveSettings
 from exllm.types.parts import ToolResult
+from exllm.types.usage import Usage
 from tests.providers.openai_realtime_talk import end, opened, read, spec_of, tell
 
 
@@ -43,7 +44,7 @@ def test_transcripts_end_with_what_the_pieces_lacked() -> None:
         protocol, f"{kind}.completed", item_id="u1", transcript="Hello.", usage={"type": "duration", "seconds": 3}
     )
     assert done[0] == InputTranscript("lo.", final=True, item="u1")
-    assert isinstance(done[1], ProviderEvent)  # seconds have no place in counts of tokens
+    assert done[1:] == [UsageReport(Usage(), seconds=3)]
     tell(protocol, f"{kind}.delta", item_id="u2", delta="Helo")
     usage = {"type": "tokens", "input_tokens": 9, "output_tokens": 2, "input_token_details": {"audio_tokens": 7}}
     put_right, counted = tell(protocol, f"{kind}.completed", item_id="u2", transcript="Hello", usage=usage)
