@@ -121,6 +121,7 @@ def test_formats_and_detection() -> None:
         ("openai", {"input_rate_hz": 16_000}, "24000"),
         ("openai", {"language": "de"}, "input_transcription"),
         ("openai", {"output_transcription": False}, "writes down"),
+        ("openai", {"output_transcription": {"languageCodes": ["de"]}}, "no settings"),
         ("openai", {"turn_detection": TurnDetection("semantic", threshold=0.5)}, "threshold"),
         ("openai", {"turn_detection": TurnDetection(start_sensitivity="low")}, "start_sensitivity"),
         ("openai", {"kind": "transcription", "voice": "ash"}, "voice"),
