@@ -135,7 +135,7 @@ class Continuity:
         # A turn that brings the connection down each time it is told again must not go on for ever.
         was_quiet = course.turn is None or not self._remembers()
         was_good = course.has_served or (was_quiet and lasted_s >= STABLE_S)
-        if (lost_turn := course.lose_turn()) is not None:
+        for lost_turn in course.lose_turns():
             await self._engine.take(lost_turn)
         if self._tries is None or was_good:
             self._tries = Tries(policy, clock())

@@ -121,13 +121,14 @@ class Course:
         turn, item = self._spoken
         return Interrupted(turn, item)
 
-    def lose_turn(self) -> TurnComplete | None:
-        """The connection is gone: the end of the turn that went on."""
-        if self.turn is None:
-            return None
-        turn, self.turn, self._cut = self.turn, None, None
+    def lose_turns(self) -> list[TurnComplete]:
+        """The connection is gone: the ends of the turn that went on, and of those beside it."""
+        turns = sorted(self._beside - {self.turn})
+        if self.turn is not None:
+            turns.append(self.turn)
+            self.turn = self._cut = None
         self._beside.clear()
-        return TurnComplete(status="interrupted", reason="connection_lost", turn=turn)
+        return [TurnComplete(status="interrupted", reason="connection_lost", turn=turn) for turn in turns]
 
     def note(self, event: LiveEvent) -> bool:
         """Take note of an event; False when the application is not to see it."""

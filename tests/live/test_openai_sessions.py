@@ -145,6 +145,27 @@ async def test_a_lost_conversation_is_told_again_and_the_answer_asked_for() -> N
     assert told[:3] == ["user: Norway?", "assistant: Oslo", "user: France?"]
 
 
+async def test_what_only_listens_is_told_by_hand_where_a_turn_ends_if_the_service_does_not_hear_it() -> None:
+    async def write_down(peer: Peer) -> None:
+        asked = await peer.receive()
+        asked["session"]["audio"]["input"]["turn_detection"] = None
+        await peer.send({"type": "session.updated", "event_id": "e", "session": asked["session"]})
+        await receive(peer, "input_audio_buffer.commit")
+        heard = {"item_id": "u1", "content_index": 0, "transcript": "hello"}
+        await peer.send({"type": "conversation.item.input_audio_transcription.completed", "event_id": "e", **heard})
+        await peer.keep_receiving()
+
+    async with ScriptedServer(write_down) as server, client_for(server.url) as client:
+        async with client.live("openai", kind="transcription") as session:
+            await session.send_audio(bytes(480))
+            await session.audio_end()
+            assert (await next_of(session, live.InputTranscript)).text == "hello"
+    assert [message["type"] for message in server.peers[0].received[1:]] == [
+        "input_audio_buffer.append",
+        "input_audio_buffer.commit",
+    ]
+
+
 async def test_what_only_listens_goes_on_without_being_told_what_was_said() -> None:
     async def write_down(peer: Peer) -> None:
         await set_up(peer)
@@ -255,6 +276,8 @@ async def test_a_turn_goes_on_while_another_beside_it_ends() -> None:
         await peer.send(*begin("r1", "i1"), said("r1", "i1", "It is "))
         await peer.send({"type": "response.created", "event_id": "e", "response": response})
         await peer.send(said("r9", "i9", "calm"), {"type": "response.done", "event_id": "e", "response": response})
+        for other in ("r7", "r8"):
+            await peer.send({"type": "response.created", "event_id": "e", "response": {**response, "id": other}})
         peer.drop()
 
     async def go_on(peer: Peer) -> None:
@@ -265,5 +288,7 @@ async def test_a_turn_goes_on_while_another_beside_it_ends() -> None:
         async with client.live(MODEL, reconnect=QUICK) as session:
             await session.send("Weather?")
             assert (await next_of(session, live.TurnComplete)).turn == "r9"
-            lost = await next_of(session, live.TurnComplete)
-            assert (lost.turn, lost.reason) == ("r1", "connection_lost")
+            lost = [await next_of(session, live.TurnComplete) for _ in range(3)]
+            assert [turn.turn for turn in lost] == ["r7", "r8", "r1"]
+            assert {turn.reason for turn in lost} == {"connection_lost"}
+            await next_of(session, live.Reconnected)
