@@ -141,10 +141,12 @@ class _Conversation:
 
     async def _hear(self) -> bool:
         """Show an answer to its end; False when the service has ended the session."""
-        screen = self._screen
+        screen, called = self._screen, None  # the call after which the model has said nothing yet
         async for event in self._session:
             match event:
                 case TextOut() | OutputTranscript():
+                    if called is not None and (event.turn != called.turn or not event.turn):
+                        called = None
                     await screen.err.write(screen.err.end_line())
                     await _show(screen.out, event)
                 case InputTranscript(interim=False):
@@ -152,6 +154,7 @@ class _Conversation:
                 case Interrupted():
                     screen.say("interrupted")
                 case ToolCall():
+                    called = event
                     screen.say(f"tool call: {event.name}({event.arguments})", None)
                     await self._session.send_tool_result(event, "there is nobody to make this call", is_error=True)
                 case Reconnecting():
@@ -160,6 +163,8 @@ class _Conversation:
                     screen.say("connected again")
                 case RemoteError():
                     screen.fail(event.message)
+                case TurnComplete(status="completed") if called is not None:
+                    called = None  # another turn follows, with what the model makes of the answer
                 case TurnComplete():
                     await screen.out.write(screen.out.end_line())
                     if event.status != "completed":

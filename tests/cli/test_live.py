@@ -140,6 +140,35 @@ async def test_openai_takes_the_same_words() -> None:
     assert result == (0, "Hello.\n", "")
 
 
+async def test_a_turn_that_calls_a_tool_is_followed_by_its_answer_and_then_by_the_next_turn() -> None:
+    async def answer(peer: Peer) -> None:
+        await openai.set_up(peer)
+        await openai.receive(peer, "response.create")
+        call = {"id": "i1", "type": "function_call", "name": "look", "call_id": "c1", "arguments": "{}"}
+        place = {"event_id": "e", "response_id": "r1", "output_index": 0}
+        await peer.send(
+            {"type": "response.created", "event_id": "e", "response": {"id": "r1", "status": "in_progress"}},
+            {"type": "response.output_item.done", **place, "item": call},
+            {
+                "type": "response.done",
+                "event_id": "e",
+                "response": {"id": "r1", "status": "completed", "output": [call]},
+            },
+        )
+        for number in (2, 3):
+            await openai.receive(peer, "response.create")
+            response, item = f"r{number}", f"i{number}"
+            await peer.send(*openai.begin(response, item), openai.said(response, item, f"Answer {number}."))
+            await peer.send(*openai.done(peer, response, item, f"Answer {number}."))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(answer) as server:
+        result = await run("live", openai.MODEL, stdin=b"One\nTwo\n", OPENAI_LIVE_URL=server.url)
+        said = [message["item"] for message in server.peers[0].received if "item" in message]
+    assert result == (0, "Answer 2.\nAnswer 3.\n", "tool call: look({})\n")
+    assert [item["type"] for item in said] == ["message", "function_call_output", "message"]
+
+
 # -- failures
 
 
