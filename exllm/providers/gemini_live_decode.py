@@ -157,7 +157,7 @@ class MessageReader:
         heard = message.voice_activity
         if heard is not None:
             at_s = seconds_of(heard.audio_offset)
-            is_known = _is_speech(heard.voice_activity_type, at_s, events)
+            is_known = _is_speech(heard.type or heard.voice_activity_type, at_s, events)
             if not is_known or (at_s is None and is_there(heard.audio_offset)):
                 events.append(ProviderEvent("voiceActivity", fields_of(heard), self._spec.name))
         signal = message.voice_activity_detection_signal

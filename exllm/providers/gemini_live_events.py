@@ -123,6 +123,9 @@ class ResumptionMessage(_Message):
 
 
 class VoiceActivity(_Message):
+    """The kind is the field `type` on the wire, as google-genai reads it, and another in the API's reference."""
+
+    type: str | int | None = None
     voice_activity_type: str | int | None = None
     audio_offset: msgspec.Raw = NOTHING
 

@@ -29,8 +29,12 @@ BESIDE: dict[str, dict[str, Any]] = {
     "ModalityTokenCount": {"modality": "AUDIO", "tokenCount": 3},
     "Transcription": {"text": "so"},
     "LiveServerSessionResumptionUpdate": {"newHandle": "h", "resumable": True},
-    "VoiceActivity": {"voiceActivityType": "ACTIVITY_START"},
+    "VoiceActivity": {"type": "ACTIVITY_START"},
 }
+
+
+# Fields that the SDK calls otherwise than the wire, and renames as it reads a message.
+ON_THE_WIRE = {"VoiceActivity.voiceActivityType": "type"}
 
 
 class Field(NamedTuple):
@@ -80,7 +84,8 @@ def fields(
 ) -> Iterator[Field]:
     """Every field that holds no object of the SDK's own, with each value of those that have but a few."""
     for key, field in model.model_fields.items():
-        at, through = (*path, field.alias or key), (*models, model)
+        name = field.alias or key
+        at, through = (*path, ON_THE_WIRE.get(f"{model.__name__}.{name}", name)), (*models, model)
         kind, is_list = _bare(field.annotation)
         if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
             assert kind not in through, "types that hold themselves have no end"

@@ -174,13 +174,20 @@ def test_a_time_that_makes_no_sense_is_none_and_passed_on(left: Any) -> None:
     assert tell(opened(), {"goAway": {"timeLeft": left}}) == [GoAway(0.0), passed]
 
 
-def test_speech_that_the_service_hears() -> None:
+@pytest.mark.parametrize("name", ["type", "voiceActivityType"])  # on the wire, and in the reference
+def test_speech_that_the_service_hears(name: str) -> None:
     protocol = opened()
-    start = {"voiceActivity": {"voiceActivityType": "ACTIVITY_START", "audioOffset": "1.5s"}}
+    start = {"voiceActivity": {name: "ACTIVITY_START", "audioOffset": "1.5s"}}
     assert tell(protocol, start) == [SpeechStarted(1.5)]
-    assert tell(protocol, {"voiceActivity": {"voiceActivityType": "ACTIVITY_END"}}) == [SpeechStopped()]
-    signal = {"voiceActivityDetectionSignal": {"vadSignalType": "VAD_SIGNAL_TYPE_SOS"}}
-    assert tell(protocol, signal) == [SpeechStarted()]
+    assert tell(protocol, {"voiceActivity": {name: "ACTIVITY_END"}}) == [SpeechStopped()]
+    neither = {"voiceActivity": {name: "TYPE_UNSPECIFIED", "audioOffset": "1.5s"}}
+    assert tell(protocol, neither) == [ProviderEvent("voiceActivity", neither["voiceActivity"], "gemini")]
+
+
+def test_speech_that_the_service_hears_by_signals() -> None:
+    for word, event in (("SOS", SpeechStarted()), ("EOS", SpeechStopped())):
+        signal = {"voiceActivityDetectionSignal": {"vadSignalType": f"VAD_SIGNAL_TYPE_{word}"}}
+        assert tell(opened(), signal) == [event]
 
 
 def test_what_nobody_knows_is_passed_on_beside_what_is_known() -> None:

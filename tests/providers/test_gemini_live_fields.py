@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
+from google.genai import _live_converters
+from google.genai import types as google
 
 from exllm.errors import ProtocolError
 from exllm.providers import registry
@@ -16,7 +19,7 @@ from exllm.providers.gemini_live import WIRE
 from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import ProviderEvent
-from exllm.types.live_events import LiveEvent
+from exllm.types.live_events import LiveEvent, SpeechStarted, SpeechStopped
 from exllm.types.live_settings import LiveSettings
 from tests.providers.google_live_fields import MARK, Field, fields, objects
 
@@ -28,7 +31,7 @@ SAID_OTHERWISE = {
     "ModalityTokenCount.modality": "a medium is a field of `Usage`",
     "PartialArg.jsonPath": "the call is told when its arguments are complete",
     "PartialArg.nullValue": "it is the null of the arguments",
-    "VoiceActivity.voiceActivityType": "SpeechStarted, SpeechStopped",
+    "VoiceActivity.type": "SpeechStarted, SpeechStopped",
     "VoiceActivityDetectionSignal.vadSignalType": "SpeechStarted, SpeechStopped",
 }
 SAYS_NOTHING = {"PartialArg.willContinue": "the call says when its arguments are complete"}
@@ -76,8 +79,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 def is_told(value: Any, events: list[LiveEvent]) -> bool:
     """Whether a value is in the events: as it is, in a longer text, as bytes, or as seconds."""
-    (wanted,) = value if isinstance(value, list) else (value,)
-    wanted = wanted["city"] if isinstance(wanted, dict) else wanted
+    wanted = value_in(value)
     if isinstance(wanted, bool):
         return True  # the event itself: see the test
     wanted = wanted.removeprefix("$.") if isinstance(wanted, str) else wanted
@@ -95,6 +97,20 @@ def is_told(value: Any, events: list[LiveEvent]) -> bool:
     return False
 
 
+def value_in(value: Any) -> Any:
+    """What a field holds, out of its list or object."""
+    (value,) = value if isinstance(value, list) else (value,)
+    return value["city"] if isinstance(value, dict) else value
+
+
+def read_by_google(message: dict[str, Any]) -> Any:
+    """What Google's client makes of a message, with its own names."""
+    found: Any = google.LiveServerMessage._from_response(
+        response=_live_converters._LiveServerMessage_from_mldev(message), kwargs={}
+    )
+    return json.loads(found.model_dump_json(exclude_none=True))
+
+
 def name_of(field: Field) -> str:
     return f"{field.models[-1].__name__}.{field.path[-1]}"
 
@@ -109,8 +125,10 @@ def test_there_is_something_to_walk() -> None:
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.id)
 def test_every_field_is_told(field: Field) -> None:
     message = field.message(field.value)
-    field.models[0].model_validate(message)  # so Google's own type has it
+    assert value_in(field.value) in [*leaves(read_by_google(message))]  # so it is on the wire as it is here
     events = events_of(message)
+    if "voiceActivity" in field.path[0] and "UNSPECIFIED" not in field.value:
+        assert isinstance(events[0], SpeechStarted | SpeechStopped)
     if name_of(field) not in SAYS_NOTHING:
         assert stripped(msgspec.to_builtins(events)) != outcome_of(field.message_without()), "it makes no difference"
         assert name_of(field) in SAID_OTHERWISE or is_told(field.value, events), events
