@@ -96,10 +96,11 @@ async def test_the_tools_of_the_page_are_called(page: dict[str, Any], capsys: py
         await openai.receive(peer, "response.create")
         await peer.send(*openai.begin("r2", "i2"), openai.said("r2", "i2", "Minus three."))
         await peer.send(*openai.done(peer, "r2", "i2", "Minus three."))
-        await peer.close(1000)
+        await peer.keep_receiving()
 
     async with ScriptedServer(answer) as server, openai.client_for(server.url) as client:
         await page["ask"](client)
+        await server.all_left()
     assert capsys.readouterr().out == 'weather {"city":"Oslo","degrees":-3}\nMinus three.'
 
 
