@@ -45,8 +45,8 @@ def approval_item(result: ToolResult, spec: ProviderSpec) -> Item:
     """The answer to an MCP server's request for approval: an error says no, with the reason."""
     item = {"type": "mcp_approval_response", "approval_request_id": result.call_id, "approve": not result.is_error}
     reason = text_of(result, spec) if result.is_error else ""
-    # The id is the caller's to choose, and the type asks for one.
-    return {"id": f"approval_{result.call_id}"[:32], **item, **({"reason": reason} if reason else {})}
+    # The id is the caller's to choose, up to 32 characters, and the type asks for one.
+    return {"id": f"approval_{result.call_id[-23:]}", **item, **({"reason": reason} if reason else {})}
 
 
 def _result_of(part: Part, spec: ProviderSpec) -> ToolResult:

@@ -209,3 +209,14 @@ def test_the_end_of_a_connection_is_told_by_the_provider_s_name() -> None:
     end_ = opened("azure").closed(1011, "")
     assert isinstance(end_.error, ServerError)
     assert (end_.error.provider, end_.resumable) == ("azure", True)
+
+
+def test_answers_to_approvals_have_ids_of_their_own_however_long_those_of_the_requests_are() -> None:
+    protocol = opened()
+    ids = [f"mcpr_682d498e3bd4819196a0ce1664f8e77b04ad1e533afccbf{end}" for end in "ab"]
+    for id_ in ids:
+        tell(protocol, "conversation.item.added", item={"id": id_, "type": "mcp_approval_request"})
+    said = read(protocol.tool_results([ToolResult(id_) for id_ in ids]))
+    names = [message["item"]["id"] for message in said if "item" in message]
+    assert len({*names}) == 2
+    assert all(len(name) <= 32 for name in names)
