@@ -198,13 +198,16 @@ def _compression(asked: bool | dict[str, Any]) -> dict[str, Any]:
     if asked is True:
         return {"slidingWindow": {}}
     assert isinstance(asked, dict)
-    if "slidingWindow" in asked or "triggerTokens" in asked:
+    if asked and asked.keys() <= {"slidingWindow", "triggerTokens"}:
         return asked
     unknown = asked.keys() - {"trigger_tokens", "target_tokens"}
     if unknown:
         raise InvalidRequest(
             f"context_compression takes trigger_tokens and target_tokens, or Gemini's own fields, got {sorted(unknown)}"
         )
+    for name, tokens in asked.items():
+        if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 0:
+            raise InvalidRequest(f"context_compression: {name} is a number of tokens, got {tokens!r}")
     window = {"targetTokens": asked["target_tokens"]} if "target_tokens" in asked else {}
     trigger = {"triggerTokens": asked["trigger_tokens"]} if "trigger_tokens" in asked else {}
     return {**trigger, "slidingWindow": window}

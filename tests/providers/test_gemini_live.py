@@ -89,6 +89,29 @@ def test_what_gemini_has_no_words_for_is_refused_before_anything_is_sent(setting
     assert caught.value.provider == "gemini"
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"trigger_tokens": "many"}, "trigger_tokens"),
+        ({"target_tokens": -1}, "target_tokens"),
+        ({"target_tokens": True}, "target_tokens"),
+        ({"window": 1}, "window"),
+        ({"slidingWindow": {}, "target_tokens": 1}, "slidingWindow"),
+    ],
+)
+def test_how_a_conversation_is_shortened_is_checked(asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words) as caught:
+        WIRE.protocol(LiveSettings("m", context_compression=asked), spec_of())
+    assert caught.value.provider == "gemini"
+
+
+@pytest.mark.parametrize("asked", [{"slidingWindow": {"targetTokens": "100"}}, {"triggerTokens": 5}, {}])
+def test_how_a_conversation_is_shortened_in_google_s_own_words(asked: dict[str, Any]) -> None:
+    protocol = WIRE.protocol(LiveSettings("m", context_compression=asked), spec_of())
+    (setup,) = read(protocol.connect())
+    assert setup["setup"]["contextWindowCompression"] == (asked or {"slidingWindow": {}})
+
+
 def test_a_tool_that_is_not_there_cannot_be_asynchronous() -> None:
     with pytest.raises(InvalidRequest, match="no tool 'book'"):
         WIRE.protocol(LiveSettings("m", tools=(TOOL,), non_blocking_tools=("book",)), spec_of())
