@@ -6,7 +6,7 @@ import difflib
 import math
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -49,6 +49,15 @@ _ARGUMENTS = (
     "audio_overflow", "audio_capacity", "auto_tools", "concurrency", "tool_timeout", "state", "reconnect", "timeout",
     "api_key", "live_url", "extra",
 )  # fmt: skip
+
+
+_KNOWN = (*_TYPES, *_ARGUMENTS)
+_OTHER_WORDS = {
+    **dict.fromkeys(("system", "system_prompt", "system_instruction"), "instructions"),
+    "vad": "turn_detection",
+    "response_modalities": "modalities",
+}
+"""What others call some of the settings."""
 
 
 class LiveCall(msgspec.Struct, frozen=True):
@@ -250,7 +259,7 @@ def changed(
     supported = (wire.settings | _FREELY_SET) - spec.live.unsupported
     for name, given in arguments.items():
         if name not in _TYPES or name in ("model", "extra"):
-            near = difflib.get_close_matches(name, [*_TYPES, *_ARGUMENTS], n=1)
+            near = [_OTHER_WORDS[name]] if name in _OTHER_WORDS else difflib.get_close_matches(name, _KNOWN, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "; a provider's own fields go in extra={...}"
             raise TypeError(f"unknown setting {name!r}{hint}")
         if given is None:
@@ -294,11 +303,22 @@ def _converted(name: str, given: Any) -> Any:
             case _:
                 value = msgspec.convert(given, _TYPES[name])
     except (TypeError, ValueError) as error:  # `msgspec.ValidationError` is a ValueError
-        raise TypeError(f"setting {name!r} cannot be {_shown(given)}: {error}") from None
+        choices = _words_of(_TYPES[name])
+        why = f"it can be {', '.join(map(repr, choices))}" if choices and isinstance(given, str) else error
+        raise TypeError(f"setting {name!r} cannot be {_shown(given)}: {why}") from None
     bounds = _RANGES.get(name)
     if bounds is not None and not bounds[0] <= value <= bounds[1]:
         raise ValueError(f"setting {name!r} must be between {bounds[0]:g} and {bounds[1]:g}, got {given!r}")
     return value
+
+
+def _words_of(wanted: Any) -> tuple[str, ...]:
+    """The words that a type allows; empty where any will do."""
+    if wanted is TurnDetection:
+        wanted = get_type_hints(TurnDetection)["kind"]
+    if get_origin(wanted) is Literal:
+        return get_args(wanted)
+    return tuple(word for part in get_args(wanted) for word in _words_of(part))
 
 
 def _shown(value: Any) -> str:

@@ -190,7 +190,7 @@ class LiveSession:
             if frame.data is None or frame.media_type is None:
                 raise InvalidRequest("a frame of video is sent as bytes: Image(data=..., media_type=...)")
             media_type, frame = frame.media_type, frame.data
-        data = bytes(memoryview(frame))
+        data = _view(frame, "a frame of video is an image").tobytes()
         if not data or not media_type.startswith("image/"):
             raise InvalidRequest(f"a frame of video is an image, got {len(data)} bytes of {media_type[:100]!r}")
         await self._say(lambda: self._engine.protocol.video(data, media_type))
@@ -375,13 +375,20 @@ class LiveSession:
 
 def _samples(pcm: bytes | bytearray | memoryview) -> bytes:
     """The bytes of samples, also of an array of 16-bit numbers; text, floats and stereo are refused."""
-    view = memoryview(pcm)
+    view = _view(pcm, "audio is PCM of 16 bits")
     if view.format.lstrip("<=@") not in ("B", "b", "c", "h"):
         raise TypeError(f"audio is PCM of 16 bits, got samples of the format {view.format!r}")
     channels = view.shape[-1] if view.ndim > 1 and view.shape else 1
     if channels != 1:
         raise ValueError(f"audio has one channel, got {channels}")
     return view.tobytes()
+
+
+def _view(data: Any, what: str) -> memoryview:
+    try:
+        return memoryview(data)
+    except TypeError:
+        raise TypeError(f"{what}, as bytes, got {type(data).__name__}") from None
 
 
 def _result(call: ToolCall | str, value: Any, *, is_error: bool) -> ToolResult:

@@ -28,6 +28,9 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no such detection": ({"turn_detection": "psychic"}, TypeError, "turn_detection"),
     "a detection with a wrong field": ({"turn_detection": {"kind": "server", "x": 1}}, TypeError, "turn_detection"),
     "a detection built wrongly": ({"turn_detection": live.TurnDetection(kind="x")}, TypeError, "turn_detection"),  # type: ignore[arg-type]
+    "words of another field": ({"system": "Be kind."}, TypeError, "did you mean 'instructions'"),
+    "a detection that is none": ({"turn_detection": "none"}, TypeError, "it can be 'server', 'semantic', 'manual'"),
+    "a format that is none": ({"audio_format": "mp3"}, TypeError, "it can be 'pcm16', 'g711_ulaw', 'g711_alaw'"),
     "tools that are none": ({"tools": [5]}, TypeError, "tools"),
     "what the wire cannot": ({"tool_choice": "auto"}, exllm.UnsupportedOption, "take no tool_choice"),
     "a history that is none": ({"history": [5]}, TypeError, "messages"),

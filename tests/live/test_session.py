@@ -122,6 +122,10 @@ async def test_what_is_no_time_and_no_image_is_refused_and_costs_nothing() -> No
                 await session.send_video(b"")
             with pytest.raises(exllm.InvalidRequest, match=r"got 2 bytes of 'video/mp4'"):
                 await session.send_video(b"ab", "video/mp4")
+            with pytest.raises(TypeError, match="an image, as bytes, got str"):
+                await session.send_video("frame.jpg")  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="PCM of 16 bits, as bytes, got list"):
+                await session.send_audio([1, 2])  # type: ignore[arg-type]
             await session.send("still here")
         await server.all_left()
     assert [turn_text(message) for message in server.peers[0].received[1:]] == ["still here"]
