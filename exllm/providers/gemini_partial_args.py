@@ -15,7 +15,8 @@ from exllm.providers.gemini_events import PartialArg
 
 _STEP = re.compile(r"""\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|\[(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)")\]""")
 _MOST_ITEMS = 10_000
-"""An index is where the next item goes, so a larger one than this is nonsense and not worth the memory."""
+"""An index is where the next item goes, so a larger one than this is nonsense and not worth the memory; so are more items
+that were left out."""
 
 
 class PartialArgs:
@@ -24,11 +25,12 @@ class PartialArgs:
     `add` and `text` raise `ValueError` for a path that leads nowhere.
     """
 
-    __slots__ = ("_pieces", "_root")
+    __slots__ = ("_left_out", "_pieces", "_root")
 
     def __init__(self, whole: dict[str, Any]) -> None:
         self._root = whole
         self._pieces: dict[str, list[str]] = {}  # path -> text so far; joined once
+        self._left_out = 0  # items of lists that came after others that did not
 
     def add(self, arg: PartialArg) -> None:
         """Take the next piece. Text at a path that has text already goes on from there."""
@@ -63,6 +65,9 @@ class PartialArgs:
             if isinstance(step, int):
                 if not isinstance(place, list) or step >= _MOST_ITEMS:
                     raise ValueError(f"the path {path!r} leads nowhere")
+                self._left_out += max(0, step - len(place))
+                if self._left_out > _MOST_ITEMS:
+                    raise ValueError(f"before the path {path!r} too much is left out")
                 place.extend([None] * (step + 1 - len(place)))
                 if following is None or place[step] is None:
                     place[step] = empty

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from exllm.errors import InvalidRequest, UnsupportedOption
+from exllm.errors import InvalidRequest, ProtocolError, UnsupportedOption
 from exllm.types.chunks import ProviderEvent
 from exllm.types.live_events import (
     ToolCall,
@@ -130,3 +130,9 @@ def test_a_frame_full_of_cancelled_calls_is_read_in_its_own_time() -> None:
     assert time.process_time() - began_s < 5  # a minute and a half, were they forgotten one by one
     assert protocol.tool_results([ToolResult(ids[-1], "late", "get_weather")]) == []
     assert 1_000 <= len(protocol._reader.calls.void) <= 2_000
+
+
+def test_arguments_at_places_far_apart_do_not_fill_the_memory() -> None:
+    pieces = [{"jsonPath": f"$.a{number}[9999]", "stringValue": "x"} for number in range(2_000)]
+    with pytest.raises(ProtocolError, match="left out"):
+        tell(opened(tools=(TOOL,)), {"toolCall": {"functionCalls": [{"id": "c", "name": "f", "partialArgs": pieces}]}})
