@@ -277,7 +277,8 @@ class LiveSession:
         engine.warnings += tuple(words for words in dropped if words not in engine.warnings)
 
     async def send_raw(self, message: Mapping[str, Any]) -> None:
-        """A message in the provider's own words, as it is."""
+        """A message in the provider's own words, as it is. What it changes of the settings ends with the connection:
+        see `update`, and ``extra=`` of `Client.live`."""
         if not isinstance(message, Mapping):
             raise TypeError(f"a message is a dict, got {type(message).__name__}")
         await self._say(lambda: self._engine.protocol.raw(dict(message)))
