@@ -15,8 +15,8 @@ from exllm.providers.gemini_events import PartialArg
 
 _STEP = re.compile(r"""\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|\[(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)")\]""")
 _MOST_ITEMS = 10_000
-"""An index is where the next item goes, so a larger one than this is nonsense and not worth the memory; so are more items
-that were left out."""
+"""An index is where the next item goes, so a larger one than this is nonsense and not worth the memory. So is leaving out
+as many."""
 
 
 class PartialArgs:

@@ -77,6 +77,8 @@ def test_transcripts_interim_ones_and_what_is_known_of_their_words() -> None:
     [
         (None, "completed"),
         ("NEED_MORE_INPUT", "completed"),
+        ("TURN_COMPLETE_REASON_UNSPECIFIED", "completed"),
+        ("0", "completed"),
         ("MALFORMED_FUNCTION_CALL", "failed"),
         ("PROHIBITED_INPUT_CONTENT", "content_filter"),
         ("GENERATED_AUDIO_SAFETY", "content_filter"),
