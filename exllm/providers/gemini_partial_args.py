@@ -15,8 +15,10 @@ from exllm.providers.gemini_events import PartialArg
 
 _STEP = re.compile(r"""\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|\[(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)")\]""")
 _MOST_ITEMS = 10_000
-"""An index is where the next item goes, so a larger one than this is nonsense and not worth the memory. So is leaving out
-as many."""
+"""An index is where the next item goes, so a larger one than this is nonsense and not worth the memory.
+
+So is leaving out as many, in all lists together.
+"""
 
 
 class PartialArgs:
