@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
+import msgspec
 import pytest
+from openai.types.realtime import realtime_server_event
 
-from exllm.errors import ProtocolError
+from exllm.errors import ExLLMError, ProtocolError
 from exllm.streaming.frame import Frame
 from exllm.types.live_events import AudioOut, InputTranscript, OutputTranscript, RemoteError, TextOut, TurnComplete
 from exllm.types.live_events import ToolCall as Called
 from exllm.types.message import Message
+from tests.providers.openai_realtime_samples import samples, with_audio
 from tests.providers.openai_realtime_talk import begin, call, end, kinds, opened, read, reconnected, speak, tell
 
 _TEXT = "conversation.item.input_audio_transcription"
@@ -147,3 +151,40 @@ def test_an_error_with_a_number_for_a_code_is_told() -> None:
         RemoteError("slow", "429", kind="too_many_requests")
     ]
     assert read(opened().respond()) == [{"type": "response.create"}]
+
+
+_ODD = (None, 7, -1, 1e300, 10**30, True, "text", "", [], {}, [None], [[]], {"type": None}, {"a": [1]})
+
+
+def spoilt(tree: Any) -> Iterator[Any]:
+    """The same with something odd in one place, and without it, place by place."""
+    if isinstance(tree, dict):
+        for name, value in tree.items():
+            if name == "type" and "event_id" in tree:
+                continue  # an event has its name
+            yield {other: each for other, each in tree.items() if other != name}
+            yield from ({**tree, name: odd} for odd in _ODD)
+            yield from ({**tree, name: each} for each in spoilt(value))
+    elif isinstance(tree, list):
+        yield from ([each] for value in tree for each in spoilt(value))
+
+
+@pytest.mark.parametrize(
+    "model",
+    get_args(get_args(realtime_server_event.RealtimeServerEvent)[0]),
+    ids=lambda model: model.__name__,
+)
+@pytest.mark.parametrize("provider", ["openai", "xai", "azure-voice-live"])
+def test_anything_in_any_place_of_an_event_is_an_event_or_an_error_of_ours(model: Any, provider: str) -> None:
+    protocol = opened(provider)
+    begin(protocol)
+    speak(protocol, 100)
+    for event in spoilt(with_audio(samples(model)[0])):
+        try:
+            events = protocol.receive(Frame(json.dumps(event).encode()))
+        except ExLLMError:
+            continue
+        msgspec.json.encode(events)
+    for message in (*protocol.interrupt(5), *protocol.replies(), *protocol.audio_end(), *protocol.respond()):
+        json.loads(message)
+    reconnected(protocol)
