@@ -66,12 +66,13 @@ class Continuity:
         finally:
             self._limit.close()
 
-    async def _connect(self) -> None:
-        """One try to get a connection that can be used."""
+    async def _connect(self, until: float = math.inf) -> None:
+        """One try to get a connection that can be used, up to that time of the loop's clock."""
         self._engine.course.begin_connection()
         events: list[LiveEvent] = []
         try:
-            await self._engine.link.connect(events)
+            with TimeLimit(until):
+                await self._engine.link.connect(events)
         finally:
             for event in events:  # an error that was told before the connection was closed
                 await self._engine.take(event)
@@ -138,21 +139,20 @@ class Continuity:
         for lost_turn in course.lose_turns():
             await self._engine.take(lost_turn)
         if self._tries is None or was_good:
-            self._tries = Tries(policy, clock())
+            self._tries = Tries(policy)
         tries, failed = self._tries, cause
         while True:
             resumed_by = self._engine.protocol.resumes_by
             if not self._can_go_on():
                 raise lost("the service can neither resume the conversation nor be told it") from failed
-            wait_s = tries.wait_s(failed, clock())
+            wait_s = tries.wait_s(failed)
             if wait_s is None:
                 raise lost(f"no new connection after {tries.made} tries") from failed
-            tries.made += 1
-            await self._engine.take(Reconnecting(tries.made, cause.message, wait_s))
-            await asyncio.sleep(wait_s)
+            await self._engine.take(Reconnecting(tries.made + 1, cause.message, wait_s))
+            began_at = clock()
             try:
-                with TimeLimit(clock() + tries.left_s(clock())):
-                    await self._connect()
+                await asyncio.sleep(wait_s)
+                await self._connect(began_at + tries.left_s)
                 break
             except ExLLMError as error:
                 if not error.retryable:
@@ -160,6 +160,8 @@ class Continuity:
                 failed = error
             except TimeoutError:
                 raise lost(f"no new connection within {policy.within_s:g} s") from failed
+            finally:
+                tries.took(clock() - began_at)
         self.reconnects += 1
         await self._engine.take(Reconnected(tries.made, resumed_by))
 

@@ -56,7 +56,7 @@ class LiveEngine:
         self.settings = settings
         self.queue = EventQueue(call.audio_capacity, call.audio_overflow)
         self.outbox = Outbox(int(call.reconnect.pending_audio_s * bytes_per_s))
-        self.link = Link(call, self.outbox, self._fail_unless_ours)
+        self.link = Link(call, self.outbox, self.fail)
         self.transcript = Transcript(settings.history)
         self.spending = Spending(call.provider, settings.model)
         self.tools = ToolCalls(self, call.rules) if call.rules is not None else None
@@ -93,6 +93,7 @@ class LiveEngine:
         self._opened = loop.create_future()
         end_with_loop(self)
         self._task = loop.create_task(self._run(), name="exllm-live")
+        self._task.add_done_callback(self._has_run)
         await asyncio.shield(self._opened)
 
     async def aclose(self) -> None:
@@ -195,10 +196,7 @@ class LiveEngine:
             self.queue.close()
             self._end(None)
         except Exception as error:  # noqa: BLE001 - it leaves as one of ours
-            self._fail_unless_ours(error)
-        except asyncio.CancelledError:
-            self._fail(StreamClosed("the session's task was cancelled"))  # by whoever cancels all; else it has ended
-            raise
+            self.fail(error)
         finally:
             await self.link.leave()
 
@@ -208,10 +206,14 @@ class LiveEngine:
         if not self._opened.done():
             self._opened.set_result(None)
 
-    def _fail_unless_ours(self, error: Exception) -> None:
-        self._fail(error if isinstance(error, ExLLMError) else _unforeseen(error))
+    def _has_run(self, _task: asyncio.Task[None]) -> None:
+        if not self.is_done:  # by whoever cancels all, perhaps before it had begun
+            self.fail(StreamClosed("the session's task was cancelled"))
 
-    def _fail(self, error: ExLLMError) -> None:
+    def fail(self, error: BaseException) -> None:
+        """The session is over, because of `error`: what had come by then can still be taken."""
+        if not isinstance(error, ExLLMError):
+            error = _unforeseen(error)
         way, call = self.call.way, self.call
         scrub(error, (*([way.secret] if way.secret else ()), *(way.signer.secrets if way.signer is not None else ())))
         error.provider = error.provider or call.provider
@@ -259,7 +261,7 @@ class LiveEngine:
         await self.outbox.say(build)
 
 
-def _unforeseen(error: Exception) -> ProtocolError:
+def _unforeseen(error: BaseException) -> ProtocolError:
     unforeseen = ProtocolError(f"the session failed in an unforeseen way: {type(error).__name__}: {error}")
     unforeseen.__cause__ = error
     return unforeseen

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from types import TracebackType
 
 from exllm.errors import ExLLMError
 from exllm.providers.live_wire import LiveProtocol
@@ -51,6 +52,7 @@ class Outbox:
         self._is_open = False  # the service takes input, and nothing waits to be said before it
         self._may_open = False
         self._failure: ExLLMError | None = None
+        self._traceback: TracebackType | None = None  # of the failure; it would grow each time that it is raised
         self._turn = asyncio.Lock()
         self._ours: deque[Message] = deque()  # the protocol's own, and the rest of a group whose sender was cancelled
         self._pending: deque[_Pending] = deque()
@@ -78,7 +80,7 @@ class Outbox:
         """The session is over: whoever sends gets `error`."""
         if self._failure is not None:
             return
-        self._failure = error
+        self._failure, self._traceback = error, error.__traceback__
         self.pause()
         self._ours.clear()
         while self._pending:
@@ -114,13 +116,15 @@ class Outbox:
         """
         async with self._turn:
             if self._failure is not None:
-                raise self._failure
+                raise self._failure.with_traceback(self._traceback)
             if self._is_open:
-                if await self._write(build()):
-                    self.audio_bytes += audio_bytes
+                messages = build()
+                self.audio_bytes += audio_bytes  # now: what was begun is written, also when its sender is cancelled
+                if await self._write(messages):
                     return
+                self.audio_bytes -= audio_bytes
                 if self._failure is not None:
-                    raise self._failure
+                    raise self._failure.with_traceback(self._traceback)
                 if not audio_bytes:
                     return  # the protocol says it again
             pending = self._keep(build, audio_bytes)

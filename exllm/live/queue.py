@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Any
 
 from exllm.errors import ExLLMError
@@ -25,9 +26,11 @@ class EventQueue:
         self.audio: RingBuffer[tuple[int, AudioOut]] = RingBuffer(audio_capacity, audio_overflow)
         self.discarded = 0
         self.count = 0
+        self._late: AudioOut | None = None  # waits for room
         self._waiting = WaitingLine()
         self._is_ended = False
         self._failure: ExLLMError | None = None
+        self._traceback: TracebackType | None = None  # of the failure; it would grow each time that it is raised
 
     # -- in
 
@@ -36,18 +39,33 @@ class EventQueue:
         ring: RingBuffer[Any] = self.audio if type(event) is AudioOut else self.events
         try:
             while not ring.push_nowait((self.count + 1, event)):
-                await ring.wait_writable()
+                if type(event) is not AudioOut:
+                    await ring.wait_writable()
+                elif not await self._has_room_for(event):
+                    return
         except RingClosed:
             return
         self.count += 1
         self._waiting.wake()
 
+    async def _has_room_for(self, piece: AudioOut) -> bool:
+        """Wait until there is room; False when `piece` was thrown away meanwhile. One task at a time has audio."""
+        self._late = piece
+        try:
+            await self.audio.wait_writable()
+            return self._late is not None
+        finally:
+            self._late = None
+
     def discard_audio(self, turn: str) -> None:
         """Throw away the audio of `turn` that nobody has taken; of all turns where it has no name."""
         if self._is_ended:
             return
+        if self._late is not None and _is_of(turn, self._late):
+            self._late = None
+            self.discarded += 1
         waiting = self.audio.pop_many()
-        kept = [item for item in waiting if turn and item[1].turn not in (turn, "")]
+        kept = [item for item in waiting if not _is_of(turn, item[1])]
         self.discarded += len(waiting) - len(kept)
         if kept:
             self.audio.push_many_nowait(kept)
@@ -59,7 +77,7 @@ class EventQueue:
     def fail(self, error: ExLLMError) -> None:
         """As `close`, but whoever has taken everything gets `error`."""
         if not self._is_ended:
-            self._failure = error
+            self._failure, self._traceback = error, error.__traceback__
             self._end()
 
     def abort(self, error: ExLLMError) -> None:
@@ -95,7 +113,7 @@ class EventQueue:
         """
         while (event := self.take()) is None:
             if self._failure is not None:
-                raise self._failure
+                raise self._failure.with_traceback(self._traceback)
             if self._is_ended:
                 raise StopAsyncIteration
             try:
@@ -113,3 +131,7 @@ class EventQueue:
     def waited_s(self) -> float:
         """Seconds during which somebody wanted an event and none was there."""
         return self._waiting.waited_s()
+
+
+def _is_of(turn: str, piece: AudioOut) -> bool:
+    return not turn or piece.turn in (turn, "")

@@ -20,7 +20,8 @@ class Reconnect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         attempts: most tries.
-        within_s: seconds that all tries together may take.
+        within_s: seconds that all tries together may take; while an application that has not taken its events is
+            waited for, none pass.
         base_s, cap_s: of the waits.
         pending_audio_s: seconds of realtime audio that are kept while there is no connection; the oldest goes first,
             and is counted in ``session.stats.pending_dropped_bytes``.
@@ -47,25 +48,31 @@ class Reconnect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Tries:
-    """The tries that one loss may cost; those of losses in quick succession are counted together."""
+    """The tries that one loss may cost; those of losses in quick succession are counted together.
 
-    def __init__(self, policy: Reconnect, now: float) -> None:
+    Attributes:
+        made: how many there were.
+        left_s: seconds that are left for more.
+    """
+
+    def __init__(self, policy: Reconnect) -> None:
         self._policy = policy
-        self._deadline = now + policy.within_s
         self._schedule = RetrySchedule(RetryPolicy(max(policy.attempts, 1), policy.base_s, policy.cap_s))
         self.made = 0
+        self.left_s = policy.within_s
 
-    def wait_s(self, error: ExLLMError, now: float) -> float | None:
+    def wait_s(self, error: ExLLMError) -> float | None:
         """Seconds to wait before the next try, None when there is none left. `error` ended the last one, or the
         connection."""
-        if self.made >= self._policy.attempts or now >= self._deadline:
+        if self.made >= self._policy.attempts or self.left_s <= 0:
             return None
         if self.made == 0:
             return 0.0
         if isinstance(error, RequestTimeout):  # a service that restarts may take a connection and not answer
             error = ConnectionFailed(error.message)
-        return self._schedule.wait_s(error, self._deadline - now)
+        return self._schedule.wait_s(error, self.left_s)
 
-    def left_s(self, now: float) -> float:
-        """Seconds until the time for all tries is over."""
-        return max(self._deadline - now, 0.0)
+    def took(self, seconds: float) -> None:
+        """One more try was made."""
+        self.made += 1
+        self.left_s -= seconds

@@ -59,6 +59,8 @@ class ToolCalls:
         self.tasks.discard(task)
         if self._wanted.get(id) is task:  # else it was cancelled, and the model may have made the call again
             del self._wanted[id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._engine.fail(error)  # what no `except Exception` is to stop
 
     async def _answer(self, call: ToolCall) -> None:
         engine = self._engine

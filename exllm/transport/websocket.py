@@ -126,8 +126,10 @@ class WebSocket:
                 continue
             except ws.ConnectionClosed as error:
                 raise self._ended(error) from None
-            self.bytes_received += len(data)
-            self._frames += self._decoder.feed(data)
+            frames = self._decoder.feed(data)
+            if frames:
+                self.bytes_received += len(frames[0].data)
+                self._frames += frames
         return self._frames.popleft()
 
     async def _ping(self) -> asyncio.Future[Any]:
@@ -147,11 +149,12 @@ class WebSocket:
 
         A call that is cancelled while it waits has sent its message. Raises WebSocketEnded.
         """
+        is_as_long = isinstance(message, bytes) or message.isascii()
+        self.bytes_sent += len(message) if is_as_long else len(message.encode())
         try:
             await self._connection.send(message)
         except ws.ConnectionClosed as error:
             raise WebSocketEnded(*_code_of(error)) from None
-        self.bytes_sent += len(message)
 
     def abort(self) -> None:
         """Close the socket now, without a closing frame. Idempotent."""

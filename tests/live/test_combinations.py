@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import ssl
 from typing import Any
 
@@ -485,3 +486,133 @@ async def test_a_session_that_is_forgotten_while_it_reconnects_and_calls_a_tool_
         async with asyncio.timeout(1):
             while [task for task in asyncio.all_tasks() if task.get_name().startswith("exllm")]:
                 await asyncio.sleep(0.01)
+
+
+async def test_an_interruption_by_the_application_also_drops_the_piece_that_waits_for_room() -> None:
+    async def talk(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(*[gemini.audio(bytes([number, 0])) for number in range(10)])
+        await peer.receive_until("clientContent")
+        await peer.send(gemini.INTERRUPTED, gemini.COMPLETE, gemini.audio(b"\xff\0"), gemini.COMPLETE)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(talk) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL, audio_capacity=4) as session:
+            while session.stats.waiting_audio < 4:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
+            await session.interrupt()
+            events = await until(session, live.TurnComplete)
+            assert not [event for event in events if isinstance(event, live.AudioOut)]
+            assert (await next_of(session, live.AudioOut)).data == b"\xff\0"
+            assert session.stats.audio_discarded == 10
+
+
+@pytest.mark.parametrize("more", range(4))
+async def test_a_consumer_that_stays_away_does_not_use_up_the_time_for_a_new_connection(
+    more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exllm.live.queue.EVENT_CAPACITY", 4)
+
+    async def talk(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.handle("h1"), *[{"new": number} for number in range(more)])
+        await asyncio.sleep(0.02)
+        peer.drop()
+
+    async with ScriptedServer(talk, listen) as server, gemini.client_for(server.url) as client:
+        policy = Reconnect(within_s=0.1, base_s=0.01)
+        async with client.live(gemini.MODEL, reconnect=policy) as session:
+            await asyncio.sleep(0.3)
+            async with asyncio.timeout(2):
+                await until(session, live.Reconnected)
+
+
+async def test_a_session_whose_tasks_are_cancelled_by_somebody_else_says_so() -> None:
+    """Such as by whoever cancels all tasks there are, also before they have begun."""
+    for turns in range(40):
+        async with ScriptedServer(listen) as server, gemini.client_for(server.url) as client:
+
+            def cancel_later(left: int) -> None:
+                if left:
+                    asyncio.get_running_loop().call_soon(cancel_later, left - 1)
+                    return
+                for task in asyncio.all_tasks():
+                    if task.get_name() == "exllm-live":
+                        task.cancel()
+
+            async def converse(client: exllm.Client = client) -> None:
+                async with client.live(gemini.MODEL) as session:
+                    await session.send("Hello")
+                    await until(session, live.TurnComplete)
+
+            cancel_later(turns)
+            conversing = asyncio.create_task(converse())
+            await asyncio.wait([conversing], timeout=0.15 if turns else 0)
+            for task in asyncio.all_tasks():
+                if task.get_name() == "exllm-live":
+                    task.cancel()
+            async with asyncio.timeout(1):
+                with pytest.raises(exllm.StreamClosed, match="cancelled"):
+                    await conversing
+            await server.all_left()
+
+
+async def test_audio_whose_sender_was_cancelled_is_counted_when_it_was_sent() -> None:
+    reads = asyncio.Event()
+
+    async def slow(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await reads.wait()
+        await peer.keep_receiving()
+
+    async with ScriptedServer(slow, read_ahead=1) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL) as session:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await _speak(session, 1000)
+            reads.set()
+            await session.audio_end()
+            counted = session.stats.audio_out_bytes
+        await server.all_left()
+    pieces = [message for message in server.peers[0].received if "audio" in message.get("realtimeInput", {})]
+    assert counted == 32_000 * len(pieces)
+
+
+async def test_bytes_are_counted_as_they_are_on_the_wire() -> None:
+    words = "grüße, 世界"
+
+    async def echo(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        sizes.append(len(await peer.connection.recv(decode=False)))
+        message = json.dumps(gemini.text(words), ensure_ascii=False)
+        sizes.append(len(message.encode()))
+        await peer.send_raw(message)
+        await peer.keep_receiving()
+
+    sizes: list[int] = []
+    async with ScriptedServer(echo) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL) as session:
+            before = session.stats
+            await session.send(words)
+            await next_of(session, live.TextOut)
+            after = session.stats
+            assert after.bytes_out - before.bytes_out == sizes[0]
+            assert after.bytes_in - before.bytes_in == sizes[1]
+
+
+async def test_an_error_that_is_raised_again_and_again_does_not_grow() -> None:
+    async def refuse(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send_raw("{")
+
+    async with ScriptedServer(refuse) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL) as session:
+            depths = []
+            for _ in range(20):
+                with pytest.raises(exllm.ProtocolError) as listening:
+                    await until(session, live.TurnComplete)
+                with pytest.raises(exllm.ProtocolError) as speaking:
+                    await session.send_audio(bytes(2))
+                depths.append((len(listening.traceback), len(speaking.traceback)))
+            assert len(set(depths)) == 1

@@ -124,3 +124,29 @@ async def test_a_call_whose_id_comes_again_while_the_cancelled_one_cleans_up_is_
                 await until(session, live.TurnComplete)
         await server.all_left()
     assert made == 2
+
+
+class Odd(BaseException):
+    """Nothing that `except Exception` stops."""
+
+
+async def test_a_tool_that_raises_what_no_except_exception_stops_ends_the_session_with_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def odd() -> None:
+        """Raises."""
+        raise Odd("boo")
+
+    async def ask(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.send(gemini.call("c1", "odd"))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(ask) as server, gemini.client_for(server.url) as client:
+        async with client.live(gemini.MODEL, tools=[odd], auto_tools=True) as session:
+            async with asyncio.timeout(2):
+                with pytest.raises(exllm.ExLLMError, match="Odd"):
+                    await until(session, live.TurnComplete)
+        await server.all_left()
+    gc.collect()
+    assert "never retrieved" not in caplog.text
