@@ -15,7 +15,7 @@ from exllm.providers.spec import ProviderSpec
 from exllm.streaming.frame import Frame
 from exllm.types.live_settings import LiveSettings, TurnDetection
 from exllm.types.message import Message
-from exllm.types.parts import ToolResult
+from exllm.types.parts import Image, Text, ToolResult
 from exllm.types.tool import ServerTool, Tool
 from tests.providers.google_live_client import google_message, google_setup
 
@@ -111,7 +111,7 @@ NOT_OF_A_SETUP = {"http_options"}  # of its client: address, headers
 def session(provider: str, **settings: Any) -> GeminiLiveProtocol:
     spec = registry.get(provider)
     assert isinstance(spec, ProviderSpec)
-    return WIRE.protocol(LiveSettings(MODELS[provider], **settings), spec)
+    return WIRE.protocol(LiveSettings(**{"model": MODELS[provider], **settings}), spec)
 
 
 def setup(provider: str, **settings: Any) -> dict[str, Any]:
@@ -214,3 +214,31 @@ MESSAGES: list[tuple[str, dict[str, Any], Any]] = [
 def test_messages_are_those_of_google_s_client(provider: str, method: str, arguments: dict[str, Any], say: Any) -> None:
     (ours,) = say(opened(provider, turn_detection=TurnDetection("manual")))
     assert json.loads(ours) == google_message(provider, method, **arguments)
+
+
+def test_every_message_that_google_s_types_know_is_sent() -> None:
+    sent: dict[str, set[str]] = {}
+    for _, _, say in MESSAGES:
+        for said in say(opened("gemini", turn_detection=TurnDetection("manual"))):
+            for kind, fields in json.loads(said).items():
+                sent.setdefault(kind, set()).update(fields)
+    kinds = {field.alias for field in google.LiveClientMessage.model_fields.values()}
+    assert sent.keys() | {"setup"} == kinds
+    realtime = {field.alias for field in google.LiveClientRealtimeInput.model_fields.values()}
+    assert sent["realtimeInput"] | {"mediaChunks"} == realtime  # mediaChunks is what audio and video were before
+
+
+@pytest.mark.parametrize("provider", ["gemini", "vertex"])
+def test_images_of_tools_are_sent_as_google_s_client_sends_them(provider: str) -> None:
+    model = MODELS[provider].replace("gemini-live", "gemini-3.1-flash-live-preview")
+    protocol = session(provider, model=model, tools=(Tool("get_weather", "Look", SCHEMA),))
+    protocol.connect()
+    protocol.receive(Frame(b'{"setupComplete":{}}'))
+    protocol.receive(Frame(json.dumps(CALL).encode()))
+    result = ToolResult("c1", (Text("a map"), Image(data=b"\x89PNG", media_type="image/png")))
+    response = {
+        "id": "c1", "name": "get_weather", "response": {"output": "a map"},
+        "parts": [{"inline_data": {"mime_type": "image/png", "data": b"\x89PNG"}}],
+    }  # fmt: skip
+    (ours,) = protocol.tool_results([result])
+    assert json.loads(ours) == google_message(provider, "send_tool_response", function_responses=[response])
