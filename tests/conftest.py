@@ -11,7 +11,9 @@ import asyncio.constants
 import gc
 import inspect
 import os
+import signal
 import socket
+import sys
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -36,6 +38,15 @@ asyncio.constants.DEBUG_STACK_DEPTH = FRAMES_OF_ORIGIN
 traceback.extract_stack.__defaults__ = (None, FRAMES_OF_ORIGIN)  # what the futures written in C call, without arguments
 
 _LOCAL = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::", ""})
+
+
+def pytest_configure() -> None:
+    """What is compiled is kept, for the next run and for the hundreds of processes that the tests start; these hear
+    Ctrl-C though the tests may run in the background, where SIGINT is ignored."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

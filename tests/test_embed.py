@@ -324,7 +324,8 @@ async def test_several_that_fail_at_once_are_one_error(caplog: pytest.LogCapture
             with pytest.raises(exllm.InvalidRequest, match="no such luck"):
                 await client.embed("small", texts(9))
     gc.collect()
-    assert not caplog.records
+    lines = [record.getMessage() for record in caplog.records]
+    assert not [line for line in lines if not line.startswith("Executing <")]  # asyncio's, of a busy machine
 
 
 async def cut(peer: Peer) -> None:

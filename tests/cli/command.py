@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
+import json
 import os
 import pty
 import re
-import signal
+import shutil
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -53,7 +59,6 @@ async def start(*arguments: str, stdin: int = asyncio.subprocess.DEVNULL, **chan
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=environment(**{"OPENAI_API_KEY": KEY, **changes}),
-        preexec_fn=_hear_ctrl_c,
     )
 
 
@@ -71,9 +76,44 @@ async def finish(process: asyncio.subprocess.Process, stdin: bytes | None = None
 
 
 async def run(*arguments: str, stdin: bytes | None = None, **changes: str) -> Result:
-    """Run the command to its end; `stdin` is piped in."""
-    source = asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE
-    return await finish(await start(*arguments, stdin=source, **changes), stdin)
+    """Run the command to its end; `stdin` is piped in.
+
+    Without `stdin`, and where the interpreter need not be another, what has loaded the modules before is forked.
+    """
+    if stdin is not None or any(name.startswith("PYTHON") for name in changes):
+        source = asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE
+        return await finish(await start(*arguments, stdin=source, **changes), stdin)
+    request = {
+        "arguments": arguments,
+        "environment": environment(**{"OPENAI_API_KEY": KEY, **changes}),
+        "folder": os.getcwd(),
+    }
+    async with asyncio.timeout(LIMIT_S):
+        reader, writer = await asyncio.open_unix_connection(_warm(), limit=1 << 26)
+        try:
+            writer.write(json.dumps(request).encode() + b"\n")
+            return Result(**json.loads(await reader.readline()))
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+@functools.cache
+def _warm() -> str:
+    """Where the process listens that becomes the command; it ends with this one."""
+    path = f"{tempfile.mkdtemp(prefix='exllm-tests-')}/warm"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.cli.warm", path],
+        cwd=Path(__file__).parents[2],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    atexit.register(shutil.rmtree, os.path.dirname(path))
+    atexit.register(process.communicate)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    return path
 
 
 class Terminal:
@@ -158,16 +198,10 @@ class Terminal:
         self._arrived.set()
 
 
-def _hear_ctrl_c() -> None:
-    """A test run in the background ignores SIGINT, and its children would inherit that."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def _take_terminal() -> None:
     """In the child: make the pseudo-terminal the one whose keys send signals to it."""
     import fcntl
     import termios
 
-    _hear_ctrl_c()
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
