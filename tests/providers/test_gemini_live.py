@@ -232,7 +232,7 @@ def test_a_token_is_for_some_sessions_and_some_time(how: Any) -> None:
 def test_what_a_token_cannot_hold_sessions_to_is_refused() -> None:
     for settings in ({"history": (Message("user", "Hi"),)}, {"kind": "transcription"}):
         with pytest.raises(UnsupportedOption):
-            WIRE.token_request(spec_of(), LiveSettings("m", **settings), now_s=0.0)  # type: ignore[arg-type]
+            WIRE.token_request(spec_of(), LiveSettings("m", **settings), now_s=0.0)
 
 
 def test_sessions_of_a_token_can_go_on_where_all_of_their_setup_is_locked() -> None:

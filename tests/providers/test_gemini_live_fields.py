@@ -37,6 +37,24 @@ SAID_OTHERWISE = {
 SAYS_NOTHING = {"PartialArg.willContinue": "the call says when its arguments are complete"}
 
 
+WRONG: tuple[Any, ...] = (
+    7,
+    -1,
+    "x",
+    "",
+    [],
+    {},
+    True,
+    False,
+    1e300,
+    [None],
+    {"a": [1]},
+    "9" * 5_000,
+    [[]] * 3,
+    "\u0663",
+)
+
+
 def events_of(message: dict[str, Any]) -> list[LiveEvent]:
     spec = registry.get("gemini")
     assert isinstance(spec, ProviderSpec)
@@ -150,7 +168,7 @@ def test_null_is_nothing(field: Field) -> None:
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.id)
 def test_a_field_of_any_other_type_is_told_or_refused(field: Field) -> None:
-    for wrong in (7, -1, "x", "", [], {}, True, False, 1e300, [None], {"a": [1]}, "9" * 5_000, [[]] * 3, "\u0663"):
+    for wrong in WRONG:
         refusal = ""
         try:
             events = events_of(field.message(wrong))

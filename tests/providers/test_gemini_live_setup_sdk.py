@@ -29,6 +29,7 @@ SPEAKERS = {
         {"speaker": "Bob", "voice_config": {"prebuilt_voice_config": {"voice_name": "Puck"}}},
     ]
 }
+SENSITIVITIES: list[tuple[Any, Any]] = [("low", "high"), ("high", "low")]
 SAFETY = {"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}
 
 # A field of Google's `LiveConnectConfig`, what it is set to, and how that is said here.
@@ -80,7 +81,7 @@ SAID: list[tuple[str, Any, dict[str, Any]]] = [
         "activity_handling": "START_OF_ACTIVITY_INTERRUPTS"},
        {"turn_detection": TurnDetection(
            start_sensitivity=start, end_sensitivity=end, prefix_padding_ms=0, silence_ms=300, interrupts=True)})
-      for start, end in (("low", "high"), ("high", "low"))],
+      for start, end in SENSITIVITIES],
     ("realtime_input_config", {"turn_coverage": "TURN_INCLUDES_ONLY_ACTIVITY"}, {"turn_coverage": "activity"}),
     ("realtime_input_config", {"turn_coverage": "TURN_INCLUDES_ALL_INPUT"}, {"turn_coverage": "all"}),
     ("realtime_input_config", {"turn_coverage": "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO"},
