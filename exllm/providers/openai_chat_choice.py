@@ -41,9 +41,12 @@ class ChoiceDecoder:
         index: which choice.
         provider: for `ProviderEvent`.
         audio_type: media type of the audio that was asked for.
+
+    Attributes:
+        filtered: what content filters have found, as it was last told. That stands beside the delta, and is set there.
     """
 
-    __slots__ = ("_audio_rest", "_audio_type", "_calls", "_cited", "_index", "_provider", "_reasoning")
+    __slots__ = ("_audio_rest", "_audio_type", "_calls", "_cited", "_index", "_provider", "_reasoning", "filtered")
 
     def __init__(self, index: int, provider: str, audio_type: str | None) -> None:
         self._index = index
@@ -53,6 +56,7 @@ class ChoiceDecoder:
         self._reasoning = ReasoningParts(provider)
         self._audio_rest = ""
         self._cited = Cited()
+        self.filtered: dict[str, Any] | None = None
 
     @property
     def calls_for_caller(self) -> bool:

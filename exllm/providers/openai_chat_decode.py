@@ -11,7 +11,8 @@ from typing import Any
 
 from exllm.errors import ExLLMError, ProtocolError, StreamInterrupted
 from exllm.providers.error_mapping import error_in_stream
-from exllm.providers.openai_chat_choice import FOUND_IMAGES, RELATED_QUESTIONS, ChoiceDecoder
+from exllm.providers.openai_chat_beside import BesideChoices, says_something
+from exllm.providers.openai_chat_choice import ChoiceDecoder
 from exllm.providers.openai_chat_events import (
     UNREADABLE,
     Body,
@@ -30,28 +31,20 @@ from exllm.providers.openai_chat_events import (
 )
 from exllm.providers.openai_chat_finish import failure_code, finish_reason
 from exllm.providers.openai_chat_plain import plain_answer
-from exllm.providers.openai_chat_sources import Cited
 from exllm.providers.openai_chat_template import TextTemplate, ends_alike, string_inside
-from exllm.providers.openai_chat_usage import usage_of
 from exllm.streaming.frame import Frame
 from exllm.types.chunks import (
     Chunk,
-    CitationDelta,
     Finish,
     FinishReason,
     ProviderEvent,
-    StreamStart,
     TextDelta,
-    UsageUpdate,
 )
 from exllm.types.request import Request
-from exllm.types.usage import Usage
 
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/opus", "aac": "audio/aac"}
 _PINGS = frozenset({"ping", "keepalive", "heartbeat"})
 _KNOWN_KEYS = frozenset({"id", "object", "created", "model", "choices", "system_fingerprint", "service_tier", "usage"})
-_PASSED_ON = ("moderation", "prompt_filter_results")
-_BESIDE_THE_CHOICES = ("citations", "search_results", "images", "related_questions", *_PASSED_ON)
 _LACKS_LAST = "the stream ended before the provider said that the answer was complete"
 
 
@@ -67,19 +60,14 @@ class OpenAIChatDecoder:
 
     __slots__ = (
         "_audio_type",
+        "_beside",
         "_choices",
-        "_cited",
-        "_filtered",
         "_finishes",
-        "_listed",
         "_n",
         "_out",
         "_request",
         "_silent",
-        "_started",
         "_template",
-        "_tier",
-        "_usage",
         "finished",
     )  # fmt: skip
 
@@ -89,16 +77,11 @@ class OpenAIChatDecoder:
         self._request = request
         self._n = options.n or _whole_number(request.extra.get("n")) or 1
         self._out: list[Chunk] = []
-        self._started = False
         self._choices: dict[int, ChoiceDecoder] = {}
         self._finishes: dict[int, str | None] = {}
         self._silent: dict[int, Event] = {}  # by choice: a frame of it that says nothing
-        self._cited = Cited()
-        self._listed: dict[str, list[Any]] = {}
-        self._filtered: dict[int, dict[str, Any]] = {}
-        self._usage: Usage | None = None
+        self._beside = BesideChoices(request.provider)
         self._template = TextTemplate()
-        self._tier: str | None = None
         audio = options.audio or request.extra.get("audio")
         audio_format = str(audio.get("format")) if isinstance(audio, dict) else ""
         self._audio_type = _AUDIO_TYPES.get(audio_format, "audio/pcm" if audio_format == "pcm16" else None)
@@ -174,15 +157,8 @@ class OpenAIChatDecoder:
         except UNREADABLE:
             self._unreadable(frame, FirstEvent)
             return
-        self._begin(event)
+        self._beside.begin(event, self._out)
         self._event(event, frame)
-
-    def _begin(self, event: FirstEvent | Body) -> None:
-        self._tier = event.service_tier or self._tier
-        if not self._started and (event.id or event.model or event.choices):
-            self._started = True
-            created = int(event.created) if event.created else None
-            self._out.append(StreamStart(event.id or None, event.model or None, created))
 
     def _unreadable(self, frame: Frame, type_: type[Event] | type[FirstEvent]) -> None:
         data = frame.data.strip()
@@ -201,7 +177,7 @@ class OpenAIChatDecoder:
             raise self._blamed(error) from error.__cause__
         self._surprised(surprises)
         if isinstance(event, FirstEvent):
-            self._begin(event)
+            self._beside.begin(event, self._out)
         self._event(event, frame)
 
     def _event(self, event: Event, frame: Frame) -> None:
@@ -214,11 +190,11 @@ class OpenAIChatDecoder:
         if event.choices:
             for choice in event.choices:
                 self._choice(choice.index or 0, choice.delta, choice, whole=False)
-        elif event.usage is None and x_groq is None and not any(getattr(event, name) for name in _BESIDE_THE_CHOICES):
+        elif event.usage is None and x_groq is None and not says_something(event):
             self._unknown(frame)
         if event.usage is not None and event.usage.service_tier is None:
-            self._tier = service_tier(frame.data) or self._tier
-        self._top(event)
+            self._beside.tier = service_tier(frame.data) or self._beside.tier
+        self._beside.add(event, self._out)
 
     def _unknown(self, frame: Frame) -> None:
         """No choices and no usage: a ping, an empty frame, or an event that the protocol does not know."""
@@ -232,28 +208,6 @@ class OpenAIChatDecoder:
         if "choices" not in data or extras:
             event = extras[0] if "choices" in data else kind
             self._out.append(ProviderEvent(event, data, self._request.provider))
-
-    def _top(self, event: Event | Body) -> None:
-        """What stands beside the choices."""
-        if event.search_results is not None:
-            self._sources("search_results", event.search_results)
-        if event.citations is not None:
-            self._sources("citations", event.citations)
-        if event.images is not None:
-            self._found(FOUND_IMAGES, event.images)
-        if event.related_questions is not None:
-            self._found(RELATED_QUESTIONS, event.related_questions)
-        for name in _PASSED_ON:
-            if value := getattr(event, name):
-                self._out.append(ProviderEvent(name, value, self._request.provider))
-        usage = event.usage
-        if usage is None and event.x_groq is not None:
-            usage = event.x_groq.usage
-        if usage is not None:
-            counts = usage_of(usage, self._tier)
-            if counts != self._usage:  # some repeat it in every frame
-                self._usage = counts
-                self._out.append(UsageUpdate(counts))
 
     def _done(self) -> None:
         if not self._choices:
@@ -282,14 +236,14 @@ class OpenAIChatDecoder:
             raise self._blamed(error) from error.__cause__
         if choice.error is not None:
             raise self._failure({"error": choice.error})
-        self._filters(index, choice.content_filter_results)
+        self._filters(index, decoder, choice.content_filter_results)
         if choice.finish_reason:
             self._finish(index, choice.finish_reason)
 
-    def _filters(self, index: int, found: dict[str, Any] | None) -> None:
+    def _filters(self, index: int, decoder: ChoiceDecoder, found: dict[str, Any] | None) -> None:
         """What Azure's filters found. It is told once, although it comes again with every piece of text."""
-        if found and self._filtered.get(index) != found:
-            self._filtered[index] = found
+        if found and decoder.filtered != found:
+            decoder.filtered = found
             self._out.append(ProviderEvent("content_filter_results", found, self._request.provider, index=index))
         if silent := self._silent.get(index):
             for choice in silent.choices or ():
@@ -298,20 +252,6 @@ class OpenAIChatDecoder:
     def _saying_nothing(self, index: int) -> Event:
         """The frame of a choice without its text, when there is nothing else to it."""
         return Event([ChoiceEvent(Delta(), index=index)])
-
-    def _sources(self, name: str, listed: list[Any]) -> None:
-        """Perplexity's and xAI's sources of the whole answer, which come again with every frame."""
-        if self._listed.get(name) == listed:
-            return
-        self._listed[name] = listed
-        self._out.extend(CitationDelta(citation) for citation in self._cited.fresh(listed))
-
-    def _found(self, name: str, listed: list[Any]) -> None:
-        """Perplexity's images and questions, told once although they come again with every frame."""
-        if listed and self._listed.get(name) != listed:
-            self._listed[name] = listed
-            data = {"type": name, name: listed}
-            self._out.append(ProviderEvent(name, data, self._request.provider, content=True))
 
     def _finish(self, index: int, raw: str | None) -> None:
         code = None if raw is None else failure_code(raw)
@@ -343,13 +283,13 @@ class OpenAIChatDecoder:
             raise self._failure({"error": body.x_groq.error})
         if not body.choices:
             raise self._choiceless(data)
-        self._begin(body)
+        self._beside.begin(body, self._out)
         for position, choice in enumerate(body.choices):
             index = position if choice.index is None else choice.index
             self._choice(index, choice.message, choice, whole=True)
             if index not in self._finishes:
                 self._finish(index, None)
-        self._top(body)
+        self._beside.add(body, self._out)
         self.finished = True
         return self.take()
 

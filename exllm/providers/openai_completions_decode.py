@@ -111,7 +111,7 @@ class OpenAICompletionsDecoder(OpenAIChatDecoder):
         except UNREADABLE:
             self._unreadable(frame, FirstTextEvent)
             return
-        self._begin(event)
+        self._beside.begin(event, self._out)
         self._event(event, frame)
 
     def _choice(self, index: int, delta: Delta | None, choice: ChoiceEvent | WholeChoice, *, whole: bool) -> None:
