@@ -149,8 +149,7 @@ class WebSocket:
 
         A call that is cancelled while it waits has sent its message. Raises WebSocketEnded.
         """
-        is_as_long = isinstance(message, bytes) or message.isascii()
-        self.bytes_sent += len(message) if is_as_long else len(message.encode())
+        self.bytes_sent += _size(message)
         try:
             await self._connection.send(message)
         except ws.ConnectionClosed as error:
@@ -242,6 +241,11 @@ class _Quiet(logging.LoggerAdapter[logging.Logger]):
 
 
 _LOGGER = _Quiet(logging.getLogger("exllm.websocket"), {})
+
+
+def _size(message: str | bytes) -> int:
+    """In bytes, on the wire."""
+    return len(message.encode()) if isinstance(message, str) and not message.isascii() else len(message)
 
 
 def _code_of(error: ws.ConnectionClosed) -> tuple[int, str]:
