@@ -91,7 +91,7 @@ def system_instruction(text: str) -> dict[str, Any]:
 
 
 def tools_of(settings: LiveSettings, warnings: list[str]) -> list[dict[str, Any]]:
-    """The tools; those that the model need not wait for are marked so."""
+    """The tools, with what is asked of waiting for their results."""
     fields = tool_fields(Options(tools=settings.tools), warnings)
     if "toolConfig" in fields:
         warnings.append("Gemini Live cannot hold a model to a tool's schema; strict was left out")
@@ -110,8 +110,12 @@ def tools_of(settings: LiveSettings, warnings: list[str]) -> list[dict[str, Any]
 
 
 def _behaving(declaration: dict[str, Any], asked: bool | tuple[str, ...]) -> dict[str, Any]:
-    is_asked = asked is True or (isinstance(asked, tuple) and declaration["name"] in asked)
-    return {**declaration, "behavior": "NON_BLOCKING"} if is_asked else declaration
+    """A declaration that says whether the model waits, where that was asked: by default models before 3.8 do."""
+    if asked == ():
+        return declaration
+    if asked is True or (isinstance(asked, tuple) and declaration["name"] in asked):
+        return {**declaration, "behavior": "NON_BLOCKING"}
+    return {"behavior": "BLOCKING", **declaration}
 
 
 def _generation_config(settings: LiveSettings, warnings: list[str]) -> dict[str, Any]:

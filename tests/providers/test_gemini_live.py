@@ -123,7 +123,7 @@ def test_functions_in_google_s_own_words_can_be_asynchronous_and_stay_the_caller
         LiveSettings("m", tools=(TOOL, ServerTool(definition)), non_blocking_tools=("book",)), spec_of()
     )
     ours, theirs = read(protocol.connect())[0]["setup"]["tools"]
-    assert "behavior" not in ours["functionDeclarations"][0]
+    assert ours["functionDeclarations"][0]["behavior"] == "BLOCKING"
     assert theirs["functionDeclarations"][0]["behavior"] == "NON_BLOCKING"
     assert "behavior" not in definition["functionDeclarations"][0]
 

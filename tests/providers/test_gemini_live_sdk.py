@@ -149,7 +149,7 @@ def test_google_s_types_are_set_up_as_we_meant() -> None:
     assert theirs.input_audio_transcription.language_codes == ["en-US"]
     assert theirs.output_audio_transcription == google.AudioTranscriptionConfig()
     behaviours = {d.name: d.behavior for d in theirs.tools[0].function_declarations}
-    assert behaviours == {"get_weather": None, "book_table": google.Behavior.NON_BLOCKING}
+    assert behaviours == {"get_weather": google.Behavior.BLOCKING, "book_table": google.Behavior.NON_BLOCKING}
     assert [part.text for part in theirs.system_instruction.parts] == ["Be short.", "Be kind."]
     assert realtime.activity_handling == google.ActivityHandling.NO_INTERRUPTION
     assert realtime.turn_coverage == google.TurnCoverage.TURN_INCLUDES_ALL_INPUT

@@ -22,6 +22,7 @@ from tests.providers.google_live_client import google_message, google_setup
 MODELS = {"gemini": "gemini-live", "vertex": "projects/p/locations/l/publishers/google/models/gemini-live"}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOL = {"name": "get_weather", "description": "Look", "parameters_json_schema": SCHEMA}
+QUICK = {**TOOL, "behavior": "BLOCKING"}
 SLOW = {**TOOL, "name": "book", "behavior": "NON_BLOCKING"}
 SPEAKERS = {
     "speaker_voice_configs": [
@@ -38,6 +39,7 @@ SAID: list[tuple[str, Any, dict[str, Any]]] = [
      {"temperature": 0.5, "extra": {"generationConfig": {"presencePenalty": 1.0}}}),
     ("response_modalities", ["TEXT"], {"modalities": ("text",)}),
     ("response_modalities", ["AUDIO"], {"modalities": ("audio",)}),
+    ("response_modalities", ["VIDEO"], {"extra": {"generationConfig": {"responseModalities": ["VIDEO"]}}}),
     ("temperature", 0.5, {"temperature": 0.5}),
     ("top_p", 0.9, {"top_p": 0.9}),
     ("top_k", 40, {"top_k": 40}),
@@ -54,7 +56,12 @@ SAID: list[tuple[str, Any, dict[str, Any]]] = [
     ("thinking_config", {"thinking_level": "LOW"}, {"thinking": {"thinkingLevel": "LOW"}}),
     ("enable_affective_dialog", True, {"affective_dialog": True}),
     ("system_instruction", "Be kind.", {"instructions": "Be kind."}),
-    ("tools", [{"function_declarations": [TOOL, SLOW]}],
+    ("tools", [{"function_declarations": [TOOL]}], {"tools": (Tool("get_weather", "Look", SCHEMA),)}),
+    ("tools", [{"function_declarations": [QUICK]}],
+     {"tools": (Tool("get_weather", "Look", SCHEMA),), "non_blocking_tools": False}),
+    ("tools", [{"function_declarations": [SLOW]}],
+     {"tools": (Tool("book", "Look", SCHEMA),), "non_blocking_tools": True}),
+    ("tools", [{"function_declarations": [QUICK, SLOW]}],
      {"tools": (Tool("get_weather", "Look", SCHEMA), Tool("book", "Look", SCHEMA)), "non_blocking_tools": ("book",)}),
     ("tools", [{"google_search": {}}, {"code_execution": {}}, {"url_context": {}}],
      {"tools": tuple(ServerTool({name: {}}) for name in ("googleSearch", "codeExecution", "urlContext"))}),
