@@ -178,10 +178,11 @@ class LiveSession:
         encode = _G711.get(settings.audio_format)
         if rate_hz is not None:
             data = self._resampled(data, rate_hz)
+            data = data if encode is None else encode(data)
         elif encode is None and len(data) % 2:
             raise ValueError(f"PCM of 16 bits has an even number of bytes, got {len(data)}")
-        if rate_hz is not None and encode is not None:
-            data = encode(data)
+        else:
+            data = self._end_of_rate() + data
         await self._say_audio(data)
 
     async def send_video(self, frame: bytes | Image, media_type: str = "image/jpeg") -> None:
@@ -197,7 +198,7 @@ class LiveSession:
 
     async def audio_end(self) -> None:
         """No more audio for now, such as when the microphone is switched off: what was sent is complete."""
-        await self._flush_resampler()
+        await self._say_audio(self._end_of_rate())
         await self._say(lambda: self._engine.protocol.audio_end())
 
     async def activity_start(self) -> None:
@@ -206,7 +207,7 @@ class LiveSession:
 
     async def activity_end(self) -> None:
         """The user has finished (``turn_detection="manual"``)."""
-        await self._flush_resampler()
+        await self._say_audio(self._end_of_rate())
         await self._say(lambda: self._engine.protocol.activity_end())
 
     # -- tools
@@ -361,17 +362,19 @@ class LiveSession:
         if isinstance(rate_hz, bool) or not isinstance(rate_hz, int):
             raise TypeError(f"rate_hz must be samples per second, got {rate_hz!r}")
         wanted = self.input_rate_hz
-        resampler = self._resampler
+        resampler, before = self._resampler, b""
         if resampler is None or (resampler.from_hz, resampler.to_hz) != (rate_hz, wanted):
-            resampler = self._resampler = Resampler(rate_hz, wanted)
-        return resampler.feed(pcm)
+            changed, resampler = resampler, Resampler(rate_hz, wanted)
+            before = b"" if changed is None else changed.close()
+        made = before + resampler.feed(pcm)
+        self._resampler = resampler
+        return made
 
-    async def _flush_resampler(self) -> None:
-        if self._resampler is None:
-            return
+    def _end_of_rate(self) -> bytes:
+        """What the filter still holds of the audio that was brought to another rate, in the session's format."""
+        rest = b"" if self._resampler is None else self._resampler.close()
         encode = _G711.get(self._engine.settings.audio_format)
-        rest = self._resampler.close()
-        await self._say_audio(encode(rest) if encode is not None else rest)
+        return encode(rest) if rest and encode is not None else rest
 
 
 def _samples(pcm: bytes | bytearray | memoryview) -> bytes:

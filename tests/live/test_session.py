@@ -8,6 +8,7 @@ import base64
 import gc
 import json
 import os
+import struct
 from array import array
 from typing import Any
 
@@ -129,6 +130,25 @@ async def test_what_is_no_time_and_no_image_is_refused_and_costs_nothing() -> No
             await session.send("still here")
         await server.all_left()
     assert [turn_text(message) for message in server.peers[0].received[1:]] == ["still here"]
+
+
+@pytest.mark.parametrize("rates_hz", [(48_000, 44_100, None), (48_000, None, 8_000), (8_000, 48_000, 8_000)])
+async def test_when_the_rate_changes_nothing_is_lost_and_the_order_kept(rates_hz: tuple[int | None, ...]) -> None:
+    async with ScriptedServer(set_up_and_listen) as server, client_for(server.url) as client:
+        async with client.live(MODEL) as session:
+            for number, rate_hz in enumerate(rates_hz):
+                loud = (number + 1) * 8_000
+                for _ in range(2):
+                    await session.send_audio(loud.to_bytes(2, "little") * ((rate_hz or 16_000) // 20), rate_hz)
+            await session.audio_end()
+        await server.all_left()
+    sent = [message["realtimeInput"] for message in server.peers[0].received[1:]]
+    pcm = b"".join(base64.b64decode(one["audio"]["data"]) for one in sent if "audio" in one)
+    samples = struct.unpack(f"<{len(pcm) // 2}h", pcm)
+    assert len(samples) == 3 * 1_600
+    for number in range(3):
+        middle = samples[number * 1_600 + 100 : (number + 1) * 1_600 - 100]
+        assert all(abs(value - (number + 1) * 8_000) <= 1 for value in middle)
 
 
 async def test_a_session_says_what_and_how_it_is() -> None:
