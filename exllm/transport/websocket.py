@@ -6,7 +6,6 @@ import asyncio
 import logging
 import platform
 import ssl
-from collections import deque
 from typing import Any
 from urllib.parse import quote
 
@@ -95,7 +94,6 @@ class WebSocket:
         self._connection = connection
         self._call = call
         self._decoder = WebSocketDecoder(call.max_message_bytes)
-        self._frames: deque[Frame] = deque()
         self._loop = asyncio.get_running_loop()
         self._limit = MovingLimit()
         self.bytes_received = 0
@@ -114,7 +112,7 @@ class WebSocket:
         Raises: WebSocketEnded; FrameTooLarge, ProtocolError when the other side broke the rules.
         """
         pong: asyncio.Future[Any] | None = None
-        while not self._frames:
+        while True:
             try:
                 with self._limit.until(self._loop.time() + (PING_S if pong is None or pong.done() else PONG_S)):
                     data = await self._connection.recv()
@@ -126,11 +124,9 @@ class WebSocket:
                 continue
             except ws.ConnectionClosed as error:
                 raise self._ended(error) from None
-            frames = self._decoder.feed(data)
-            if frames:
+            if frames := self._decoder.feed(data):  # one, but for an empty message
                 self.bytes_received += len(frames[0].data)
-                self._frames += frames
-        return self._frames.popleft()
+                return frames[0]
 
     async def _ping(self) -> asyncio.Future[Any]:
         try:
