@@ -1,6 +1,6 @@
 """Things that go wrong with a session at the same time."""
 
-# ruff: noqa: SIM117, ASYNC110, PT031 - the blocks say what goes on while what is open
+# ruff: noqa: SIM117, ASYNC110, PT012, PT031 - the blocks say what goes on while what is open
 from __future__ import annotations
 
 import asyncio
@@ -616,3 +616,47 @@ async def test_an_error_that_is_raised_again_and_again_does_not_grow() -> None:
                     await session.send_audio(bytes(2))
                 depths.append((len(listening.traceback), len(speaking.traceback)))
             assert len(set(depths)) == 1
+
+
+async def test_a_budget_that_is_used_up_within_a_turn_ends_tools_and_loses_no_event() -> None:
+    was_cancelled = asyncio.Event()
+
+    async def endless() -> None:
+        """Never ends."""
+        try:
+            await asyncio.sleep(60)
+        finally:
+            was_cancelled.set()
+
+    async def answer(peer: Peer) -> None:
+        await openai.set_up(peer)
+        counts = {"type": "tokens", "total_tokens": 9_000_000, "input_tokens": 9_000_000, "output_tokens": 0}
+        heard = {"item_id": "u1", "content_index": 0, "transcript": "Hi", "usage": counts}
+        item = function_call("c1", "endless")
+        await peer.send(*openai.begin("r1", "i1"))
+        await peer.send({"type": "response.output_item.done", "event_id": "e", "response_id": "r1", "item": item})
+        await peer.send(*[openai.audio("r1", "i1", bytes(2))] * 10)
+        await peer.send({"type": "conversation.item.input_audio_transcription.completed", "event_id": "e", **heard})
+        await peer.send(openai.said("r1", "i1", "too late"))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(answer) as server, openai.client_for(server.url) as client:
+        budget = exllm.Budget(0.01)
+        how = {"tools": [endless], "auto_tools": True, "input_transcription": True, "audio_capacity": 2}
+        async with client.live(openai.MODEL, budget=budget, **how) as session:  # type: ignore[arg-type]
+            await asyncio.sleep(0.05)
+            events = []
+            with pytest.raises(exllm.BudgetExceeded):
+                async for event in session:
+                    events.append(event)  # noqa: PERF401
+            kinds = names(events)
+            assert kinds.count("AudioOut") == 10
+            assert kinds[-1] in ("UsageReport", "ProviderEvent")
+            assert "UsageReport" in kinds
+            assert session.stats.reconnects == 0
+            with pytest.raises(exllm.BudgetExceeded):
+                await session.send("more")
+        await server.all_left()
+    assert was_cancelled.is_set()
+    assert len(server.peers) == 1
+    assert budget.spent > 0.01
