@@ -22,8 +22,7 @@ from exllm.integrations.live import relay_live
 
 MODEL = os.environ.get("EXAMPLE_LIVE_MODEL", "gemini")
 PAGE = Path(__file__).with_name("live_web.html")
-VISITOR = "exllm_visitor"
-visitors: set[str] = set()
+TICKET = secrets.token_urlsafe()  # of whoever was given the page by this process
 
 app = FastAPI(lifespan=client_lifespan())
 
@@ -31,16 +30,14 @@ app = FastAPI(lifespan=client_lifespan())
 @app.get("/")
 async def page() -> HTMLResponse:
     """The page, and with it the right to talk."""
-    visitor = secrets.token_urlsafe()
-    visitors.add(visitor)
     response = HTMLResponse(PAGE.read_text())
-    response.set_cookie(VISITOR, visitor, httponly=True, samesite="strict", max_age=3600)
+    response.set_cookie("ticket", TICKET, httponly=True, samesite="strict", max_age=3600)
     return response
 
 
 def has_page(websocket: WebSocket) -> bool:
     """Your own check belongs here: who is it, and may they spend your money?"""
-    return websocket.cookies.get(VISITOR) in visitors
+    return secrets.compare_digest(websocket.cookies.get("ticket", "").encode(), TICKET.encode())
 
 
 @app.websocket("/live")
