@@ -175,11 +175,13 @@ _KNOWN: dict[str, type[msgspec.Struct]] = {
     "voiceActivity": VoiceActivity,
     "voiceActivityDetectionSignal": VoiceActivitySignal,
 }
+_DATA = "serverContent.modelTurn.parts.inlineData.data"
+_STANDARD = str.maketrans("-_", "+/")  # base64 for URLs, which protobuf's JSON may be in, too
 _FIELDS = {path: frozenset(struct.__struct_encode_fields__) for path, struct in _KNOWN.items()}
 
 
 def read_loosely(data: bytes) -> tuple[ServerMessage, Unknown]:
-    """A message with fields that nobody knows: it without them, and they.
+    """A message with fields that nobody knows, or with base64 for URLs: it without them, and they.
 
     Raises: msgspec.DecodeError, UnicodeDecodeError or RecursionError for what makes no sense either way; TypeError for
     what is no object.
@@ -202,7 +204,9 @@ def _known_of(value: Any, path: str, unknown: Unknown) -> Any:
     kept = {}
     for name, inner in value.items():
         inside = f"{path}.{name}" if path else name
-        if name in fields:
+        if inside == _DATA and isinstance(inner, str):
+            kept[name] = inner.translate(_STANDARD)
+        elif name in fields:
             kept[name] = _known_of(inner, inside, unknown)
         else:
             unknown.append((inside, inner))

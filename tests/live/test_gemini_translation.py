@@ -1,5 +1,6 @@
 """Gemini's sessions that translate speech: the same code as for OpenAI's."""
 
+# ruff: noqa: SIM117 - the blocks say what goes on while what is open
 from __future__ import annotations
 
 import base64

@@ -269,3 +269,8 @@ def test_an_error_repeats_little_of_what_came() -> None:
     with pytest.raises(ProtocolError) as caught:
         tell(opened(), {"toolCall": {"functionCalls": [call]}})
     assert len(str(caught.value)) < 1_000
+
+
+def test_base64_may_be_that_for_urls() -> None:
+    blob = {"mimeType": "audio/pcm;rate=24000", "data": "-_-_"}
+    assert tell(opened(), parts({"inlineData": blob})) == [TurnStarted(), AudioOut(b"\xfb\xff\xbf")]
