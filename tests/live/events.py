@@ -1,4 +1,4 @@
-"""Ways to take events from a session in tests."""
+"""Ways to take events from a session in tests, and to speak to it."""
 
 from __future__ import annotations
 
@@ -30,3 +30,9 @@ async def next_of(session: live.LiveSession, kind: type[T]) -> T:
 def names(events: list[LiveEvent]) -> list[str]:
     """What kinds they are."""
     return [type(event).__name__ for event in events]
+
+
+async def speak(session: live.LiveSession, pieces: int) -> None:
+    """So many pieces of a second each."""
+    for number in range(pieces):
+        await session.send_audio(number.to_bytes(2, "little") * 16_000)

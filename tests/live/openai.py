@@ -113,6 +113,12 @@ def done(peer: Peer, response: str, item: str, words: str, status: str = "comple
     ]
 
 
+def function_call(call_id: str, name: str, arguments: str = "{}", status: str = "completed") -> dict[str, Any]:
+    """The item of a call."""
+    item = {"id": f"item_{call_id}", "type": "function_call", "call_id": call_id, "name": name}
+    return {**item, "arguments": arguments, "status": status}
+
+
 SPEECH: dict[str, Any] = {
     "type": "input_audio_buffer.speech_started",
     "event_id": "e",
