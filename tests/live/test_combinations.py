@@ -1,4 +1,4 @@
-"""Things that go wrong with a session at the same time."""
+"""Odd moments of a session: what comes together that seldom does."""
 
 # ruff: noqa: SIM117, ASYNC110, PT012, PT031 - the blocks say what goes on while what is open
 from __future__ import annotations
