@@ -138,15 +138,17 @@ class RealtimeProtocol:
     def _tell(self, is_resumed: bool) -> None:
         """Say what the service does not know: the history at first, all of the conversation after."""
         if not self._has_connected and not is_resumed:
-            for item in self._history:
+            items = self._history
+            for item in items:
                 self._conversation.sent(item)
-        elif not is_resumed:
-            self._conversation.begin_again()
-        self._has_connected = True
+        else:
+            if not is_resumed:
+                self._conversation.begin_again()
+            items = self._conversation.unconfirmed()
+        is_first, self._has_connected = not self._has_connected, True
         if self._settings.kind == _LISTENING:
             return
-        items = self._conversation.unconfirmed()
-        if self._conversation.has_forgotten:
+        if not is_first and self._conversation.has_forgotten:
             self._warn("the conversation is long; its beginning was not told again")
         self._to_say += [self._event("conversation.item.create", item=item) for item in items]
 

@@ -81,6 +81,8 @@ class Conversation:
         if len(self._unconfirmed) > MOST_UNCONFIRMED:
             del self._unconfirmed[0]
             self.has_forgotten = True
+        if _media_chars(item):
+            self._shrink_unconfirmed()
 
     def put(self, item: Item, previous: str = "") -> None:
         """An item that the service has, as far as it is known; `previous` stands before it."""
@@ -191,6 +193,18 @@ class Conversation:
         while self._media_chars > MAX_MEDIA_CHARS:
             self._forget_media(next(self._items[id_] for id_ in self._order if self._items[id_].sent is not None))
             self.has_forgotten = True
+
+    def _shrink_unconfirmed(self) -> None:
+        """A service may confirm nothing."""
+        kept: list[Item] = []
+        chars = 0
+        for item in reversed(self._unconfirmed):
+            chars += _media_chars(item)
+            if chars > MAX_MEDIA_CHARS and _media_chars(item):
+                self.has_forgotten = True
+            else:
+                kept.append(item)
+        self._unconfirmed = kept[::-1]
 
     def _forget_media(self, kept: _Kept) -> None:
         if kept.sent is not None:

@@ -155,6 +155,28 @@ def test_pictures_and_recordings_that_were_sent_are_kept_up_to_a_bound() -> None
     assert [message["item"]["content"] for message in reconnected(protocol)] == items
 
 
+def test_a_history_is_told_whole_however_long_it_is() -> None:
+    picture = Message.of("user", [Image(data=bytes(MAX_MEDIA_CHARS // 3), media_type="image/png")])
+    texts = [Message("user", str(number)) for number in range(MOST_UNCONFIRMED + 5)]
+    protocol = WIRE.protocol(LiveSettings("m", history=(picture, picture, picture, *texts)), spec_of())
+    protocol.connect()
+    tell(protocol, "session.updated", session={})
+    assert len(protocol.replies()) == MOST_UNCONFIRMED + 8
+    assert protocol.warnings == []
+    assert len(reconnected(protocol)) == MOST_UNCONFIRMED
+    assert protocol.warnings == ["the conversation is long; its beginning was not told again"]
+
+
+def test_pictures_that_a_service_does_not_confirm_do_not_fill_the_memory() -> None:
+    protocol = opened()
+    picture = Message.of("user", [Image(data=bytes(MAX_MEDIA_CHARS // 5), media_type="image/png")])
+    for number in range(10):
+        protocol.turn([picture, Message("user", str(number))], complete=False)
+    kinds_told = ["picture" if "image_url" in str(message) else "text" for message in reconnected(protocol)]
+    assert kinds_told == ["text"] * 7 + ["picture", "text"] * 3
+    assert protocol.warnings == ["the conversation is long; its beginning was not told again"]
+
+
 def test_an_item_in_the_services_own_words_need_not_make_sense() -> None:
     protocol = opened()
     protocol.raw({"type": "conversation.item.create", "item": {}})
