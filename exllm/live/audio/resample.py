@@ -104,11 +104,11 @@ class Resampler:
         return made
 
     def _filter_plain(self, count: int) -> bytes:
-        kept, up, taps, phases = self._input, self._up, self._taps, self._phases
+        kept, up, taps, phases, known = self._input, self._up, self._taps, self._phases, self._count
         made = array("h")
         for position in range(self._position, self._position + count * self._down, self._down):
             first, phase = divmod(position, up)
-            index, beyond = divmod(phase * self._count, up)
+            index, beyond = (phase, 0) if known == up else divmod(phase * known, up)
             window = kept[first : first + taps]
             exact = sum(map(mul, phases[index], window))
             if beyond:
