@@ -69,28 +69,9 @@ class Pump:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_always_ahead",
-        "_attempts",
-        "_away_timer",
-        "_clock",
-        "_complete",
-        "_consumer_reads_since",
-        "_consumer_waited_s",
-        "_intake",
-        "_is_stopped",
-        "_limit",
-        "_model",
-        "_opened",
-        "_opening",
-        "_pending",
-        "_provider",
-        "_task",
-        "_timing",
-        "error",
-        "is_done",
-        "is_started",
-        "ring",
+        "__weakref__", "_always_ahead", "_attempts", "_away_timer", "_clock", "_complete", "_consumer_reads_since",
+        "_consumer_waited_s", "_intake", "_is_stopped", "_limit", "_model", "_opened", "_opening", "_pending",
+        "_provider", "_task", "_timing", "error", "is_done", "is_started", "ring",
     )  # fmt: skip
 
     def __init__(
