@@ -2,6 +2,8 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+WORKERS ?= 2
+SOAKS := tests/test_soak.py tests/live/test_live_soak.py
 
 .PHONY: demo test e2e lint types bench clean
 
@@ -9,7 +11,8 @@ demo: $(VENV)/.demo  ## Stream an answer from the bundled local model: no key, n
 	$(BIN)/exllm chat --model local/exllm-tiny "Tell me a short story about a fox."
 
 test: $(VENV)/.dev  ## Everything that needs nothing but Python.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(SOAKS:%=--ignore=%)
+	$(BIN)/python -m pytest $(SOAKS)  # they measure memory and time: one after another, and nothing beside them
 
 e2e: $(VENV)/.dev $(VENV)/.demo tests/e2e/node_modules/.package-lock.json  ## What needs llama.cpp, Node.js, Chromium, Redis or the package index.
 	$(BIN)/python -m pytest -m "local or node or packaging or browser or redis" --timeout 600
