@@ -55,7 +55,7 @@ class Course:
 
     Attributes:
         turn: the model's, while it goes on.
-        has_answered: the model has said something in this session.
+        has_answered: the model has said something in this conversation.
         has_served: a turn was completed over this connection.
         charge: what budgets are told, where there are any; `exceeded` says which was not kept.
     """
@@ -153,7 +153,8 @@ class Course:
     def _answering(self, event: AudioOut | TurnStarted | TextOut | OutputTranscript) -> bool:
         if event.turn != self.turn and (self.turn is None or event.turn not in self._beside):
             self.turn = event.turn
-        self.has_answered = True
+        if event.turn not in self._beside:
+            self.has_answered = True
         return True
 
     def _interrupted(self, event: Interrupted) -> bool:

@@ -61,6 +61,7 @@ class Transcript:
         self._speech: _Entry | None = None  # what the user says without an item, until the model has answered
         self._speeches: dict[str, _Entry] = {}
         self._beside: set[str] = set()  # turns that are not of the conversation
+        self._beside_calls: set[str] = set()
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation so far."""
@@ -78,8 +79,10 @@ class Transcript:
 
     def answer_calls(self, results: Sequence[ToolResult]) -> None:
         """Calls were answered: before anything else that the model says."""
-        self._said.append(Message("tool", tuple(results)))
-        self._answer = None
+        results = [result for result in results if result.call_id not in self._beside_calls]
+        if results:
+            self._said.append(Message("tool", tuple(results)))
+            self._answer = None
 
     def add(self, event: LiveEvent) -> None:
         """Take what an event says of the conversation; most say nothing."""
@@ -100,6 +103,8 @@ class Transcript:
         self._entry(event.turn).thoughts.append(event.text)
 
     def _call(self, event: ToolCall) -> None:
+        if event.turn in self._beside:
+            self._beside_calls.add(event.id)
         self._entry(event.turn).calls.append(ToolCallPart(event.id, event.name, event.arguments))
 
     def _heard(self, event: InputTranscript) -> None:

@@ -105,7 +105,7 @@ class RealtimeProtocol:
         self._asked_for = self._known_conversation() if is_kept and self._keeps_conversations else ""
         self._reader.conversation_id = ""
         if self._has_connected:
-            self._turns.lost()
+            self._turns.lost(goes_on=self._settings.call_id is not None)
             self._reader.lose_turn()
             self._conversation.is_resuming = is_kept
         return [self._event("session.update", session=self._asked.session)]
@@ -236,6 +236,9 @@ class RealtimeProtocol:
                 f"results for {self._spec.label} take respond=True or False, not {', '.join(sorted(unknown))}",
                 provider=self._spec.name,
             )
+        results = [result for result in results if not self._is_beside(result)]
+        if not results:
+            return []
         items = [
             approval_item(result, self._spec)
             if result.call_id in self._reader.approvals
@@ -249,6 +252,13 @@ class RealtimeProtocol:
         if how.get("respond", True):
             self._turns.want({}, waits_for_results=True)
         return said + self._response()
+
+    def _is_beside(self, result: ToolResult) -> bool:
+        """Whether a call beside the conversation has this result: the service would refuse it."""
+        if result.call_id not in self._turns.beside_calls:
+            return False
+        self._warn("the conversation has no place for results of calls that were made beside it; they were not sent")
+        return True
 
     def interrupt(self, played_ms: int | None) -> list[str | bytes]:
         """See `LiveProtocol`."""

@@ -91,6 +91,7 @@ class AnswerReader:
                 if isinstance(item, dict):
                     self._conversation.put(item)
             self._turns.ended(id_)
+        if not self._turns.active and not self._turns.beside:
             self._functions.clear()
             self._called.clear()
         return [passed_on(fields, self._provider), *self._end(fields, response, id_)]
@@ -157,8 +158,8 @@ class AnswerReader:
         if call_id in self._called:
             return []
         self._called.add(call_id)
-        if response not in self._turns.beside:
-            self._turns.calls.add(call_id)
+        turns = self._turns
+        (turns.beside_calls if response in turns.beside else turns.calls).add(call_id)
         return [ToolCall(call_id, name, arguments, response)]
 
     def _text_done(self, fields: Fields) -> list[LiveEvent]:

@@ -17,7 +17,6 @@ from exllm.providers.live_checks import UNREADABLE, nonsense
 from exllm.providers.openai_realtime_answers import AnswerReader
 from exllm.providers.openai_realtime_errors import read_error
 from exllm.providers.openai_realtime_events import (
-    NOTHING,
     PIECES,
     RENAMED,
     AudioPiece,
@@ -54,6 +53,8 @@ from exllm.types.live_events import (
     TextOut,
 )
 from exllm.types.live_settings import LiveSettings
+
+_NO_LOGPROBS = (b"", b"null", b"[]")
 
 
 class EventReader:
@@ -153,7 +154,7 @@ class EventReader:
             events: list[LiveEvent] = []
             if words:
                 events.append(InputTranscript(words, item=piece.item_id))
-            if not words or piece.logprobs not in (NOTHING, b"null", b"[]"):
+            if not words or bytes(piece.logprobs) not in _NO_LOGPROBS:
                 events.append(passed_on(msgspec.json.decode(data), self._spec.name))
             return events
         self._texts.add(piece.item_id, piece.content_index, words)

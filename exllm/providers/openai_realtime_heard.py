@@ -109,7 +109,7 @@ class HeardReader:
         code, kind = text(error, "code"), text(error, "type")
         message = mask_secrets(text(error, "message"))
         return [
-            RemoteError(message, code or kind, text(error, "param"), text(fields, "event_id"), kind),
+            RemoteError(message, code or kind, text(error, "param"), kind=kind),
             passed_on(fields, self._provider),
         ]
 

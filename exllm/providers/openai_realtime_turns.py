@@ -19,6 +19,7 @@ class Turns:
         is_stopping: the service, or we, have cancelled it.
         calls: calls of functions that wait for their results.
         beside: responses that are being made, and are not of the conversation.
+        beside_calls: calls that such ones made: the conversation has no place for their results.
         playing: in a call, the response that its other end hears, ``""`` for none.
     """
 
@@ -28,6 +29,7 @@ class Turns:
         self.is_stopping = False
         self.calls: set[str] = set()
         self.beside: set[str] = set()
+        self.beside_calls: set[str] = set()
         self.playing = ""
         self._is_requested = False
         self._may_be_refused = False  # what was asked for last
@@ -82,9 +84,10 @@ class Turns:
                 # It had begun one by itself, which we may have been told of before.
                 self._wanted = self._last
 
-    def lost(self) -> None:
-        """The connection is gone: a response that was not complete is wanted again."""
-        if self.is_open and not self.is_stopping and self._wanted is None:
+    def lost(self, *, goes_on: bool = False) -> None:
+        """The connection is gone: a response that was not complete is wanted again, unless it `goes_on` without."""
+        is_lost = self._is_requested or (bool(self.active) and not goes_on)
+        if is_lost and not self.is_stopping and self._wanted is None:
             self.want(self._last if self._is_requested else {}, waits_for_results=True)
         self.active = self.playing = ""
         self.has_spoken = self.is_stopping = self._is_requested = self._may_be_refused = False

@@ -10,7 +10,7 @@ import pytest
 from exllm import live
 from exllm.live import Reconnect
 from tests.live.events import names, next_of, until
-from tests.live.openai import KEY, MODEL, SPEECH, audio, begin, client_for, done, receive, said, set_up
+from tests.live.openai import KEY, MODEL, SPEECH, audio, begin, client_for, done, function_call, receive, said, set_up
 from tests.live.scripted_server import Peer, ScriptedServer
 
 QUICK = Reconnect(base_s=0.01, cap_s=0.02)
@@ -291,4 +291,58 @@ async def test_a_turn_goes_on_while_another_beside_it_ends() -> None:
             lost = [await next_of(session, live.TurnComplete) for _ in range(3)]
             assert [turn.turn for turn in lost] == ["r7", "r8", "r1"]
             assert {turn.reason for turn in lost} == {"connection_lost"}
+            await next_of(session, live.Reconnected)
+
+
+async def test_a_call_beside_the_conversation_is_made_and_its_result_stays_beside_it() -> None:
+    async def mood(word: str) -> str:
+        return f"noted: {word}"
+
+    async def answer(peer: Peer) -> None:
+        await set_up(peer)
+        response = {"id": "r9", "status": "completed", "conversation_id": None}
+        await receive(peer, "response.create")
+        await peer.send(*begin("r1", "i1"), said("r1", "i1", "It is "))
+        call = function_call("c9", "mood", '{"word": "calm"}')
+        await peer.send(
+            {"type": "response.created", "event_id": "e", "response": response},
+            {"type": "response.output_item.done", "event_id": "e", "response_id": "r9", "item": call},
+            {"type": "response.done", "event_id": "e", "response": {**response, "output": [call]}},
+        )
+        assert (await peer.receive())["item"]["content"][0]["text"] == "And?"  # nothing before it
+        await peer.send(said("r1", "i1", "warm."), *done(peer, "r1", "i1", "It is warm."))
+        await peer.keep_receiving()
+
+    async with ScriptedServer(answer) as server, client_for(server.url) as client:
+        async with client.live(MODEL, tools=[mood], auto_tools=True) as session:
+            await session.send("Weather?")
+            assert (await next_of(session, live.ToolFinished)).result == "noted: calm"
+            await session.send("And?", complete=False)
+            while (await next_of(session, live.TurnComplete)).turn != "r1":
+                pass
+            assert [(said.role, said.text) for said in session.transcript] == [
+                ("user", "Weather?"),
+                ("assistant", "It is warm."),
+                ("user", "And?"),
+            ]
+            assert len(session.warnings) == 1
+
+
+async def test_what_was_answered_beside_the_conversation_is_nothing_to_lose() -> None:
+    async def lose(peer: Peer) -> None:
+        await set_up(peer)
+        response = {"id": "r9", "status": "completed", "conversation_id": None}
+        await receive(peer, "response.create")
+        await peer.send({"type": "response.created", "event_id": "e", "response": response})
+        await peer.send(said("r9", "i9", "calm"), {"type": "response.done", "event_id": "e", "response": response})
+        peer.drop()
+
+    async def go_on(peer: Peer) -> None:
+        await set_up(peer)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(lose, go_on) as server, client_for(server.url) as client:
+        async with client.live(MODEL, reconnect=QUICK) as session:
+            await session.respond(conversation="none", input="Say: calm")
+            assert (await next_of(session, live.TurnComplete)).turn == "r9"
             await next_of(session, live.Reconnected)

@@ -9,7 +9,7 @@ import pytest
 from exllm.errors import InvalidRequest
 from exllm.providers.openai_realtime import RealtimeProtocol
 from exllm.types.chunks import ProviderEvent
-from exllm.types.live_events import Interrupted, SpeechStarted, TurnComplete, TurnStarted
+from exllm.types.live_events import Interrupted, SpeechStarted, ToolCall, TurnComplete, TurnStarted
 from exllm.types.message import Message
 from exllm.types.parts import Text, ToolResult
 from tests.providers.openai_realtime_talk import (
@@ -94,6 +94,39 @@ def test_its_calls_keep_nobody_waiting() -> None:
     call(protocol, "c1")
     end(protocol)
     assert kinds(protocol.tool_results([ToolResult("c1", "1")])) == ["conversation.item.create", "response.create"]
+
+
+def test_its_calls_come_once_whatever_ends_meanwhile() -> None:
+    protocol = opened(tools=(TOOL,))
+    begin(protocol, "r1", conversation_id="conv_1")
+    begin(protocol, "side", **SIDE)
+    asked = {"call_id": "c9", "name": "f", "arguments": "{}"}
+    item = {"id": "f9", "type": "function_call", "status": "completed", **asked}
+    whole = tell(protocol, "response.function_call_arguments.done", item_id="f9", response_id="side", **asked)
+    assert whole == [ToolCall("c9", "f", "{}", "side")]
+    end(protocol, "r1")
+    done = tell(protocol, "response.output_item.done", response_id="side", item=item)
+    assert [type(event) for event in done] == [ProviderEvent]
+
+
+def test_results_of_its_calls_have_no_place_in_the_conversation() -> None:
+    protocol = opened(tools=(TOOL,))
+    begin(protocol, "side", **SIDE)
+    tell(
+        protocol, "response.function_call_arguments.done", item_id="f", response_id="side", call_id="c9", name="f",
+        arguments="{}",
+    )  # fmt: skip
+    end(protocol, "side", **SIDE)
+    begin(protocol, conversation_id="conv_1")
+    call(protocol, "c1")
+    end(protocol)
+    assert protocol.tool_results([ToolResult("c9", "1")]) == []
+    warnings = list(protocol.warnings)
+    assert "beside" in warnings[-1]
+    both = protocol.tool_results([ToolResult("c9", "1"), ToolResult("c1", "2")])
+    assert kinds(both) == ["conversation.item.create", "response.create"]
+    assert read(both)[0]["item"]["call_id"] == "c1"
+    assert protocol.warnings == warnings
 
 
 def test_what_it_answers_may_be_messages_and_items() -> None:

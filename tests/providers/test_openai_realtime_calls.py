@@ -11,7 +11,7 @@ from exllm.providers.openai_realtime import WIRE, RealtimeProtocol
 from exllm.types.chunks import ProviderEvent
 from exllm.types.live_events import Interrupted, SpeechStarted
 from exllm.types.live_settings import LiveSettings, TurnDetection
-from tests.providers.openai_realtime_talk import begin, end, kinds, opened, session_for, spec_of, tell
+from tests.providers.openai_realtime_talk import begin, end, kinds, opened, reconnected, session_for, spec_of, tell
 
 
 def joined(**settings: Any) -> RealtimeProtocol:
@@ -65,3 +65,12 @@ def test_what_played_when_the_connection_was_lost_is_not_known_any_more() -> Non
     protocol.connect()
     tell(protocol, "session.updated", session={})
     assert protocol.interrupt(None) == []
+
+
+def test_a_call_goes_on_without_the_connection_and_so_does_the_answer() -> None:
+    protocol = joined()
+    begin(protocol)
+    assert reconnected(protocol) == []
+    asking = joined()
+    assert kinds(asking.respond()) == ["response.create"]
+    assert [said["type"] for said in reconnected(asking)] == ["response.create"]  # it may not have been heard

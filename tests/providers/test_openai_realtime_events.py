@@ -52,7 +52,7 @@ def test_transcripts_end_with_what_the_pieces_lacked() -> None:
     assert isinstance(counted, UsageReport)
     assert (counted.usage.input_tokens, counted.usage.audio_input_tokens) == (9, 7)
     failed = tell(protocol, f"{kind}.failed", item_id="u3", error={"code": "x", "message": "no"}, event_id="e")
-    assert failed[0] == RemoteError("no", "x", event_id="e")
+    assert failed[0] == RemoteError("no", "x")  # that id is the service's own, of no message that it refused
     assert tell(protocol, "response.output_audio_transcript.done", item_id="i1", response_id="r", transcript="All") == [
         OutputTranscript("All", final=True, turn="r", item="i1")
     ]
@@ -67,6 +67,12 @@ def test_log_probabilities_are_passed_on() -> None:
     assert said == InputTranscript("Hi", item="u1")
     assert isinstance(passed, ProviderEvent)
     assert passed.data["logprobs"][0]["logprob"] == -0.1
+
+
+@pytest.mark.parametrize("nothing", [None, []])
+def test_where_there_are_none_a_piece_of_a_transcript_is_one_event(nothing: Any) -> None:
+    kind = "conversation.item.input_audio_transcription.delta"
+    assert tell(opened(), kind, item_id="u1", delta="Hi", logprobs=nothing) == [InputTranscript("Hi", item="u1")]
 
 
 def test_a_call_comes_once_whichever_event_completes_it() -> None:
