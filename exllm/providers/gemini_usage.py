@@ -24,6 +24,8 @@ class Media(NamedTuple):
     audio_input: int | None = None
     audio_output: int | None = None
     image: int | None = None
+    cached_audio: int | None = None
+    cached_image: int | None = None
 
 
 NO_MEDIA = Media()
@@ -43,8 +45,9 @@ def media_of(counts: UsageMetadata) -> Media:
     """What the counts by medium say. Raises `msgspec.DecodeError` for lists of another shape."""
     asked = _media([*_details(counts.prompt_tokens_details), *_details(counts.tool_use_prompt_tokens_details)])
     answered = _media(_details(counts.candidates_tokens_details))
-    _details(counts.cache_tokens_details)  # which `says_more` will read
-    return Media(asked.get("audio"), answered.get("audio"), _sum(asked.get("image"), answered.get("image")))
+    cached = _media(_details(counts.cache_tokens_details))
+    image = _sum(asked.get("image"), answered.get("image"))
+    return Media(asked.get("audio"), answered.get("audio"), image, cached.get("audio"), cached.get("image"))
 
 
 def usage_of(counts: UsageMetadata, provenance: Provenance, searches: int, media: Media | None = None) -> Usage:
@@ -63,6 +66,8 @@ def usage_of(counts: UsageMetadata, provenance: Provenance, searches: int, media
         audio_input_tokens=media.audio_input,
         audio_output_tokens=media.audio_output,
         image_tokens=media.image,
+        cached_audio_tokens=media.cached_audio,
+        cached_image_tokens=media.cached_image,
         search_requests=searches or None,
         service_tier=tier if isinstance(tier, str) else None,
         provenance=provenance,
@@ -70,14 +75,12 @@ def usage_of(counts: UsageMetadata, provenance: Provenance, searches: int, media
 
 
 def says_more(counts: UsageMetadata) -> bool:
-    """Whether there are counts that `Usage` has no place for: of video and documents, of tools, of the cache."""
+    """Whether there are counts that `Usage` has no place for: of video and documents, of tools."""
     if counts.tool_use_prompt_token_count or (counts.service_tier and counts.traffic_type):
-        return True
-    if any(each.modality not in _TEXT for each in _details(counts.cache_tokens_details)):
         return True
     return any(
         each.modality not in _TEXT and each.modality not in _MEDIA
-        for details in (counts.prompt_tokens_details, counts.candidates_tokens_details)
+        for details in (counts.prompt_tokens_details, counts.candidates_tokens_details, counts.cache_tokens_details)
         for each in _details(details)
     )
 

@@ -604,7 +604,7 @@ def test_counts_are_folded_into_ours() -> None:
             {"modality": "IMAGE", "tokenCount": 30}, {"modality": "VIDEO", "tokenCount": 20},
         ],
         "candidatesTokensDetails": [{"modality": "AUDIO", "tokenCount": 25}, {"modality": "IMAGE", "tokenCount": 5}],
-        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 40}],
+        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 40}, {"modality": "IMAGE", "tokenCount": 8}],
         "serviceTier": "flex",
     }  # fmt: skip
     chunks = decode(answer(text("x"), reason="STOP", usage=usage))
@@ -612,6 +612,7 @@ def test_counts_are_folded_into_ours() -> None:
     assert (got.input_tokens, got.output_tokens, got.total_tokens) == (107, 50, 157)
     assert (got.cached_input_tokens, got.reasoning_tokens) == (60, 20)
     assert (got.audio_input_tokens, got.audio_output_tokens, got.image_tokens) == (40, 25, 35)
+    assert (got.cached_audio_tokens, got.cached_image_tokens) == (40, 8)
     assert (got.service_tier, got.provenance) == ("flex", "reported")
     assert [chunk.data for chunk in chunks if isinstance(chunk, ProviderEvent)] == [usage]
 

@@ -105,6 +105,7 @@ def test_counts_by_modality_with_the_turn_or_apart_from_it() -> None:
         "promptTokenCount": 100, "responseTokenCount": 50, "thoughtsTokenCount": 5, "totalTokenCount": 155,
         "cachedContentTokenCount": 20,
         "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 60}, {"modality": "TEXT", "tokenCount": 40}],
+        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 15}, {"modality": "TEXT", "tokenCount": 5}],
         "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 44}],
     }  # fmt: skip
     protocol = opened()
@@ -116,6 +117,7 @@ def test_counts_by_modality_with_the_turn_or_apart_from_it() -> None:
     usage = apart.usage
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (100, 55, 155)
     assert (usage.audio_input_tokens, usage.audio_output_tokens, usage.cached_input_tokens) == (60, 44, 20)
+    assert (usage.cached_audio_tokens, usage.cached_image_tokens) == (15, None)
     assert usage.provenance == "reported"
     vertex = {name.replace("response", "candidates"): value for name, value in counts.items()}
     assert tell(protocol, {"usageMetadata": vertex}) == [apart]
@@ -126,7 +128,7 @@ def test_counts_by_modality_with_the_turn_or_apart_from_it() -> None:
     [
         {"toolUsePromptTokenCount": 7},
         {"promptTokensDetails": [{"modality": "VIDEO", "tokenCount": 30}]},
-        {"cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 30}]},
+        {"cacheTokensDetails": [{"modality": "VIDEO", "tokenCount": 30}]},
         {"newTokenCount": 3},
         {"promptTokensDetails": [{"modality": "TEXT", "tokenCount": 5, "newCount": 3}]},
     ],
