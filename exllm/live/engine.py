@@ -250,6 +250,13 @@ class LiveEngine:
         """An event of the session itself."""
         await self.queue.put(event)
 
+    async def interrupt(self, played_ms: int | None) -> None:
+        """Stop the model's turn. Raises why the session is over."""
+        self.course.cut_turn()
+        if self.link.is_lost:
+            self.protocol.give_up()
+        await self.outbox.say(lambda: self.protocol.interrupt(played_ms))
+
     async def say_results(self, results: list[ToolResult], **how: Any) -> None:
         """Answer tool calls. Raises what cannot be said, and why the session is over."""
 

@@ -40,6 +40,11 @@ class Link:
         self.writer: asyncio.Task[None] | None = None
 
     @property
+    def is_lost(self) -> bool:
+        """There was a connection, and there is none that can be used."""
+        return self.connections > 0 and not self.protocol.ready
+
+    @property
     def bytes_in(self) -> int:
         """Over all connections."""
         return self._bytes_in + (self._socket.bytes_received if self._socket is not None else 0)
@@ -103,6 +108,7 @@ class Link:
         if writer is not None:
             writer.cancel()
         if socket is not None:
+            self.protocol.ready = False
             try:
                 await socket.aclose()
             finally:

@@ -244,14 +244,15 @@ class LiveSession:
 
     async def interrupt(self, played_ms: float | None = None) -> None:
         """Stop the model's answer. `played_ms`: how much of its last item's audio was heard, so that it knows; a
-        `JitterBuffer` counts it. Raises TypeError, ValueError for what is no time."""
+        `JitterBuffer` counts it. An answer that was lost with a connection is not asked for again over the next one.
+        Raises TypeError, ValueError for what is no time."""
         if isinstance(played_ms, bool) or not isinstance(played_ms, int | float | None):
             raise TypeError(f"played_ms is milliseconds, got {played_ms!r}")
         if played_ms is not None and not 0 <= played_ms < math.inf:
             raise ValueError(f"played_ms is 0 or more milliseconds, got {played_ms!r}")
         heard_ms = None if played_ms is None else int(played_ms)
-        self._engine.course.cut_turn()
-        await self._say(lambda: self._engine.protocol.interrupt(heard_ms))
+        self._require_open()
+        await self._engine.interrupt(heard_ms)
 
     async def respond(self, **how: Any) -> None:
         """Ask for an answer now; `how` is the provider's own."""

@@ -43,6 +43,7 @@ class Memory:
         self._is_answering = False
         self._awaits_this = False  # the answer that the model makes, or is about to make
         self._awaits_next = False  # one after that: what was said while it answers
+        self._repeats = False  # what it is about to make was lost with a connection before
         self._turns: deque[tuple[Content, int, _Question | None]] = deque()
         self._questions: deque[_Question] = deque()  # whose answers have not begun
         self._chars = 0
@@ -76,7 +77,12 @@ class Memory:
         if self._is_answering:
             self._awaits_next = True
         else:
-            self._awaits_this = True
+            self._awaits_this, self._repeats = True, False
+
+    def give_up(self) -> None:
+        """The answer that the model makes, or that was lost, is not wanted any more."""
+        if self._is_answering or self._repeats:
+            self._awaits_this = self._repeats = False
 
     def heard(self, text: str) -> None:
         """A piece of what the user said."""
@@ -86,7 +92,7 @@ class Memory:
 
     def began(self) -> None:
         """The model answers what it was told or has heard."""
-        self._is_answering = True
+        self._is_answering, self._repeats = True, False
         self._awaits_this = self._awaits_this or bool(self)
         if self._questions:
             self._questions.popleft().is_answered = True
@@ -115,7 +121,7 @@ class Memory:
         """The turns, to be told again over a new connection; they stay here until they are saved."""
         self._end()
         if self._is_answering:  # that answer is lost
-            self._is_answering = False
+            self._is_answering, self._repeats = False, not self._awaits_next
             self._awaits_this, self._awaits_next = self.awaits_answer, False
         return [content for content, _, _ in self._turns]
 

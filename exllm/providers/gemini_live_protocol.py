@@ -190,9 +190,14 @@ class GeminiLiveProtocol:
 
     def interrupt(self, played_ms: int | None) -> list[str | bytes]:
         """See `LiveProtocol`. The service knows nothing of playing; content interrupts it, empty content too."""
+        self.give_up()  # the connection may break before the service has heard of it
         if not self._reader.is_answering or self._reader.was_interrupted:
             return []
         return [encoded({"clientContent": {"turnComplete": False}}, self._spec)]
+
+    def give_up(self) -> None:
+        """See `LiveProtocol`."""
+        self._memory.give_up()
 
     def respond(self, **how: Any) -> list[str | bytes]:
         """See `LiveProtocol`."""

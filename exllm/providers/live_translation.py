@@ -46,6 +46,9 @@ class SpeechAlone:
         """See `LiveProtocol`."""
         self._refuse()
 
+    def give_up(self) -> None:
+        """See `LiveProtocol`. There are no answers."""
+
     def respond(self, **how: Any) -> list[str | bytes]:
         """See `LiveProtocol`."""
         self._refuse()

@@ -60,7 +60,8 @@ class LiveProtocol(Protocol):
     """
 
     ready: bool
-    """The service has taken the settings: input may be sent over this connection."""
+    """The service has taken the settings: input may be sent over this connection. The session makes it False when it
+    leaves that."""
 
     resumes_by: Literal["handle", "replay", "new"]
     """How a session would go on over a new connection, as things stand."""
@@ -118,6 +119,10 @@ class LiveProtocol(Protocol):
         To be called after `Interrupted` as well, and when the user speaks over audio of a turn that is complete but
         still playing (`SpeechStarted`): the model must know what was heard.
         """
+
+    def give_up(self) -> None:
+        """The application interrupts the model while not `ready`: an answer that was lost with its connection is not to
+        be asked for again."""
 
     def respond(self, **how: Any) -> list[str | bytes]:
         """Ask for an answer now."""

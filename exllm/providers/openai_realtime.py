@@ -284,6 +284,10 @@ class RealtimeProtocol:
             speech.is_cut = True
         return list(said)
 
+    def give_up(self) -> None:
+        """See `LiveProtocol`."""
+        self._turns.give_up()
+
     def respond(self, **how: Any) -> list[str | bytes]:
         """See `LiveProtocol`.
 

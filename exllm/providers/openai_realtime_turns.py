@@ -35,6 +35,7 @@ class Turns:
         self._may_be_refused = False  # what was asked for last
         self._wanted: Fields | None = None
         self._last: Fields = {}  # what was asked for last
+        self._repeats = False  # what is wanted, or was asked for, was lost with a connection before
         self._waits_for_results = True
 
     @property
@@ -46,6 +47,7 @@ class Turns:
         """A response is to be made as soon as it can be."""
         self._wanted = options
         self._waits_for_results = waits_for_results
+        self._repeats = False
 
     def take(self) -> Fields | None:
         """The options of the response to ask for now, once; None for not yet."""
@@ -59,7 +61,7 @@ class Turns:
     def began(self, response: str) -> None:
         """The service makes a response."""
         self.active = response or "response"
-        self.has_spoken = self.is_stopping = self._is_requested = False
+        self.has_spoken = self.is_stopping = self._is_requested = self._repeats = False
 
     def ended(self, response: str) -> None:
         """A response is complete."""
@@ -84,11 +86,20 @@ class Turns:
                 # It had begun one by itself, which we may have been told of before.
                 self._wanted = self._last
 
+    def give_up(self) -> None:
+        """There is no connection, and what was lost with it is not wanted again."""
+        if self.active:
+            self.is_stopping = True
+        elif self._repeats:
+            self._wanted, self._is_requested, self._repeats = None, False, False
+
     def lost(self, *, goes_on: bool = False) -> None:
         """The connection is gone: a response that was not complete is wanted again, unless it `goes_on` without."""
         is_lost = self._is_requested or (bool(self.active) and not goes_on)
         if is_lost and not self.is_stopping and self._wanted is None:
+            repeats = self._repeats or bool(self.active)
             self.want(self._last if self._is_requested else {}, waits_for_results=True)
+            self._repeats = repeats
         self.active = self.playing = ""
         self.has_spoken = self.is_stopping = self._is_requested = self._may_be_refused = False
         self.beside.clear()

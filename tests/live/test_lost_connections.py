@@ -327,3 +327,102 @@ async def test_a_consumer_that_stays_away_does_not_use_up_the_time_for_a_new_con
             await asyncio.sleep(0.3)
             async with asyncio.timeout(2):
                 await until(session, live.Reconnected)
+
+
+def asks(wire: Any, messages: list[Any]) -> int:
+    """How often an answer is asked for."""
+    if wire is gemini:
+        return sum(message.get("clientContent", {}).get("turnComplete", False) for message in messages)
+    return sum(message.get("type") == "response.create" for message in messages)
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+@pytest.mark.parametrize("wire", [gemini, openai])
+async def test_an_answer_that_is_interrupted_while_the_session_reconnects_is_not_asked_for_again(
+    wire: Any, tries: int
+) -> None:
+    interrupted = asyncio.Event()
+    told: list[Any] = []
+
+    async def answer(peer: Peer, words: str) -> None:
+        if wire is gemini:
+            await peer.send(gemini.said(words), gemini.GENERATED, gemini.COMPLETE)
+        else:
+            name = f"r{len(server.peers)}"
+            await peer.send(*openai.begin(name, "i"), *openai.done(peer, name, "i", words))
+
+    async def cut(peer: Peer) -> None:
+        await wire.set_up(peer)
+        if wire is gemini:
+            await peer.send(gemini.handle("h1"))
+            await peer.receive()
+            await peer.send(gemini.audio(bytes(2)), gemini.said("Once upon"))
+        else:
+            await openai.receive(peer, "response.create")
+            await peer.send(*openai.begin("r1", "i1"), openai.audio("r1", "i1", bytes(2)))
+            await peer.send(openai.said("r1", "i1", "Once upon"))
+        peer.drop()
+
+    async def no_answer(peer: Peer) -> None:
+        await peer.receive()
+        await interrupted.wait()
+        peer.drop()
+
+    async def go_on(peer: Peer) -> None:
+        await interrupted.wait()
+        await wire.set_up(peer)
+        while "Norway" not in str(message := await peer.receive()):
+            told.append(message)
+        await answer(peer, "Oslo")
+        await peer.keep_receiving()
+
+    behaviours = [cut, *[no_answer] * (tries - 1), go_on]
+    async with ScriptedServer(*behaviours) as server, wire.client_for(server.url) as client:
+        async with client.live(wire.MODEL, reconnect=QUICK) as session, asyncio.timeout(5):
+            await session.send("Tell a story")
+            await next_of(session, live.Reconnecting)
+            while len(server.peers) < 2 or (tries == 2 and not server.peers[1].received):
+                await asyncio.sleep(0.01)
+            interrupting = asyncio.create_task(session.interrupt())
+            await asyncio.sleep(0)
+            interrupted.set()
+            await next_of(session, live.Reconnected)
+            await interrupting
+            await session.send("Norway?")
+            await next_of(session, live.TurnComplete)
+        await server.all_left()
+    assert len(server.peers) == tries + 1
+    assert "Once upon" in str(told)
+    assert asks(wire, told) == 0
+    assert asks(wire, server.peers[-1].received) == 1
+
+
+@pytest.mark.parametrize("wire", [gemini, openai])
+async def test_what_was_asked_while_there_was_no_connection_is_answered_after_an_interruption(wire: Any) -> None:
+    said = asyncio.Event()
+
+    async def cut(peer: Peer) -> None:
+        await wire.set_up(peer)
+        if wire is gemini:
+            await peer.send(gemini.handle("h1"))
+        peer.drop()
+
+    async def go_on(peer: Peer) -> None:
+        await said.wait()
+        await wire.set_up(peer)
+        await peer.keep_receiving()
+
+    async with ScriptedServer(cut, go_on) as server, wire.client_for(server.url) as client:
+        async with client.live(wire.MODEL, reconnect=QUICK) as session, asyncio.timeout(5):
+            await next_of(session, live.Reconnecting)
+            asking = asyncio.create_task(session.send("Norway?"))
+            while not session.stats.pending:
+                await asyncio.sleep(0.01)
+            interrupting = asyncio.create_task(session.interrupt())
+            while session.stats.pending < 2:
+                await asyncio.sleep(0.01)
+            said.set()
+            await asyncio.gather(asking, interrupting)
+            await session.send("end", complete=False)
+        await server.all_left()
+    assert asks(wire, server.peers[1].received) == 1

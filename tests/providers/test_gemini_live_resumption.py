@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from exllm.providers.gemini_live import WIRE
 from exllm.providers.gemini_live_memory import MAX_CHARS
 from exllm.providers.gemini_live_protocol import GeminiLiveProtocol
@@ -119,6 +121,48 @@ def test_a_spoken_question_is_asked_again_where_its_answer_had_begun() -> None:
     assert told["clientContent"]["turnComplete"] is True
     tell(protocol, content(outputTranscription={"text": "Four."}))
     tell(protocol, content(turnComplete=True))
+    (told,) = asked_again(protocol)
+    assert told["clientContent"]["turnComplete"] is False
+
+
+@pytest.mark.parametrize("losses", [0, 1])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_answer_that_was_given_up_is_not_asked_for_again(is_known: bool, losses: int) -> None:
+    """Whether or not it was asked for again before, and a later question always is."""
+    protocol = opened()
+    if is_known:
+        tell(protocol, {"sessionResumptionUpdate": {"newHandle": "h1", "resumable": True}})
+    protocol.turn([Message("user", "A story")], complete=True)
+    tell(protocol, content(outputTranscription={"text": "Once upon"}))
+    for _ in range(losses):
+        (told,) = asked_again(protocol)
+        assert told["clientContent"]["turnComplete"] is True
+    protocol.give_up()
+    (told,) = asked_again(protocol)
+    assert [turn["role"] for turn in told["clientContent"]["turns"]] == ["user", "model"]
+    assert told["clientContent"]["turnComplete"] is False
+    protocol.turn([Message("user", "What is 1+1?")], complete=True)
+    protocol.give_up()
+    (told,) = asked_again(protocol)
+    assert told["clientContent"]["turnComplete"] is True
+
+
+def test_a_question_that_came_while_the_model_answered_outlives_what_was_given_up() -> None:
+    protocol = opened()
+    protocol.turn([Message("user", "A story")], complete=True)
+    tell(protocol, content(outputTranscription={"text": "Once upon"}))
+    protocol.turn([Message("user", "What is 1+1?")], complete=True)
+    for _ in range(2):
+        protocol.give_up()
+        (told,) = asked_again(protocol)
+        assert told["clientContent"]["turnComplete"] is True
+
+
+def test_an_answer_that_was_interrupted_as_the_connection_broke_is_not_asked_for_again() -> None:
+    protocol = opened()
+    protocol.turn([Message("user", "A story")], complete=True)
+    tell(protocol, content(outputTranscription={"text": "Once upon"}))
+    assert read(protocol.interrupt(None)) == [{"clientContent": {"turnComplete": False}}]
     (told,) = asked_again(protocol)
     assert told["clientContent"]["turnComplete"] is False
 

@@ -13,7 +13,19 @@ from exllm.types.live_settings import TurnDetection
 from exllm.types.message import Message
 from exllm.types.parts import Audio, Image, Reasoning, Text, ToolResult
 from exllm.types.parts import ToolCall as Call
-from tests.providers.openai_realtime_talk import MANUAL, TOOL, begin, call, end, kinds, opened, read, speak, tell
+from tests.providers.openai_realtime_talk import (
+    MANUAL,
+    TOOL,
+    begin,
+    call,
+    end,
+    kinds,
+    opened,
+    read,
+    reconnected,
+    speak,
+    tell,
+)
 
 
 def test_a_turn_is_answered_at_once_or_as_soon_as_the_model_is_silent() -> None:
@@ -54,6 +66,34 @@ def test_results_that_come_before_the_end_of_the_response_wait_for_it() -> None:
     assert protocol.replies() == []
     end(protocol)
     assert kinds(protocol.replies()) == ["response.create"]
+
+
+@pytest.mark.parametrize("losses", [0, 1])
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_response_that_was_given_up_is_not_asked_for_again(is_noticed: bool, losses: int) -> None:
+    """Whether or not it was asked for again before; a later one always is."""
+    protocol = opened()
+    protocol.turn([Message("user", "A story")], complete=True)
+    begin(protocol)
+    for _ in range(losses):
+        assert reconnected(protocol)[-1] == {"type": "response.create"}
+    if is_noticed:
+        protocol.closed(1006, "")
+        protocol.connect()
+    protocol.give_up()
+    assert {one["type"] for one in reconnected(protocol)} == {"conversation.item.create"}
+    assert kinds(protocol.turn([Message("user", "Hi")], complete=True))[-1] == "response.create"
+    protocol.give_up()
+    assert reconnected(protocol)[-1] == {"type": "response.create"}
+
+
+def test_a_response_that_was_wanted_next_outlives_the_one_that_was_given_up() -> None:
+    protocol = opened()
+    begin(protocol)
+    protocol.respond(instructions="Be brief.")
+    for _ in range(2):
+        protocol.give_up()
+        assert reconnected(protocol) == [{"type": "response.create", "response": {"instructions": "Be brief."}}]
 
 
 def test_results_need_not_be_answered() -> None:
