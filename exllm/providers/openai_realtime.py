@@ -302,6 +302,7 @@ class RealtimeProtocol:
         """
         options = response_of(how, self._spec, self.warnings)
         if options.get("conversation") == "none":
+            self._turns.asked(options)
             return [self._event("response.create", response=options)]
         self._turns.want(options, waits_for_results=False)
         return self._response()
@@ -327,6 +328,8 @@ class RealtimeProtocol:
         """See `LiveProtocol`."""
         if message.get("type") == "conversation.item.create" and isinstance(message.get("item"), dict):
             self._conversation.sent(message["item"])
+        elif message.get("type") == "response.create":
+            self._turns.asked(message.get("response"))
         return [encoded(message, self._spec)]
 
     # -- messages

@@ -70,8 +70,7 @@ class AnswerReader:
     def _created(self, fields: Fields) -> list[LiveEvent]:
         response = object_in(fields, "response")
         id_ = text(response, "id")
-        # One of the conversation names it, or does not say.
-        is_beside = bool(id_) and response.get("conversation_id", "") is None
+        is_beside = bool(id_) and self._turns.is_beside(response)
         if is_beside:
             self._turns.beside.add(id_)
         else:

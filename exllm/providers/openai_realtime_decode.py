@@ -141,6 +141,8 @@ class EventReader:
                     speech.begin(piece.item_id, piece.content_index)
                 speech.size += len(piece.delta)
                 turns.has_spoken = True
+            elif not turns.active:
+                speech.end()  # this is heard now, and cannot be cut
             return [AudioOut(piece.delta, speech.rate_hz, self._media_type, piece.response_id, piece.item_id)]
         return self._read_words(piece, data)
 

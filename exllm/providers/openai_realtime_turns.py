@@ -31,6 +31,8 @@ class Turns:
         self.beside: set[str] = set()
         self.beside_calls: set[str] = set()
         self.playing = ""
+        self._asked_beside = 0
+        self._names_conversations = False
         self._is_requested = False
         self._may_be_refused = False  # what was asked for last
         self._wanted: Fields | None = None
@@ -57,6 +59,22 @@ class Turns:
         self._is_requested = self._may_be_refused = True
         self._last = options
         return options
+
+    def asked(self, options: Any) -> None:
+        """A response was asked for with these options."""
+        if isinstance(options, dict) and options.get("conversation") == "none":
+            self._asked_beside += 1
+
+    def is_beside(self, response: Fields) -> bool:
+        """Whether a response that begins is not of the conversation: it says so by naming none, where the service
+        names them at all, or where one was asked for."""
+        named = response.get("conversation_id", "")
+        if named is not None:
+            self._names_conversations = self._names_conversations or bool(named)
+            return False
+        was_asked = self._asked_beside > 0
+        self._asked_beside -= was_asked
+        return was_asked or self._names_conversations
 
     def began(self, response: str) -> None:
         """The service makes a response."""
@@ -103,3 +121,4 @@ class Turns:
         self.active = self.playing = ""
         self.has_spoken = self.is_stopping = self._is_requested = self._may_be_refused = False
         self.beside.clear()
+        self._asked_beside = 0

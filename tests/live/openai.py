@@ -51,7 +51,11 @@ def added(peer: Peer, item: Any) -> list[dict[str, Any]]:
 def begin(response: str, item: str) -> list[dict[str, Any]]:
     """A response with one message begins."""
     return [
-        {"type": "response.created", "event_id": "e", "response": {"id": response, "status": "in_progress"}},
+        {
+            "type": "response.created",
+            "event_id": "e",
+            "response": {"id": response, "status": "in_progress", "conversation_id": "conv_1"},
+        },
         {
             "type": "response.output_item.added",
             "event_id": "e",

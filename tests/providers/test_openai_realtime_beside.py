@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from exllm.errors import InvalidRequest
 from exllm.providers.openai_realtime import RealtimeProtocol
 from exllm.types.chunks import ProviderEvent
-from exllm.types.live_events import Interrupted, SpeechStarted, ToolCall, TurnComplete, TurnStarted
+from exllm.types.live_events import Interrupted, LiveEvent, SpeechStarted, ToolCall, TurnComplete, TurnStarted
 from exllm.types.message import Message
 from exllm.types.parts import Text, ToolResult
 from tests.providers.openai_realtime_talk import (
@@ -32,8 +33,13 @@ def message(id_: str, words: str) -> dict[str, Any]:
     return {"id": id_, "type": "message", "role": "assistant", "content": [{"type": "output_text", "text": words}]}
 
 
+def begin_beside(protocol: RealtimeProtocol) -> list[LiveEvent]:
+    protocol.respond(conversation="none", metadata={"topic": "mood"})
+    return begin(protocol, "side", **SIDE)
+
+
 def answer_beside(protocol: RealtimeProtocol) -> None:
-    begin(protocol, "side", **SIDE)
+    begin_beside(protocol)
     tell(protocol, "response.output_item.added", response_id="side", item={**message("i9", ""), "content": []})
     tell(protocol, "response.output_text.delta", response_id="side", item_id="i9", delta="angry")
     tell(protocol, "response.output_item.done", response_id="side", item=message("i9", "angry"))
@@ -42,7 +48,7 @@ def answer_beside(protocol: RealtimeProtocol) -> None:
 
 def test_what_a_response_was_asked_with_comes_with_its_beginning_and_its_end() -> None:
     protocol = opened()
-    started, told = begin(protocol, "side", **SIDE)
+    started, told = begin_beside(protocol)
     assert started == TurnStarted("side", beside=True)
     assert isinstance(told, ProviderEvent)
     assert told.data["response"]["metadata"] == {"topic": "mood"}
@@ -51,6 +57,24 @@ def test_what_a_response_was_asked_with_comes_with_its_beginning_and_its_end() -
     assert told.data["response"]["metadata"] == {"topic": "mood"}
     assert isinstance(ended, TurnComplete)
     assert begin(protocol, "r1", conversation_id="conv_1")[0] == TurnStarted("r1")
+
+
+def test_a_service_that_never_names_its_conversation_answers_in_it() -> None:
+    protocol = opened()
+    for response in ("r1", "r2"):
+        assert kinds(protocol.respond()) == ["response.create"]
+        assert begin(protocol, response, conversation_id=None)[0] == TurnStarted(response)
+        end(protocol, response, output=[message(f"i{response}", "Yes")], conversation_id=None)
+    ask: tuple[Callable[[], object], ...] = (
+        lambda: protocol.respond(conversation="none"),
+        lambda: protocol.raw({"type": "response.create", "response": {"conversation": "none"}}),
+    )
+    for asked in ask:
+        asked()
+        assert begin(protocol, "side", conversation_id=None)[0] == TurnStarted("side", beside=True)
+        end(protocol, "side", conversation_id=None)
+    assert begin(protocol, "r3", conversation_id=None)[0] == TurnStarted("r3")
+    assert len(reconnected(protocol)) == 3  # what was said, and the request for an answer that was lost
 
 
 def test_it_is_not_told_again_over_another_connection() -> None:
@@ -65,17 +89,27 @@ def test_its_speech_is_not_what_is_cut() -> None:
     protocol = opened()
     begin(protocol, "r1", conversation_id="conv_1")
     speak(protocol, 1_000, "i1")
-    begin(protocol, "side", **SIDE)
+    begin_beside(protocol)
     tell(protocol, "response.output_audio.delta", response_id="side", item_id="i9", delta="AAAA" * 4_000)
     cancel, cut = read(protocol.interrupt(600))
     assert cancel == {"type": "response.cancel"}
     assert (cut["item_id"], cut["audio_end_ms"]) == ("i1", 600)
 
 
+def test_what_is_heard_of_its_speech_cuts_nothing_of_the_conversation() -> None:
+    protocol = opened()
+    begin(protocol, "r1", conversation_id="conv_1")
+    speak(protocol, 1_000, "i1")
+    end(protocol, "r1")
+    begin_beside(protocol)
+    tell(protocol, "response.output_audio.delta", response_id="side", item_id="i9", delta="AAAA" * 4_000)
+    assert protocol.interrupt(100) == []
+
+
 def test_its_speech_is_not_what_is_interrupted() -> None:
     protocol = opened()
     begin(protocol, "r1", conversation_id="conv_1")
-    begin(protocol, "side", **SIDE)
+    begin_beside(protocol)
     tell(protocol, "response.output_audio.delta", response_id="side", item_id="i9", delta="AAAA")
     assert tell(protocol, "input_audio_buffer.speech_started") == [SpeechStarted()]
     speak(protocol, 100, "i1")
@@ -84,7 +118,7 @@ def test_its_speech_is_not_what_is_interrupted() -> None:
 
 def test_its_calls_keep_nobody_waiting() -> None:
     protocol = opened(tools=(TOOL,))
-    begin(protocol, "side", **SIDE)
+    begin_beside(protocol)
     tell(
         protocol, "response.function_call_arguments.done", item_id="f", response_id="side", call_id="c9", name="f",
         arguments="{}",
@@ -99,7 +133,7 @@ def test_its_calls_keep_nobody_waiting() -> None:
 def test_its_calls_come_once_whatever_ends_meanwhile() -> None:
     protocol = opened(tools=(TOOL,))
     begin(protocol, "r1", conversation_id="conv_1")
-    begin(protocol, "side", **SIDE)
+    begin_beside(protocol)
     asked = {"call_id": "c9", "name": "f", "arguments": "{}"}
     item = {"id": "f9", "type": "function_call", "status": "completed", **asked}
     whole = tell(protocol, "response.function_call_arguments.done", item_id="f9", response_id="side", **asked)
@@ -111,7 +145,7 @@ def test_its_calls_come_once_whatever_ends_meanwhile() -> None:
 
 def test_results_of_its_calls_have_no_place_in_the_conversation() -> None:
     protocol = opened(tools=(TOOL,))
-    begin(protocol, "side", **SIDE)
+    begin_beside(protocol)
     tell(
         protocol, "response.function_call_arguments.done", item_id="f", response_id="side", call_id="c9", name="f",
         arguments="{}",
