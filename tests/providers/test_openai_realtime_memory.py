@@ -249,3 +249,22 @@ def test_settings_that_were_refused_are_not_asked_for_again_over_another_connect
     protocol.closed(1006, "")
     (asked,) = read(protocol.connect())
     assert (asked["session"]["audio"]["output"]["voice"], asked["session"]["instructions"]) == ("marin", "Ho")
+
+
+def test_of_two_updates_the_one_that_was_refused_is_not_asked_for_again() -> None:
+    protocol = opened(instructions="Hi", voice="ash")
+    settings = LiveSettings("gpt-realtime", instructions="Hi", voice="nobody")
+    (first,) = read(protocol.update(settings))
+    read(protocol.update(msgspec.structs.replace(settings, instructions="Ho")))
+    error = {"code": "invalid_value", "message": "no such voice", "type": "invalid_request_error"}
+    for _ in range(2):  # a service that repeats itself refuses no more than that
+        tell(protocol, "error", error={**error, "event_id": first["event_id"]})
+    protocol.closed(1006, "")
+    (asked,) = read(protocol.connect())
+    assert (asked["session"]["instructions"], asked["session"]["audio"]["output"]["voice"]) == ("Ho", "ash")
+    tell(protocol, "session.updated", session={})
+    for number in range(100):
+        protocol.update(msgspec.structs.replace(settings, instructions=f"Ho {number}"))
+    protocol.closed(1006, "")
+    (asked,) = read(protocol.connect())
+    assert (asked["session"]["instructions"], asked["session"]["audio"]["output"]["voice"]) == ("Ho 99", "ash")
