@@ -13,7 +13,7 @@ from exllm.errors import InvalidRequest, UnsupportedOption
 from exllm.providers.gemini_config import generation_config
 from exllm.providers.gemini_safety import safety_settings
 from exllm.providers.gemini_tools import tool_fields
-from exllm.providers.live_checks import merged, refuse_unsupported
+from exllm.providers.live_checks import check_modalities, merged, refuse_unsupported
 from exllm.providers.live_translation import KIND
 from exllm.providers.spec import ProviderSpec
 from exllm.types.live_settings import LiveSettings, TurnDetection
@@ -55,6 +55,7 @@ def setup_of(settings: LiveSettings, spec: ProviderSpec, warnings: list[str]) ->
             f"what it hears",
             provider=spec.name,
         )
+    check_modalities(settings.modalities, spec)
     setup: dict[str, Any] = {"model": spec.live.model_name(settings.model)}
     config = _generation_config(settings, warnings)
     if config:
@@ -110,7 +111,11 @@ def tools_of(settings: LiveSettings, warnings: list[str]) -> list[dict[str, Any]
 
 
 def _behaving(declaration: dict[str, Any], asked: bool | tuple[str, ...]) -> dict[str, Any]:
-    """A declaration that says whether the model waits, where that was asked: by default models before 3.8 do."""
+    """A declaration that says whether the model waits, where that was asked; by default it depends on the model.
+
+    Sources: https://ai.google.dev/gemini-api/docs/models/gemini-3.8-live,
+    https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/live-api/asynchronous-function-calling
+    """
     if asked == ():
         return declaration
     if asked is True or (isinstance(asked, tuple) and declaration["name"] in asked):

@@ -58,7 +58,8 @@ class LiveSettings(msgspec.Struct, frozen=True):
         call_id: join the call of a browser (WebRTC) or a telephone (SIP), to steer it from here; its audio goes there.
         endpoint: which of the provider's realtime addresses, by its name in the spec; the usual one where None.
         non_blocking_tools: names of tools whose results the model does not wait for; True for all, False for none. By
-            default that is left to the model: Gemini waits up to 3.1, and does not since 3.8.
+            default that is left to the model: the Gemini API's wait up to 3.1, and do not since 3.8; those of Vertex AI
+            do not.
         extra: the provider's own session fields, merged last.
     """
 
