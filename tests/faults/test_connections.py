@@ -11,6 +11,7 @@ import pytest
 import exllm
 from exllm import Timeouts
 from exllm.providers import ProviderSpec, registry
+from exllm.streaming.pump import READ_AHEAD_AFTER_S
 from tests.faults.dialects import DIALECTS, TEXT, WORDS, Dialect
 from tests.faults.expect import WAYS, Way, client_for, fail, open_connections, served
 from tests.faults.server import REQUEST_ID, FaultServer, Peer
@@ -92,7 +93,8 @@ async def test_what_came_before_the_cut_is_not_lost_on_a_slow_consumer(dialect: 
         texts = stream.text()
         seen = [await anext(texts)]
         await server.all_left()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(READ_AHEAD_AFTER_S + 0.05)
+        assert stream.stats.paused_s > 0  # it was read ahead for, as far as there is room
         with pytest.raises(exllm.StreamInterrupted) as caught:  # noqa: PT012 - a loop that ends with an error
             async for text in texts:
                 seen.append(text)  # noqa: PERF401
@@ -231,7 +233,7 @@ async def test_a_slow_consumer_is_not_taken_for_a_silent_provider(dialect: Diale
     ):
         async for text in stream.text():
             if len(texts) in (1, 20):
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(0.3)  # longer than it takes to be read ahead for, and the limit after it
             texts.append(text)
     assert "".join(texts) == "".join(f"{number} " for number in range(50))
 
