@@ -34,7 +34,7 @@ class Continuity:
         self._call = engine.call
         self._limit = MovingLimit()
         self._tries: Tries | None = None
-        self._connected_at = 0.0
+        self._tried_at = 0.0  # the last try to connect was over then
 
     async def begin(self) -> None:
         """The first connection: as often as the retry policy says. Raises why there is none."""
@@ -74,9 +74,9 @@ class Continuity:
             with TimeLimit(until):
                 await self._engine.link.connect(events)
         finally:
+            self._tried_at = asyncio.get_running_loop().time()  # what follows is the application's time
             for event in events:  # an error that was told before the connection was closed
                 await self._engine.take(event)
-        self._connected_at = asyncio.get_running_loop().time()
         self._engine.outbox.open()
 
     async def _converse(self) -> ExLLMError | None:
@@ -88,9 +88,10 @@ class Continuity:
         idle_s = _limit(self._call.timeouts.idle)
         try:
             while True:
-                quiet_at = clock() + idle_s
+                now = clock()
+                quiet_at = now + idle_s
                 try:
-                    with self._limit.until(min(self._leave_at(clock()), quiet_at)):
+                    with self._limit.until(min(self._leave_at(now), quiet_at)):
                         events = await link.receive()
                 except TimeoutError as error:
                     if isinstance(error, ExLLMError):
@@ -132,7 +133,7 @@ class Continuity:
                 code=cause.code,
             )
 
-        lasted_s, course = clock() - self._connected_at, self._engine.course
+        lasted_s, course = clock() - self._tried_at, self._engine.course
         # A turn that brings the connection down each time it is told again must not go on for ever.
         was_quiet = course.turn is None or not self._remembers()
         was_good = course.has_served or (was_quiet and lasted_s >= STABLE_S)
@@ -161,7 +162,7 @@ class Continuity:
             except TimeoutError:
                 raise lost(f"no new connection within {policy.within_s:g} s") from failed
             finally:
-                tries.took(clock() - began_at)
+                tries.took(self._tried_at - began_at)
         self.reconnects += 1
         await self._engine.take(Reconnected(tries.made, resumed_by))
 

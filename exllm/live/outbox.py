@@ -215,7 +215,8 @@ class Outbox:
                 finally:
                     self.waited_s += time.monotonic() - began_at
                     self.messages += 1
-                self.buffered_high_water = max(self.buffered_high_water, socket.buffered_bytes)
+                if (buffered := socket.buffered_bytes) > self.buffered_high_water:
+                    self.buffered_high_water = buffered
         except WebSocketEnded:
             if socket is self._socket:
                 self.pause()

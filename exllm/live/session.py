@@ -373,13 +373,17 @@ class LiveSession:
 
     def _end_of_rate(self) -> bytes:
         """What the filter still holds of the audio that was brought to another rate, in the session's format."""
-        rest = b"" if self._resampler is None else self._resampler.close()
+        if self._resampler is None:
+            return b""
+        rest = self._resampler.close()
         encode = _G711.get(self._engine.settings.audio_format)
         return encode(rest) if rest and encode is not None else rest
 
 
 def _samples(pcm: bytes | bytearray | memoryview) -> bytes:
     """The bytes of samples, also of an array of 16-bit numbers; text, floats and stereo are refused."""
+    if type(pcm) is bytes:
+        return pcm
     view = _view(pcm, "audio is PCM of 16 bits")
     if view.format.lstrip("<=@") not in ("B", "b", "c", "h"):
         raise TypeError(f"audio is PCM of 16 bits, got samples of the format {view.format!r}")

@@ -65,7 +65,7 @@ async def deaf(peer: Peer) -> None:
     await gemini.set_up(peer)
     peer.connection.transport.pause_reading()
     await asyncio.sleep(0.3)
-    peer.drop()
+    peer.connection.transport.resume_reading()  # to see that the client has gone
 
 
 async def fill_the_socket(client: exllm.Client) -> None:
