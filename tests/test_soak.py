@@ -201,6 +201,39 @@ def test_q13_the_accumulator_holds_at_most_twice_the_text(size: int) -> None:
     assert held <= 2 * chunks * size + 10_000
 
 
+@pytest.mark.parametrize("is_read_to_the_end", [True, False], ids=["read", "left"])
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.provider)
+async def test_q13_a_stream_that_is_over_leaves_nothing_to_the_garbage_collector(
+    dialect: Dialect, is_read_to_the_end: bool
+) -> None:
+    """Memory is free at once, and no event loop is held up by a collector that finds thousands of streams."""
+
+    async def one() -> None:
+        async with client.stream(dialect.name, "Hi") as stream:
+            await anext(stream)
+            if is_read_to_the_end:
+                assert (await stream.collect()).text == TEXT
+
+    asyncio.get_running_loop().set_debug(False)  # it notes who made what
+    async with FaultServer(dialect.reply()) as server, client_for(dialect, server.url) as client:
+        await one()  # what is made once is made
+        await asyncio.sleep(0.01)
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for _ in range(5):
+                await one()
+            await asyncio.sleep(0.01)  # the loop lets go of tasks and transports
+            gc.collect()
+            left = {type(found).__qualname__ for found in gc.garbage if type(found).__module__.startswith("exllm")}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert not left
+
+
 # -- the time of a chunk does not depend on how many there were
 
 

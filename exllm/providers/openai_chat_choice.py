@@ -43,7 +43,8 @@ class ChoiceDecoder:
         audio_type: media type of the audio that was asked for.
 
     Attributes:
-        filtered: what content filters have found, as it was last told. That stands beside the delta, and is set there.
+        filtered: what content filters have found, as it was last told. It stands beside the delta: whoever reads it
+            there sets it.
     """
 
     __slots__ = ("_audio_rest", "_audio_type", "_calls", "_cited", "_index", "_provider", "_reasoning", "filtered")

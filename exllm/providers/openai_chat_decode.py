@@ -1,7 +1,7 @@
 """Answers of Chat Completions to chunks: frame by frame for streams, in one go for whole bodies, by the same code.
 
-Sources: platform.openai.com/docs/api-reference/chat/streaming and /object; docs.perplexity.ai (sources beside the
-choices); openrouter.ai/docs/api-reference/errors (errors in streams); the recorded answers in the tests.
+Sources: platform.openai.com/docs/api-reference/chat/streaming and /object; openrouter.ai/docs/api-reference/errors
+(errors in streams); the recorded answers in the tests.
 """
 
 from __future__ import annotations
@@ -33,13 +33,7 @@ from exllm.providers.openai_chat_finish import failure_code, finish_reason
 from exllm.providers.openai_chat_plain import plain_answer
 from exllm.providers.openai_chat_template import TextTemplate, ends_alike, string_inside
 from exllm.streaming.frame import Frame
-from exllm.types.chunks import (
-    Chunk,
-    Finish,
-    FinishReason,
-    ProviderEvent,
-    TextDelta,
-)
+from exllm.types.chunks import Chunk, Finish, FinishReason, ProviderEvent, TextDelta
 from exllm.types.request import Request
 
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/opus", "aac": "audio/aac"}

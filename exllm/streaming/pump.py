@@ -279,7 +279,11 @@ class Pump:
                 await source.aclose()
 
     async def _work(self, wait_s: float | None) -> None:
-        """Open what is not open, and read ahead; again, `wait_s` after a failure, while the schedule says so."""
+        """Open what is not open, and read ahead; after a failure again, while the schedule says so.
+
+        Args:
+            wait_s: until the next attempt, where one has failed before; None where none has.
+        """
         while True:
             if wait_s is not None:
                 await self._begin_again(wait_s)
