@@ -144,7 +144,7 @@ def live(
 ) -> None:
     """Talk to a realtime model: text or a sound file in, its words on the screen and its speech in a file."""
     from exllm.cli.arguments import collect_pairs
-    from exllm.cli.live import LiveOptions, read_sound, talk
+    from exllm.cli.live import LiveOptions, read_sound, settings_of, talk
     from exllm.cli.screen import Screen
 
     said = " ".join(prompt or []).strip() or None
@@ -158,15 +158,13 @@ def live(
         "instructions": instructions,
         "voice": voice,
         "modalities": "text" if text_only else None,
-        "output_transcription": None if text_only else True,
-        "input_transcription": None if sound is None else True,
-        "turn_detection": None if sound is None else "manual",  # the file is one turn, from its begin to its end
     }
+    given = collect_pairs(named, option or [])
     screen = Screen()
     options = LiveOptions(
         model=model,
         prompt=said,
-        arguments=collect_pairs(named, option or []),
+        arguments=settings_of(given, has_sound=sound is not None, has_wav=wav is not None),
         sound=None if sound is None else read_sound(sound),
         wav=wav,
         show_stats=screen.err.is_terminal if stats is None else stats,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -56,6 +57,23 @@ def read_sound(path: str) -> tuple[bytes, int]:
     return pcm, rate_hz
 
 
+def settings_of(given: Mapping[str, Any], *, has_sound: bool, has_wav: bool) -> dict[str, Any]:
+    """The settings that were given, and what is needed besides to show the words. Raises: typer.BadParameter for
+    sessions that cannot be held here."""
+    kind = given.get("kind")
+    if kind == "translation":
+        raise typer.BadParameter("kind=translation has no turns, which exllm live needs; Client.live translates")
+    if kind == "transcription" and (has_wav or not has_sound):
+        raise typer.BadParameter("kind=transcription writes down a sound file: it wants --input, and no --wav")
+    if has_sound and "turn_detection" in given:
+        raise typer.BadParameter("--input is one turn, from its begin to its end: turn_detection cannot be set with it")
+    needed: dict[str, Any] = {"turn_detection": "manual"} if has_sound else {}
+    if kind != "transcription":
+        needed["output_transcription"] = None if given.get("modalities") == "text" else True
+        needed["input_transcription"] = True if has_sound else None
+    return {**needed, **given}
+
+
 def talk(options: LiveOptions, screen: Screen) -> int:
     """Hold the conversation; returns the exit code."""
     return run(lambda: asyncio.run(_talk(options, screen)), screen)
@@ -98,6 +116,7 @@ class _Conversation:
         self.is_whole = True
         self._session = session
         self._screen = screen
+        self._is_transcription = session.settings.kind == "transcription"  # which has no answers
 
     async def converse(self) -> None:
         """Every line of the input is a turn."""
@@ -149,6 +168,11 @@ class _Conversation:
                         called = None
                     await screen.err.write(screen.err.end_line())
                     await _show(screen.out, event)
+                case InputTranscript(interim=False) if self._is_transcription:
+                    await _show(screen.out, event)
+                    if event.final:
+                        await screen.out.write(screen.out.end_line())
+                        return True
                 case InputTranscript(interim=False):
                     await _show(screen.err, event, DIM)
                 case Interrupted():
@@ -163,6 +187,9 @@ class _Conversation:
                     screen.say("connected again")
                 case RemoteError():
                     screen.fail(event.message)
+                    if self._is_transcription:
+                        self.is_whole = False
+                        return True
                 case TurnComplete(status="completed") if called is not None:
                     called = None  # another turn follows, with what the model makes of the answer
                 case TurnComplete():

@@ -29,7 +29,7 @@ from exllm.integrations.live_protocol import (
     read_command,
     write_event,
 )
-from exllm.live.audio import alaw_decode, ulaw_decode
+from exllm.live.audio.g711 import DECODERS
 from exllm.live.session import LiveSession
 from exllm.live.stats import LiveStats
 from exllm.types.live_events import AudioOut, LiveEvent, ToolCall, ToolCallCancelled, ToolWaiting
@@ -47,7 +47,6 @@ RATES_HZ = frozenset({
 })  # fmt: skip
 """Sample rates that a browser may have: tables of a filter are made for each, which others should not cost."""
 
-_TO_PCM = {"audio/pcmu": ulaw_decode, "audio/pcma": alaw_decode}
 _log = logging.getLogger("exllm.integrations.live")
 
 
@@ -253,7 +252,7 @@ class Relay:
             if heard is None or (heard.rate_hz, heard.turn, heard.item) != (event.rate_hz, event.turn, event.item):
                 self._heard = Audio(event.rate_hz, event.turn, event.item)
                 await self._tell(self._heard)
-            decode = _TO_PCM.get(event.media_type.partition(";")[0])
+            decode = DECODERS.get(event.media_type.partition(";")[0])
             await self._send(event.data if decode is None else decode(event.data))
             return
         if type(event) is ToolCall:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +35,16 @@ def refuse_unsupported(settings: LiveSettings, known: frozenset[str], spec: Prov
                 provider=spec.name,
                 model=settings.model,
             )
+
+
+def check_modalities(modalities: Sequence[str] | None, spec: ProviderSpec) -> None:
+    """Raise `UnsupportedOption` for answers in text and in speech: services take only one of both."""
+    if len(modalities or ()) > 1:
+        raise UnsupportedOption(
+            f"{spec.label} answers in text or in speech, not in both; with modalities='audio' and "
+            f"output_transcription=True speech comes with its words",
+            provider=spec.name,
+        )
 
 
 def address_of(settings: LiveSettings, spec: ProviderSpec, endpoint: str | None) -> LiveAddress:

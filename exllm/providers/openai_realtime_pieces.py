@@ -28,8 +28,8 @@ class OpenTexts:
 
         Spaces around the whole do not count: transcripts of speech begin with one in pieces, and with none whole.
         """
-        said = "".join(self._pieces.pop((item, index), ())).strip()
-        if whole.strip() == said:
+        said = "".join(self._pieces.pop((item, index), ())).lstrip()
+        if whole.strip() == said.rstrip():
             return "", False
         if not said:
             return whole, False

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exllm.errors import InvalidRequest, UnsupportedOption
-from exllm.providers.live_checks import merged
+from exllm.providers.live_checks import check_modalities, merged
 from exllm.providers.openai_realtime_items import Item, items_of
 from exllm.providers.openai_realtime_quirks import Dialect, dialect_of, put
 from exllm.providers.openai_responses_tools import tool_fields
@@ -98,7 +98,7 @@ def response_of(how: Mapping[str, Any], spec: ProviderSpec, warnings: list[str])
                 provider=spec.name,
             )
         if name == "modalities":
-            value = _listed((value,) if isinstance(value, str) else value, dialect)
+            value = _listed((value,) if isinstance(value, str) else value, spec, dialect)
         elif name == "input":
             value = _input(value, spec, warnings)
         put(fields, dialect.response[name], value)
@@ -172,14 +172,18 @@ def _values(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect, warnin
 def _modalities(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect) -> dict[str, Any]:
     assert settings.modalities is not None
     if "always_speaks" not in spec.live.quirks:
-        return {"modalities": _listed(settings.modalities, dialect)}
+        return {"modalities": _listed(settings.modalities, spec, dialect)}
     if "audio" not in settings.modalities:
         raise UnsupportedOption(f"{spec.label} always speaks: modalities are ('audio',)", provider=spec.name)
     return {}
 
 
-def _listed(modalities: Sequence[str], dialect: Dialect) -> list[str]:
-    return ["text", "audio"] if dialect.lists_text and list(modalities) == ["audio"] else list(modalities)
+def _listed(modalities: Sequence[str], spec: ProviderSpec, dialect: Dialect) -> list[str]:
+    if dialect.lists_text:
+        return ["text", "audio"] if list(modalities) == ["audio"] else list(modalities)
+    if "always_speaks" not in spec.live.quirks:
+        check_modalities(modalities, spec)
+    return list(modalities)
 
 
 def _formats(settings: LiveSettings, spec: ProviderSpec, dialect: Dialect) -> dict[str, Any]:

@@ -169,6 +169,48 @@ async def test_a_turn_that_calls_a_tool_is_followed_by_its_answer_and_then_by_th
     assert [item["type"] for item in said] == ["message", "function_call_output", "message"]
 
 
+async def _write_down(peer: Peer, *told: dict[str, object]) -> None:
+    settings = await openai.set_up(peer)
+    assert settings["type"] == "transcription"
+    await openai.receive(peer, "input_audio_buffer.commit")
+    await peer.send(*told)
+    await peer.keep_receiving()
+
+
+async def test_a_transcription_prints_what_is_said_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "in.wav"
+    write_wav(path, b"\2\0" * 4_800, 24_000)
+    place = {"event_id": "e", "item_id": "u1", "content_index": 0}
+
+    async def answer(peer: Peer) -> None:
+        kind = "conversation.item.input_audio_transcription"
+        await _write_down(
+            peer,
+            {"type": f"{kind}.delta", **place, "delta": "To be "},
+            {"type": f"{kind}.completed", **place, "transcript": "To be or not to be."},
+        )
+
+    arguments = ("-o", "kind=transcription", "-o", "language=en", "--input", str(path))
+    async with ScriptedServer(answer) as server:
+        result = await run("live", "openai", *arguments, OPENAI_LIVE_URL=server.url)
+    assert result == (0, "To be or not to be.\n", "")
+
+
+async def test_a_transcription_that_failed_is_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "in.wav"
+    write_wav(path, b"\2\0" * 4_800, 24_000)
+
+    async def answer(peer: Peer) -> None:
+        failed = {"type": "conversation.item.input_audio_transcription.failed", "event_id": "e", "item_id": "u1"}
+        await _write_down(peer, {**failed, "content_index": 0, "error": {"message": "nothing was understood"}})
+
+    async with ScriptedServer(answer) as server:
+        arguments = ("-o", "kind=transcription", "--input", str(path))
+        result = await run("live", "openai", *arguments, OPENAI_LIVE_URL=server.url)
+    assert (result.code, result.out) == (1, "")
+    assert "error: nothing was understood" in result.err
+
+
 # -- failures
 
 
@@ -193,6 +235,10 @@ async def test_a_refused_key_is_told_with_a_hint_and_without_the_key() -> None:
         (("--text", "--wav", "a.wav", "Hi"), "exclude each other"),
         (("-o", "temprature=1", "Hi"), "did you mean 'temperature'"),
         (("-o", "api_key=x", "Hi"), "a key on the command line"),
+        (("-o", "kind=transcription", "Hi"), "it wants --input, and no --wav"),
+        (("-o", "kind=transcription", "--input", "a.wav", "--wav", "b.wav"), "it wants --input, and no --wav"),
+        (("-o", "kind=translation", "--input", "a.wav"), "kind=translation has no turns"),
+        (("-o", "turn_detection=server", "--input", "a.wav"), "turn_detection cannot be set with it"),
     ],
 )
 async def test_wrong_usage_is_told(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
@@ -216,6 +262,17 @@ async def test_an_output_that_cannot_be_written_is_told_before_anything_is_sent(
         assert not server.requests
     assert result.code == 1
     assert "cannot write the output" in result.err
+
+
+async def test_a_file_is_kept_until_there_is_speech_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "out.wav"
+    write_wav(path, b"\3\0" * 5_000, 16_000)
+    refusal = Refusal(403, '{"error":{"code":403,"message":"no","status":"PERMISSION_DENIED"}}')
+    assert (await _live(refusal, "--wav", str(path), "Hi")).code == 1
+    assert read_wav(path) == (b"\3\0" * 5_000, 16_000)
+    assert (await _live(_echo, "--wav", str(path), "Hi")).code == 0
+    assert read_wav(path) == (PCM, 24_000)
+    assert path.stat().st_size == 44 + len(PCM)
 
 
 async def test_a_session_that_the_service_ends_is_told() -> None:

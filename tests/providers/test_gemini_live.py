@@ -74,6 +74,7 @@ def test_nothing_may_be_said_before_the_setup_is_complete() -> None:
         ({"speed": 1.2}, "speed"),
         ({"tool_choice": "auto"}, "tool_choice"),
         ({"kind": "transcription"}, "kind"),
+        ({"modalities": ("audio", "text")}, "not in both; with modalities='audio' and output_transcription=True"),
         ({"audio_format": "g711_ulaw"}, "audio_format"),
         ({"turn_detection": TurnDetection("semantic")}, "semantic|server"),
         ({"turn_detection": TurnDetection(threshold=0.5)}, "threshold"),

@@ -17,6 +17,7 @@ from exllm.errors import (
     StreamInterrupted,
 )
 from exllm.providers.openai_realtime import WIRE
+from exllm.providers.openai_realtime_pieces import OpenTexts
 from exllm.types.chunks import ProviderEvent
 from exllm.types.live_events import (
     InputCommitted,
@@ -59,6 +60,23 @@ def test_transcripts_end_with_what_the_pieces_lacked() -> None:
     assert tell(protocol, "response.output_text.done", item_id="i2", response_id="r", text="All")[0] == TextOut(
         "All", "r", "i2"
     )
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole", "rest"),
+    [
+        ([" To be", " or not"], "To be or not to be.", (" to be.", False)),
+        (["To be "], "To be or not", ("or not", False)),  # the space was there already
+        (["To be "], "To be, or not", ("To be, or not", True)),
+        ([" To be "], "To be", ("", False)),
+        ([" "], "To be", ("To be", False)),
+    ],
+)
+def test_the_whole_says_what_its_pieces_did_not(pieces: list[str], whole: str, rest: tuple[str, bool]) -> None:
+    texts = OpenTexts()
+    for piece in pieces:
+        texts.add("u1", 0, piece)
+    assert texts.complete("u1", 0, whole) == rest
 
 
 def test_log_probabilities_are_passed_on() -> None:

@@ -126,6 +126,8 @@ def test_formats_and_detection() -> None:
         ("openai", {"turn_detection": TurnDetection(start_sensitivity="low")}, "start_sensitivity"),
         ("openai", {"kind": "transcription", "voice": "ash"}, "voice"),
         ("openai", {"context_compression": True}, "context_compression"),
+        ("openai", {"modalities": ("text", "audio")}, "not in both; with modalities='audio'"),
+        ("azure", {"modalities": ("text", "audio")}, "not in both"),
         ("xai", {"modalities": ("text",)}, "always speaks"),
         ("xai", {"kind": "transcription"}, "kind"),
         ("azure-voice-live", {"speed": 1.1}, "speed"),

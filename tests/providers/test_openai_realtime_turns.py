@@ -142,6 +142,8 @@ def test_a_response_has_options_of_its_own_and_one_beside_the_conversation_needs
     assert kinds(protocol.replies()) == ["response.create"]
     with pytest.raises(UnsupportedOption, match="speed"):
         protocol.respond(speed=2)
+    with pytest.raises(UnsupportedOption, match="not in both"):
+        protocol.respond(modalities=["text", "audio"])
 
 
 # -- interruption

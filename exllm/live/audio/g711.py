@@ -33,6 +33,10 @@ def alaw_decode(data: bytes) -> bytes:
     return to_pcm(map(_values(_alaw_value).__getitem__, data))
 
 
+DECODERS = {"audio/pcmu": ulaw_decode, "audio/pcma": alaw_decode}
+"""By media type, without its parameters."""
+
+
 def _ulaw_value(code: int) -> int:
     code = ~code & 0xFF
     magnitude = ((((code & 0x0F) << 3) + 0x84) << (code >> 4 & 0x07)) - 0x84

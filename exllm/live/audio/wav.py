@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Sequence
 from types import TracebackType
 from typing import IO, Self
 
-from exllm.live.audio.g711 import alaw_decode, ulaw_decode
+from exllm.live.audio.g711 import DECODERS, alaw_decode, ulaw_decode
 from exllm.live.audio.resample import Resampler
 from exllm.live.audio.samples import to_pcm, to_samples
 
@@ -64,6 +65,9 @@ class Recording:
     Audio of another sample rate than the first piece is brought to that one. G.711 becomes PCM. The file of a program
     that was killed can be read as far as it came: until `close` its header says that the length is not known. A file
     that cannot be moved in, such as a pipe, keeps that header.
+
+    A file that is there already stays as it is until there is something to write. Raises OSError when `path` cannot be
+    written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -71,13 +75,13 @@ class Recording:
         self._resampler: Resampler | None = None
         self._odd = b""  # half a sample
         self._size = 0
-        self._file: IO[bytes] | None = open(path, "wb")  # noqa: SIM115 - closed by `close`
+        self._file: IO[bytes] | None = open(path, "wb", opener=_keeping)  # noqa: SIM115 - closed by `close`
 
     def write(self, data: bytes, rate_hz: int, media_type: str = "audio/pcm") -> None:
         """Add a piece. After `close` it does nothing. Raises OSError."""
         if self._file is None:
             return
-        decode = _DECODERS.get(media_type.partition(";")[0])
+        decode = DECODERS.get(media_type.partition(";")[0])
         if decode is not None:
             data = decode(data)
         elif self._odd or len(data) % 2:
@@ -85,6 +89,8 @@ class Recording:
             data, self._odd = data[: len(data) // 2 * 2], data[len(data) // 2 * 2 :]
         if not self.rate_hz:
             self.rate_hz = rate_hz
+            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+                self._file.truncate()
             self._put(_header(rate_hz, _UNKNOWN))
         if self._resampler is not None and self._resampler.from_hz != rate_hz:
             self._end_rate()
@@ -100,7 +106,7 @@ class Recording:
         if file is None:
             return
         try:
-            if not self.rate_hz:
+            if not self.rate_hz and not os.fstat(file.fileno()).st_size:
                 self._put(_header(24_000, 0))
             self._end_rate()
             if self._size and file.seekable():
@@ -138,6 +144,11 @@ class Recording:
         self.close()
 
 
+def _keeping(path: str, flags: int) -> int:
+    """Open for writing what keeps its content."""
+    return os.open(path, flags & ~os.O_TRUNC, 0o666)
+
+
 def _header(rate_hz: int, size: int) -> bytes:
     """Of `size` bytes of PCM (16 bits, mono), `_UNKNOWN` for a length that nobody knows."""
     return struct.pack(
@@ -146,9 +157,6 @@ def _header(rate_hz: int, size: int) -> bytes:
         b"fmt ", 16, _PCM, 1, rate_hz, rate_hz * 2, 2, 16,
         b"data", size,
     )  # fmt: skip
-
-
-_DECODERS = {"audio/pcmu": ulaw_decode, "audio/pcma": alaw_decode}
 
 
 class _Format:
