@@ -18,6 +18,7 @@ import traceback
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -36,6 +37,10 @@ of one request.
 """
 asyncio.constants.DEBUG_STACK_DEPTH = FRAMES_OF_ORIGIN
 traceback.extract_stack.__defaults__ = (None, FRAMES_OF_ORIGIN)  # what the futures written in C call, without arguments
+
+# No limits by the clock for an example and for thinking it out: on a busy machine any takes longer now and then.
+hypothesis.settings.register_profile("exllm", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("exllm")
 
 _LOCAL = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::", ""})
 
