@@ -9,6 +9,8 @@ from typing import Any
 
 Fields = dict[str, Any]
 
+_NAMELESS = "response"
+
 
 class Turns:
     """The responses of one session, and what is wanted of the next.
@@ -31,6 +33,7 @@ class Turns:
         self.beside: set[str] = set()
         self.beside_calls: set[str] = set()
         self.playing = ""
+        self._may_go_on = False  # a response that we know nothing of, from before the connection
         self._asked_beside = 0
         self._names_conversations = False
         self._is_requested = False
@@ -78,14 +81,14 @@ class Turns:
 
     def began(self, response: str) -> None:
         """The service makes a response."""
-        self.active = response or "response"
-        self.has_spoken = self.is_stopping = self._is_requested = self._repeats = False
+        self.active = response or _NAMELESS
+        self.has_spoken = self.is_stopping = self._is_requested = self._repeats = self._may_go_on = False
 
     def ended(self, response: str) -> None:
         """A response is complete."""
-        if not self.active or response in ("", self.active):
+        if self.active in ("", _NAMELESS) or response in ("", self.active):
             self.active = ""
-            self.is_stopping = self._may_be_refused = False
+            self.is_stopping = self._may_be_refused = self._may_go_on = False
 
     def talk_over(self) -> str:
         """The user speaks: the response that this interrupts, which the service stops by itself; ``""`` for none."""
@@ -100,6 +103,8 @@ class Turns:
         self._is_requested = False
         if code == "conversation_already_has_active_response" and self._may_be_refused:
             self._may_be_refused = False
+            if self._may_go_on:
+                self.active = self.active or _NAMELESS
             if self._wanted is None:
                 # It had begun one by itself, which we may have been told of before.
                 self._wanted = self._last
@@ -118,6 +123,7 @@ class Turns:
             repeats = self._repeats or bool(self.active)
             self.want(self._last if self._is_requested else {}, waits_for_results=True)
             self._repeats = repeats
+        self._may_go_on = goes_on
         self.active = self.playing = ""
         self.has_spoken = self.is_stopping = self._is_requested = self._may_be_refused = False
         self.beside.clear()

@@ -74,3 +74,16 @@ def test_a_call_goes_on_without_the_connection_and_so_does_the_answer() -> None:
     asking = joined()
     assert kinds(asking.respond()) == ["response.create"]
     assert [said["type"] for said in reconnected(asking)] == ["response.create"]  # it may not have been heard
+
+
+@pytest.mark.parametrize("goes_on", ["r1", "r2"])
+def test_what_goes_on_in_a_call_that_was_joined_again_is_waited_for_when_it_is_noticed(goes_on: str) -> None:
+    protocol = joined()
+    begin(protocol)
+    reconnected(protocol)
+    assert kinds(protocol.respond()) == ["response.create"]
+    error = {"type": "invalid_request_error", "code": "conversation_already_has_active_response", "message": "busy"}
+    tell(protocol, "error", error=error)
+    assert protocol.replies() == []  # else it would be refused again, and again
+    end(protocol, goes_on)
+    assert kinds(protocol.replies()) == ["response.create"]
