@@ -30,7 +30,7 @@ app = FastAPI(lifespan=client_lifespan())
 @app.get("/")
 async def page() -> HTMLResponse:
     """The page, and with it the right to talk."""
-    response = HTMLResponse(PAGE.read_text())
+    response = HTMLResponse(PAGE.read_text("utf-8"))
     response.set_cookie("ticket", TICKET, httponly=True, samesite="strict", max_age=3600)
     return response
 

@@ -296,6 +296,34 @@ async def test_the_keyboard_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         assert named  # for those who do not see
 
 
+async def test_a_small_screen_shows_all_and_scrolls_the_conversation_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(peer: Peer) -> None:
+        await gemini.set_up(peer)
+        await peer.receive_until("clientContent")
+        for _ in range(12):
+            await peer.send(gemini.heard("What is the weather like in Oslo tomorrow morning?"))
+            await peer.send(gemini.said("It is cold, with clear skies."), gemini.COMPLETE)
+        await peer.send(gemini.said("And now"))
+        await peer.keep_receiving()
+
+    async with _page(monkeypatch, answer) as (_server, tab):
+        size = {"width": 320, "height": 560, "deviceScaleFactor": 1, "mobile": False}
+        await tab.call("Emulation.setDeviceMetricsOverride", **size)
+        await _connect(tab)
+        assert await tab.run("document.querySelector('#interrupt').disabled")  # there is nothing to stop
+        await _say(tab, "Hello")
+        await tab.until("live.events.filter((type) => type === 'turn_complete').length === 12")
+        await tab.until("!document.querySelector('#interrupt').disabled")
+        page = "document.documentElement"
+        assert await tab.run(f"[{page}.scrollWidth, {page}.scrollHeight]") == [320, 560]
+        assert await tab.run("document.querySelector('#lines').scrollTop") > 500
+        seen = await tab.run(
+            "[...document.querySelectorAll('button, input')].every((one) => {"
+            "const box = one.getBoundingClientRect(); return box.left >= 0 && box.right <= 320 && box.bottom <= 560; })"
+        )
+        assert seen
+
+
 async def test_why_there_is_no_session_is_shown_without_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = Refusal(403, '{"error":{"code":403,"message":"bad key","status":"PERMISSION_DENIED"}}')
     async with _page(monkeypatch, refusal) as (_server, tab):
