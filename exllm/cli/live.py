@@ -69,7 +69,7 @@ def settings_of(given: Mapping[str, Any], *, has_sound: bool, has_wav: bool) -> 
         raise typer.BadParameter("--input is one turn, from its begin to its end: turn_detection cannot be set with it")
     needed: dict[str, Any] = {"turn_detection": "manual"} if has_sound else {}
     if kind != "transcription":
-        needed["output_transcription"] = None if given.get("modalities") == "text" else True
+        needed["output_transcription"] = None if given.get("modalities") in ("text", ["text"]) else True
         needed["input_transcription"] = True if has_sound else None
     return {**needed, **given}
 

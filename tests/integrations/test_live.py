@@ -25,6 +25,8 @@ from tests.live import gemini, openai
 from tests.live.scripted_server import Behaviour, Peer, Refusal, ScriptedServer
 
 Client = Annotated[exllm.Client, Depends(get_client)]
+LIMIT_S = 20.0
+AT_ONCE_S = 5.0  # a relay waits for 30 s where nothing moves
 SECRET_TOOL = "the account holds 5 pounds"
 
 
@@ -49,7 +51,7 @@ class Web:
             yield socket
 
     async def stats(self) -> RelayStats:
-        return await asyncio.wait_for(self.ended.get(), 5)
+        return await asyncio.wait_for(self.ended.get(), LIMIT_S)
 
 
 @asynccontextmanager
@@ -83,7 +85,7 @@ async def _until(socket: ClientConnection, kind: str) -> tuple[list[dict[str, An
     """The events up to one of `kind`, and the audio among them."""
     events: list[dict[str, Any]] = []
     pcm = b""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LIMIT_S):
         while not events or events[-1]["type"] != kind:
             data = await socket.recv()
             if isinstance(data, bytes):
@@ -94,7 +96,7 @@ async def _until(socket: ClientConnection, kind: str) -> tuple[list[dict[str, An
 
 
 async def _happens(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while not condition():  # noqa: ASYNC110 - of another task's data
             await asyncio.sleep(0.01)
 
@@ -102,7 +104,7 @@ async def _happens(condition: Callable[[], Any]) -> None:
 async def _close_of(socket: ClientConnection) -> tuple[int, list[dict[str, Any]]]:
     """The close code, and the events before it."""
     events = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LIMIT_S):
         try:
             while True:
                 data = await socket.recv()
@@ -372,7 +374,7 @@ async def test_a_browser_that_leaves_takes_its_session_with_it_at_once() -> None
         await server.all_left()
         peer_left_at = server.peers[0].left_at
         assert peer_left_at is not None
-        assert peer_left_at - left_at < 1
+        assert peer_left_at - left_at < AT_ONCE_S
         assert (await web.stats()).close_code == 1000
 
 
@@ -399,7 +401,7 @@ async def test_a_browser_that_leaves_while_it_is_authorized_opens_no_session() -
 
     async with _web(_listen, authorize=slowly) as (server, web):
         opening = asyncio.create_task(web.browser().__aenter__())
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), LIMIT_S)
         opening.cancel()
         await asyncio.wait([opening])
         may.set()
@@ -426,8 +428,8 @@ async def test_a_browser_that_leaves_while_a_call_is_made_ends_the_call() -> Non
 
     async with _web(answer, tools=[slow], auto_tools=True) as (server, web):
         async with web.browser():
-            await asyncio.wait_for(began.wait(), 5)
-        await asyncio.wait_for(ended.wait(), 2)
+            await asyncio.wait_for(began.wait(), LIMIT_S)
+        await asyncio.wait_for(ended.wait(), AT_ONCE_S)
         await server.all_left()
         assert (await web.stats()).close_code == 1000
 
@@ -449,7 +451,7 @@ async def test_a_browser_with_an_open_microphone_that_leaves_while_the_provider_
                 await socket.send(bytes(640))  # 3 seconds of sound
             left_at = asyncio.get_running_loop().time()
         await web.stats()
-        assert asyncio.get_running_loop().time() - left_at < 1
+        assert asyncio.get_running_loop().time() - left_at < AT_ONCE_S
         await server.all_left()
 
 
@@ -460,7 +462,7 @@ async def test_a_browser_that_leaves_in_the_middle_of_an_answer_that_it_does_not
             left_at = asyncio.get_running_loop().time()
             socket.transport.abort()
             await web.stats()
-            assert asyncio.get_running_loop().time() - left_at < 1
+            assert asyncio.get_running_loop().time() - left_at < AT_ONCE_S
         await server.all_left()
 
 
@@ -584,7 +586,7 @@ async def _flood(peer: Peer) -> None:
 async def _settled(count: Callable[[], int]) -> int:
     """A number, once it stays the same."""
     last = -1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while count() != last or last <= 0:
             last = count()
             await asyncio.sleep(0.3)
@@ -596,7 +598,7 @@ async def test_a_browser_that_does_not_read_stops_the_provider() -> None:
         sent = await _settled(lambda: getattr(server.peers[0], "sent", 0) if server.peers else 0)
         assert sent < 900  # what fits into the sockets, no more
         pieces = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             while pieces < sent + 20:  # it reads again: the provider goes on, and nothing is missing
                 data = await socket.recv()
                 if isinstance(data, bytes):
