@@ -29,8 +29,6 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
     image_tokens: int | None = None
-    cached_audio_tokens: int | None = None  # the part of cached_input_tokens that is audio
-    cached_image_tokens: int | None = None  # and that is images
     accepted_prediction_tokens: int | None = None
     rejected_prediction_tokens: int | None = None
     search_requests: int | None = None  # server-side web searches, billed per request
@@ -39,6 +37,9 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     billed_output_tokens: int | None = None
     reported_cost_usd: float | None = None  # what the provider itself says the call cost
     provenance: Provenance = "unknown"
+    # Fields are added at the end: pickles, such as of stored sessions, hold values without names.
+    cached_audio_tokens: int | None = None  # the part of cached_input_tokens that is audio
+    cached_image_tokens: int | None = None  # and that is images
 
 
 class Cost(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

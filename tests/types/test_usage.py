@@ -98,3 +98,13 @@ def test_cost_is_none_where_no_price_is_known_and_zero_for_local_models() -> Non
     usage = Usage(10, 20, 30, provenance="reported")
     assert cost_of(usage, local=False).total is None
     assert cost_of(usage, local=True).total == 0.0
+
+
+def test_what_was_pickled_before_there_were_more_counts_is_read_as_it_was() -> None:
+    usage = Usage(image_tokens=1, accepted_prediction_tokens=2, search_requests=3, billed_output_tokens=4,
+                  provenance="reported")  # fmt: skip
+    # A pickle holds the values in the order of the fields, without names; these were the first ones.
+    before = (*[None] * 9, 1, 2, None, 3, None, None, 4, None, "reported")
+    build, values = usage.__reduce__()
+    assert values[: len(before)] == before
+    assert build(*before) == usage
