@@ -294,8 +294,8 @@ class RealtimeProtocol:
         Args:
             instructions, modalities, voice, tools, tool_choice, max_tokens, parallel_tool_calls, reasoning_effort,
                 prompt, metadata: for this response alone.
-            conversation: ``"none"`` for a response beside the conversation, which needs no turn; `metadata` tells it
-                from others.
+            conversation: ``"none"`` for a response beside the conversation, which needs no turn, and is not asked for
+                again over another connection; `metadata` tells it from others.
             input: what to answer instead of the conversation: messages, or items as dicts, also
                 ``{"type": "item_reference", "id": ...}``.
             extra: the provider's own fields.
