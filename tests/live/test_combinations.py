@@ -20,6 +20,7 @@ from tests.live.events import names, next_of, speak, until
 from tests.live.scripted_server import Peer, ScriptedServer
 
 QUICK = Reconnect(base_s=0.01, cap_s=0.02)
+PATIENCE_S = 0.9  # who waits for the other side's goodbye, or for tasks that do not end, needs a second
 
 
 async def listen(peer: Peer) -> None:
@@ -73,20 +74,24 @@ async def test_a_server_that_never_answers_the_close_over_tls_is_not_waited_for(
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
 
+    has_left = asyncio.Event()
+
     async def deaf(peer: Peer) -> None:
         await gemini.set_up(peer)
         peer.connection.transport.pause_reading()
-        await asyncio.sleep(0.5)
+        await has_left.wait()
         peer.drop()
 
     async with ScriptedServer(deaf, tls=context) as server:
         async with gemini.client_for(server.url, ssl_context=trusting) as client:
             async with client.live(gemini.MODEL) as session:
                 sending = asyncio.create_task(speak(session, 1000))
-                await asyncio.sleep(0.1)
+                while not session.stats.buffered_bytes:
+                    await asyncio.sleep(0.01)
                 assert not sending.done()
                 began = asyncio.get_running_loop().time()
-            assert asyncio.get_running_loop().time() - began < 0.3
+            assert asyncio.get_running_loop().time() - began < PATIENCE_S
+            has_left.set()
             with pytest.raises(exllm.StreamClosed):
                 await sending
 
