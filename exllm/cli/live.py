@@ -20,6 +20,7 @@ from exllm.live import (
     InputTranscript,
     Interrupted,
     OutputTranscript,
+    Reconnect,
     Reconnected,
     Reconnecting,
     RemoteError,
@@ -68,7 +69,9 @@ def settings_of(given: Mapping[str, Any], *, has_sound: bool, has_wav: bool) -> 
     if has_sound and "turn_detection" in given:
         raise typer.BadParameter("--input is one turn, from its begin to its end: turn_detection cannot be set with it")
     needed: dict[str, Any] = {"turn_detection": "manual"} if has_sound else {}
-    if kind != "transcription":
+    if kind == "transcription":
+        needed["reconnect"] = Reconnect(attempts=0)  # over another connection what was heard so far would be missing
+    else:
         needed["output_transcription"] = None if given.get("modalities") in ("text", ["text"]) else True
         needed["input_transcription"] = True if has_sound else None
     return {**needed, **given}

@@ -211,6 +211,24 @@ async def test_a_transcription_that_failed_is_a_failure(tmp_path: Path) -> None:
     assert "error: nothing was understood" in result.err
 
 
+@pytest.mark.parametrize("heard", ["input_audio_buffer.append", "input_audio_buffer.commit"])
+async def test_a_transcription_whose_connection_is_lost_is_a_failure(tmp_path: Path, heard: str) -> None:
+    path = tmp_path / "in.wav"
+    write_wav(path, b"\2\0" * 4_800, 24_000)
+
+    async def drop(peer: Peer) -> None:
+        await openai.set_up(peer)
+        await openai.receive(peer, heard)
+        peer.drop()
+
+    async with ScriptedServer(drop) as server:
+        arguments = ("-o", "kind=transcription", "--input", str(path))
+        result = await run("live", "openai", *arguments, OPENAI_LIVE_URL=server.url)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: ")
+    assert len(server.requests) == 1
+
+
 # -- failures
 
 
