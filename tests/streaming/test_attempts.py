@@ -59,6 +59,7 @@ async def test_the_request_is_sent_once_however_often_it_is_opened() -> None:
     attempts = attempts_of(source)
     assert await attempts.connect() is source
     assert source.done == []
+    assert (attempts.is_open, attempts.request_id, attempts.warnings) == (False, None, ())
     assert [await attempts.open(), await attempts.open()] == [source, source]
     assert source.done == ["open"]
     assert (attempts.is_open, attempts.request_id, attempts.warnings) == (True, "one", ("a warning of one",))
@@ -84,6 +85,34 @@ async def test_an_attempt_that_had_answered_is_forgotten_too() -> None:
     with pytest.raises(exllm.Overloaded):
         await attempts.open()
     assert (attempts.is_open, attempts.request_id) == (False, None)
+
+
+async def test_an_attempt_that_could_not_even_be_made_is_followed_by_another() -> None:
+    answering = Source("one")
+    outcomes: list[ChunkSource | Exception] = [exllm.ConnectionFailed("no token today"), answering]
+
+    async def connect() -> ChunkSource:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    attempts = Attempts(connect, RetrySchedule(RetryPolicy(base_s=0.0)))
+    with pytest.raises(exllm.ConnectionFailed):
+        await attempts.open()
+    await attempts.forget()
+    assert await attempts.open() is answering
+
+
+async def test_the_handle_is_that_of_the_source_that_counts_now() -> None:
+    kept = Source("kept")
+    kept.handle = "where it is kept"  # type: ignore[attr-defined]  # few sources have one
+    attempts = attempts_of(Source("not kept"), kept)
+    await attempts.open()
+    assert attempts.handle is None
+    await attempts.forget()
+    await attempts.open()
+    assert attempts.handle == "where it is kept"
 
 
 async def test_no_attempt_follows_the_last_one_that_is_allowed() -> None:

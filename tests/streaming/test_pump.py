@@ -162,6 +162,16 @@ async def test_two_readers_of_one_stream_share_its_chunks() -> None:
     assert sorted(map(int, first + second)) == list(range(50))
 
 
+async def test_two_readers_wait_for_the_network_no_longer_than_the_stream_lasts() -> None:
+    async with stream_of(Source(START, words("a"), 0.2, END)) as stream:
+        assert (await anext(stream)).text == ""  # the start
+        await asyncio.gather(stream.collect(), stream.collect())
+    stats = stream.stats
+    assert stats.duration_s is not None
+    assert 0.15 < stats.waiting_for_network_s <= stats.duration_s
+    assert stats.waiting_for_consumer_s == stats.duration_s - stats.waiting_for_network_s
+
+
 # -- what ends it
 
 
