@@ -116,7 +116,7 @@ class Course:
 
         The service knows nothing of it: it made the answer faster than anybody can speak.
         """
-        if self.turn is not None or not self._queue.audio.items:
+        if self.turn is not None or not self._queue.waiting_audio:
             return None
         turn, item = self._spoken
         return Interrupted(turn, item)

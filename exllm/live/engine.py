@@ -55,7 +55,7 @@ class LiveEngine:
         self.call = call
         self.settings = settings
         self.queue = EventQueue(call.audio_capacity, call.audio_overflow)
-        self.outbox = Outbox(int(call.reconnect.pending_audio_s * bytes_per_s))
+        self.outbox = Outbox(int(call.reconnect.pending_audio_s * bytes_per_s), self.queue.giving_way)
         self.link = Link(call, self.outbox, self.fail)
         self.transcript = Transcript(settings.history)
         self.spending = Spending(call.provider, settings.model)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 from exllm.errors import ExLLMError
@@ -36,9 +37,10 @@ class Outbox:
 
     Args:
         pending_audio_bytes: how much realtime audio is kept while there is no connection.
+        while_waiting: entered while a sender waits for a connection.
     """
 
-    def __init__(self, pending_audio_bytes: int) -> None:
+    def __init__(self, pending_audio_bytes: int, while_waiting: Callable[[], AbstractContextManager[None]]) -> None:
         self.messages = 0
         self.bytes = 0  # of sockets that were left; see `bytes_sent`
         self.audio_bytes = 0
@@ -46,6 +48,7 @@ class Outbox:
         self.buffered_high_water = 0
         self.dropped_bytes = 0
         self._most_audio_bytes = pending_audio_bytes
+        self._while_waiting = while_waiting
         self._pending_audio_bytes = 0
         self._protocol: LiveProtocol
         self._socket: WebSocket | None = None
@@ -130,7 +133,8 @@ class Outbox:
             pending = self._keep(build, audio_bytes)
         if pending.done is not None:
             try:
-                await pending.done
+                with self._while_waiting():
+                    await pending.done
             except asyncio.CancelledError:
                 if pending in self._pending:
                     self._pending.remove(pending)

@@ -466,3 +466,61 @@ async def test_an_answer_is_not_asked_for_again_when_it_is_interrupted_after_its
     assert "Once upon" in str(told)
     assert "end" in str(told[-1])
     assert asks(gemini, told) == 0
+
+
+@pytest.mark.parametrize("event_capacity", [1024, 3])
+@pytest.mark.parametrize("wire", ["gemini", "openai"])
+async def test_one_task_that_takes_events_and_sends_does_not_wait_for_itself(
+    wire: str, event_capacity: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ring is full, so nobody notices that the connection is lost; who could take from it waits for a new one."""
+    monkeypatch.setattr("exllm.live.queue.EVENT_CAPACITY", event_capacity)
+    pieces = 12
+
+    async def play(peer: Peer) -> None:
+        if wire == "gemini":
+            await gemini.set_up(peer)
+            sound = [gemini.audio(bytes([number, 0])) for number in range(pieces)]
+            await peer.send(gemini.handle("h"), *[gemini.said("la")] * 5, *sound)
+        else:
+            await openai.set_up(peer)
+            sound = [openai.audio("r", "i", bytes([number, 0])) for number in range(pieces)]
+            await peer.send(*openai.begin("r", "i"), *[openai.said("r", "i", "la")] * 5, *sound)
+        await asyncio.sleep(0.02)
+        peer.drop()
+
+    async def go_on(peer: Peer) -> None:
+        if wire == "gemini":
+            await gemini.set_up(peer)
+            await peer.send(gemini.handle("h2"))
+            await peer.receive_until("clientContent")
+            await peer.send(gemini.text("Yes"), gemini.COMPLETE)
+            await peer.keep_receiving()
+        else:
+            await openai.set_up(peer)
+            await openai.receive(peer, "response.create")
+            await peer.send(*openai.begin("r2", "i2"), *openai.done(peer, "r2", "i2", "Yes"))
+            await peer.keep_receiving()
+
+    module = gemini if wire == "gemini" else openai
+    policy = Reconnect(base_s=0.01, cap_s=0.02, anew=True)
+    heard: list[int] = []
+    events: list[Any] = []
+    async with ScriptedServer(play, go_on) as server, module.client_for(server.url) as client:
+        async with client.live(module.MODEL, audio_capacity=2, reconnect=policy) as session, asyncio.timeout(5):
+            await asyncio.sleep(0.1)  # the ring is full, and the connection gone
+            assert session.stats.waiting_audio == 2 or event_capacity == 3
+            while not session.stats.reconnects:  # a system may take some more for a socket that is gone
+                await session.send("Are you there?")
+                await asyncio.sleep(0.01)
+            stats = session.stats
+            async for event in session:
+                events.append(event)
+                if isinstance(event, live.AudioOut):
+                    heard.append(event.data[0])
+                elif isinstance(event, live.TurnComplete) and event.status != "interrupted":
+                    break
+    assert heard == list(range(pieces))
+    order = [name for name in names(events) if name in ("AudioOut", "Reconnecting", "Reconnected", "TurnComplete")]
+    assert order == ["AudioOut"] * pieces + ["TurnComplete", "Reconnecting", "Reconnected", "TurnComplete"]
+    assert (stats.reconnects, stats.waiting_audio) == (1, pieces)
