@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 
 
@@ -33,7 +32,7 @@ class WaitingLine:
     __slots__ = ("_since", "_total_s", "times", "waiters")
 
     def __init__(self) -> None:
-        self.waiters: deque[_Waiter] = deque()
+        self.waiters: list[_Waiter] = []  # hardly ever more than one, and a deque takes 760 bytes
         self._since = 0.0
         self._total_s = 0.0
         self.times = 0  # how often somebody began to wait while nobody else did
