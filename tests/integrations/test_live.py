@@ -26,7 +26,7 @@ from tests.live.scripted_server import Behaviour, Peer, Refusal, ScriptedServer
 
 Client = Annotated[exllm.Client, Depends(get_client)]
 LIMIT_S = 20.0
-AT_ONCE_S = 5.0  # a relay waits for 30 s where nothing moves
+AT_ONCE_S = 1.0  # a relay waits for 30 s where nothing moves
 SECRET_TOOL = "the account holds 5 pounds"
 
 
